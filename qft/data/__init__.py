@@ -1,0 +1,1 @@
+"""Rows -> messages -> tokens. Knows nothing of models, adapters or Hydra."""
