@@ -170,7 +170,6 @@ class RunDirectory:
         self._handler.close()
         if self._lock is not None:
             self._lock.close()
-            (self.path / ".lock").unlink(missing_ok=True)
 
     def clear(self) -> None:
         """Remove what an earlier run left, the lock excepted."""

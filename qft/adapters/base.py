@@ -198,7 +198,7 @@ class QftTuner(BaseTuner):
         return key.replace(f".qft_delta.{adapter_name}.", ".qft_delta.", 1)
 
 
-def _linears(model: nn.Module) -> dict[str, nn.Module]:
+def linears(model: nn.Module) -> dict[str, nn.Module]:
     """Every layer an adapter can wrap, by name: whatever states in_features and out_features."""
     found = {}
     for name, module in model.named_modules():
@@ -211,7 +211,7 @@ def _linears(model: nn.Module) -> dict[str, nn.Module]:
 
 def default_targets(model: nn.Module) -> list[str]:
     """Leaf names of the query and value projections of this model, found by looking rather than by family."""
-    leaves = {name.rpartition(".")[2] for name in _linears(model)}
+    leaves = {name.rpartition(".")[2] for name in linears(model)}
     for names in QUERY_VALUE:
         if leaves.issuperset(names):
             return sorted(names)
@@ -220,11 +220,11 @@ def default_targets(model: nn.Module) -> list[str]:
 
 def target_shapes(model: nn.Module, config: QftConfig, tuner: type[BaseTuner] | BaseTuner) -> list[tuple[int, int]]:
     """(in, out) of every layer the config selects, in the model's order. Raises QftError where none is."""
-    linears = _linears(model)
+    layers = linears(model)
     if config.target_modules == "all-linear":
-        return [(m.in_features, m.out_features) for m in linears.values()]  # type: ignore[misc]
-    chosen = [m for name, m in linears.items() if tuner._check_target_module_exists(config, name)]
+        return [(m.in_features, m.out_features) for m in layers.values()]  # type: ignore[misc]
+    chosen = [m for name, m in layers.items() if tuner._check_target_module_exists(config, name)]
     if not chosen:
-        leaves = {name.rpartition(".")[2] for name in linears}
+        leaves = {name.rpartition(".")[2] for name in layers}
         raise QftError(f"target_modules={config.target_modules} matches no layer.{nearest('q_proj', leaves)}")
     return [(m.in_features, m.out_features) for m in chosen]  # type: ignore[misc]
