@@ -92,7 +92,7 @@ def _lines(path: Path) -> Iterator[Row]:
         for number, raw in enumerate(file, 1):
             line = decode(raw, path, number) if number == 1 or raw.strip() else ""
             if line.strip():
-                yield _row(path, number, _parse(line, path, number), "line")
+                yield _row(path, number, _parse(line.rstrip(), path, number), "line")
 
 
 def _list(path: Path) -> Iterator[Row]:

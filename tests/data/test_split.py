@@ -43,7 +43,9 @@ def test_another_seed_chooses_otherwise():
     assert ids(subset(POOL, 300, seed=0)[0]) != ids(subset(POOL, 300, seed=1)[0])
 
 
-@pytest.mark.parametrize(("n", "words"), [(1, "too small"), (0, "too small"), (-5, "too small"), (1001, "1000 samples")])
+@pytest.mark.parametrize(
+    ("n", "words"), [(1, "too small"), (0, "too small"), (-5, "too small"), (1001, "1000 samples")]
+)
 def test_impossible_sizes_are_refused(n, words):
     with pytest.raises(QftError, match=words):
         subset(POOL, n)

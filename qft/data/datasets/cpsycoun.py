@@ -188,10 +188,11 @@ def _samples(dialogues: Iterable[Dialogue]) -> list[Sample]:
     return [Sample(d.id, d.messages) for d in dialogues]
 
 
+_TWICE = "来访者：我和女儿吵架了。\n妈妈：她不听我的。\n心理咨询师：先听她说。\n心理咨询师：再说感受。\n"
 EXAMPLE = {
     f"case_{n}.txt": f"来访者：第{n}次来，我昨晚没睡好。\n\n心理咨询师：睡前第{n}件事是什么？\n" for n in range(3, 66)
 } | {
-    "case_70.txt": "来访者：我怕考试。\r\n\r\n心理咨询师：试试：\r\n1. 慢慢呼吸\r\n\r\n（一段时间后）\r\n\r\n来访者：谢谢。\r\n",
-    "case_1.txt": "来访者：我和女儿吵架了。\n妈妈：她不听我的。\n心理咨询师：先听她说。\n心理咨询师：再说自己的感受。\n",
-    "case_2.txt": "来访者：我和女儿吵架了。\n妈妈：她不听我的。\n心理咨询师：先听她说。\n心理咨询师：再说自己的感受。\n",
+    "case_70.txt": "来访者：我怕考试。\r\n\r\n心理咨询师：试试：\r\n1. 慢慢呼吸\r\n（一会儿后）\r\n来访者：谢谢。\r\n",
+    "case_1.txt": _TWICE,
+    "case_2.txt": _TWICE,
 }
