@@ -49,10 +49,16 @@ class Row(NamedTuple):
 
 
 def row_files(path: Path) -> list[Path]:
-    """The row files ``path`` stands for: itself, or those of a directory by name, all in one format."""
+    """The row files ``path`` stands for: itself, or those of a directory by name, all in one format.
+
+    A directory may be a snapshot of a hub: its folders are looked into, hidden ones and dataset_info are not.
+    """
     if path.is_file():
         return [path]
-    files = sorted(f for f in path.iterdir() if f.suffix in SUFFIXES and f.is_file())
+    inside = [
+        (f.relative_to(path), f) for f in (*path.glob("*"), *path.glob("*/*")) if f.suffix in SUFFIXES and f.is_file()
+    ]
+    files = sorted(f for name, f in inside if not any(p.startswith((".", "dataset_info")) for p in name.parts))
     formats = sorted({f.suffix for f in files})
     if len(formats) > 1:
         # The same rows are often stored in two formats: reading both would double them unseen.

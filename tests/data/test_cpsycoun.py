@@ -1,9 +1,10 @@
 """The CPsyCounD reader: each irregularity by a small example, and the real files where they are at hand."""
 
-import importlib.util
 import json
 import os
 import socket
+import sys
+import types
 from pathlib import Path
 
 import pytest
@@ -261,15 +262,30 @@ def test_an_unreachable_hub_names_the_local_option_at_once(monkeypatch):
             load(hub="hf")
 
 
-def test_rows_that_come_from_the_hub(monkeypatch):
-    monkeypatch.setattr("qft.data.hub._hugging_face", lambda dataset_id, split: FILLING)
+def test_rows_that_come_from_hugging_face(monkeypatch):
+    monkeypatch.setattr("qft.data.hub._knock", lambda *args: None)
+    monkeypatch.setattr("datasets.load_dataset", lambda name, split: FILLING)
     source = load(hub="hf", rows="0:5")
     assert (len(source.pool), len(source.test)) == (5, 50)
 
 
-def test_modelscope_names_its_extra_where_it_is_missing():
-    if importlib.util.find_spec("modelscope"):
-        return
+def test_rows_that_come_from_modelscope(tmp_path, monkeypatch):
+    """A stand-in with the three names we use of the package (seen in modelscope 1.40)."""
+    write_lines(tmp_path / "train.jsonl", FILLING)
+    snapshot = types.ModuleType("modelscope.hub.snapshot_download")
+    snapshot.dataset_snapshot_download = lambda name, allow_patterns: str(tmp_path)
+    utils = types.ModuleType("modelscope.hub.utils.utils")
+    utils.get_endpoint = lambda: "http://hub.invalid"
+    for name in ("modelscope", "modelscope.hub", "modelscope.hub.utils"):
+        monkeypatch.setitem(sys.modules, name, types.ModuleType(name))
+    monkeypatch.setitem(sys.modules, snapshot.__name__, snapshot)
+    monkeypatch.setitem(sys.modules, utils.__name__, utils)
+    monkeypatch.setattr("qft.data.hub._knock", lambda *args: None)
+    assert len(load(hub="modelscope", rows="0:5").pool) == 5
+
+
+def test_modelscope_names_its_extra_where_it_is_missing(monkeypatch):
+    monkeypatch.setitem(sys.modules, "modelscope", None)
     with pytest.raises(QftError, match=r"pip install 'qft\[modelscope\]'"):
         load(hub="modelscope")
 

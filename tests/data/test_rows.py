@@ -82,9 +82,10 @@ def test_missing_columns_and_wrong_types_are_named(tmp_path):
 
 
 def test_a_directory_stands_for_its_files_of_one_format(tmp_path):
-    for name in ("b.jsonl", "a.jsonl", "README.md"):
+    for name in ("b.jsonl", "a.jsonl", "README.md", "data/c.jsonl", ".cache/d.json", "dataset_infos.json"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text("")
-    assert [f.name for f in row_files(tmp_path)] == ["a.jsonl", "b.jsonl"]
+    assert [f.name for f in row_files(tmp_path)] == ["a.jsonl", "b.jsonl", "c.jsonl"]
     (tmp_path / "a.parquet").write_text("")
     with pytest.raises(QftError, match=".jsonl and .parquet"):
         row_files(tmp_path)
