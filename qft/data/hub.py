@@ -59,15 +59,20 @@ def _modelscope(dataset_id: str) -> Iterator[Row]:
     return (row for file in files for row in read_rows(file))
 
 
-def _knock(hub: str, dataset_id: str, address: str) -> None:
-    """Ask once with a short limit: the libraries themselves retry for up to minutes when offline."""
+def unreachable_because(address: str) -> str | None:
+    """Ask once with a short limit (the libraries retry for up to minutes): the reason, or None if it answers."""
     try:
         with urllib.request.urlopen(urllib.request.Request(address, method="HEAD"), timeout=SECONDS):
-            pass
+            return None
     except urllib.error.HTTPError:
-        pass  # it answered: reachable, whatever it thinks of the request
+        return None  # it answered: reachable, whatever it thinks of the request
     except (OSError, ValueError) as e:
-        raise _unreachable(hub, dataset_id, str(getattr(e, "reason", e))) from None
+        return str(getattr(e, "reason", e))
+
+
+def _knock(hub: str, dataset_id: str, address: str) -> None:
+    if reason := unreachable_because(address):
+        raise _unreachable(hub, dataset_id, reason)
 
 
 def _unreachable(hub: str, dataset_id: str, reason: str) -> QftError:

@@ -15,6 +15,7 @@ import qft
 import qft.adapters  # noqa: F401  (registers our methods with PEFT)
 from qft.adapters.base import QftLayer
 from qft.config import build
+from qft.data.hub import unreachable_because
 from qft.errors import QftError
 from qft.quantum.backends.base import Backend
 
@@ -72,6 +73,11 @@ def _unreachable(path: str, hub: str, error: Exception) -> QftError:
 
 def _from_pretrained(auto: Any, spec: Spec, **options: Any) -> Any:
     source = locate(spec)
+    if not os.path.isdir(source):
+        from huggingface_hub import constants
+
+        # offline, only the library's cache is asked: it would otherwise retry for half a minute
+        options["local_files_only"] = constants.HF_HUB_OFFLINE or bool(unreachable_because(constants.ENDPOINT))
     try:
         return auto.from_pretrained(
             source,
