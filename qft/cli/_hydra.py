@@ -92,6 +92,9 @@ def _typed(cfg: DictConfig) -> CommonConfig:
         if file is not None and OmegaConf.select(cfg, group) is not None:
             _check_types(OmegaConf.load(file), OmegaConf.select(cfg, group), group)
     config: Any = OmegaConf.to_object(cfg)
+    for group, choice in HydraConfig.get().runtime.choices.items():
+        if isinstance(options := getattr(config, group, None), dict):
+            options.setdefault("name", choice)  # a plug-in is called what its yaml is called
     if config.format not in ("table", "json"):
         raise QftError(f"format={config.format} does not exist.{nearest(config.format, ['table', 'json'])}")
     return config
