@@ -19,7 +19,7 @@ class TrainerConfig:
     max_steps: int | None = None
     batch_size: int = 8
     accumulation: int = 1
-    lr: float = 5e-4
+    lr: float | None = None
     scheduler: str = "cosine"
     warmup: float = 0.1
     weight_decay: float = 0.0

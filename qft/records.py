@@ -1,15 +1,15 @@
 """What a run directory holds. Everything is written to a temporary name and renamed; COMPLETE comes last.
 
-    config.yaml         resolved configuration
-    record.json         Record: versions, git, data, parameters, circuits, results of training
-    history.csv         step, epoch, train_loss, validation_loss, lr, seconds, tokens_per_second, peak_memory_mb
-    curve.png           the same as a picture
-    adapter/            adapter weights (safetensors) and config
-    metrics.json        scores with their settings and signatures
-    predictions.jsonl   one answer a line, written as it is produced
-    log.txt             log of all starts
-    checkpoints/        checkpoints to resume from, removed at the end
-    COMPLETE            written last: the run is finished
+config.yaml         resolved configuration
+record.json         Record: versions, git, data, parameters, circuits, results of training
+history.csv         step, epoch, train_loss, validation_loss, lr, seconds, tokens_per_second, peak_memory_mb
+curve.png           the same as a picture
+adapter/            adapter weights (safetensors) and config
+metrics.json        scores with their settings and signatures
+predictions.jsonl   one answer a line, written as it is produced
+log.txt             log of all starts
+checkpoints/        checkpoints to resume from, removed at the end
+COMPLETE            written last: the run is finished
 """
 
 import csv
@@ -35,7 +35,17 @@ from qft.errors import QftError
 SCHEMA = 1
 COMPLETE = "COMPLETE"
 HISTORY = ("step", "epoch", "train_loss", "validation_loss", "lr", "seconds", "tokens_per_second", "peak_memory_mb")
-PACKAGES = ("torch", "transformers", "peft", "accelerate", "datasets", "numpy", "hydra-core", "sacrebleu", "rouge-score")
+PACKAGES = (
+    "torch",
+    "transformers",
+    "peft",
+    "accelerate",
+    "datasets",
+    "numpy",
+    "hydra-core",
+    "sacrebleu",
+    "rouge-score",
+)
 
 
 @dataclass
@@ -216,5 +226,8 @@ def _digests(folder: Path) -> dict[str, list[Any]]:
     for file in sorted(folder.rglob("*")):
         if file.is_file() and file.name != MARKER and not file.name.endswith(".tmp"):
             with file.open("rb") as stream:
-                out[str(file.relative_to(folder))] = [file.stat().st_size, hashlib.file_digest(stream, "sha256").hexdigest()]
+                out[str(file.relative_to(folder))] = [
+                    file.stat().st_size,
+                    hashlib.file_digest(stream, "sha256").hexdigest(),
+                ]
     return out

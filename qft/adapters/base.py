@@ -27,7 +27,7 @@ class QftConfig(PeftConfig):
     """What all methods of ours share."""
 
     method: ClassVar[str]
-    delta_class: ClassVar[type[Delta]]
+    delta_class: ClassVar[Any]  # a subclass of Delta
 
     r: int = field(default=4, metadata={"help": "Width of the bottleneck."})
     alpha: float | None = field(default=None, metadata={"help": "Scale s = alpha / r; null means 2 r."})
@@ -72,7 +72,7 @@ class QftLayer(nn.Module, BaseTunerLayer):
     def __init__(self, base_layer: nn.Module) -> None:
         super().__init__()
         self.base_layer = base_layer
-        self.qft_delta = nn.ModuleDict()
+        self.qft_delta: Any = nn.ModuleDict()  # adapter name -> Delta
         self._disable_adapters = False
         self.merged_adapters: list[str] = []
         self._active_adapter: str | list[str] = []
@@ -142,7 +142,7 @@ class QftTuner(BaseTuner):
 
     prefix = PREFIX
     tuner_layer_cls = QftLayer
-    target_module_mapping: dict[str, list[str]] = {}
+    target_module_mapping: ClassVar[dict[str, list[str]]] = {}
 
     def inject_adapter(self, model: nn.Module, adapter_name: str, *args: Any, **kwargs: Any) -> None:
         """Check everything on shapes alone, then let PEFT put the layers in: a refusal leaves the model as it was."""
@@ -173,7 +173,7 @@ class QftTuner(BaseTuner):
             generator = torch.Generator().manual_seed(int.from_bytes(digest[:7], "big"))
         delta = peft_config.delta_class(base.in_features, base.out_features, peft_config, generator)
         if isinstance(target, QftLayer):
-            active = target.active_adapters
+            active: Any = target.active_adapters
             target.add(adapter_name, delta, peft_config.inference_mode)
             target.set_adapter(active)
         else:

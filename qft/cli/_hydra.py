@@ -102,10 +102,11 @@ def _typed(cfg: DictConfig) -> CommonConfig:
 
 def _check_types(declared: Any, given: Any, prefix: str) -> None:
     """A plug-in's yaml declares the type of an option by its default; null accepts anything."""
-    for key in declared:
-        default = OmegaConf.to_container(declared, resolve=False)[key]
-        value = OmegaConf.to_container(given, resolve=True).get(key)
-        if default is None or isinstance(default, str) and "${" in default:
+    defaults: Any = OmegaConf.to_container(declared, resolve=False)
+    values: Any = OmegaConf.to_container(given, resolve=True)
+    for key, default in defaults.items():
+        value = values.get(key)
+        if default is None or (isinstance(default, str) and "${" in default):
             continue
         kinds = {bool: (bool,), int: (int,), float: (int, float), str: (str,), list: (list,), dict: (dict,)}
         kind = type(default)
@@ -123,7 +124,9 @@ def _explain(error: Exception, name: str) -> str:
     first = str(cause).strip().splitlines()
     where = re.search(r"full_key: (\S+)", str(cause))
     message = first[0] if first else type(error).__name__
-    return f"{where[1]}: {message}." if where else f"{message}. Overrides are written key=value; quote special characters."
+    return (
+        f"{where[1]}: {message}." if where else f"{message}. Overrides are written key=value; quote special characters."
+    )
 
 
 def _siblings(key: str, keys: list[str]) -> list[str]:
@@ -141,5 +144,6 @@ def _keys(name: str) -> list[str]:
     for group, choices in _configs.groups().items():
         for choice in choices if group in used else []:
             file = _configs.find(f"{group}/{choice}")
-            keys |= {f"{group}.{k}" for k in OmegaConf.load(file) if not str(k).startswith("_")} if file else set()
+            content: Any = OmegaConf.load(file) if file else {}
+            keys |= {f"{group}.{k!s}" for k in content if not str(k).startswith("_")}
     return sorted(keys)

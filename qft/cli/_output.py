@@ -43,7 +43,9 @@ def show(form: str, document: Any, title: str, columns: Sequence[str], rows: Seq
     from rich.table import Table
 
     table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD)
-    numeric = [all(isinstance(r[k], (int, float)) or str(r[k])[:1].isdigit() for r in rows) for k in range(len(columns))]
+    numeric = [
+        all(isinstance(r[k], (int, float)) or str(r[k])[:1].isdigit() for r in rows) for k in range(len(columns))
+    ]
     for name, right in zip(columns, numeric, strict=True):
         table.add_column(name, justify="right" if right else "left", overflow="fold")
     for row in rows:

@@ -13,7 +13,7 @@ from qft import records
 from qft.cli import _runs
 from qft.cli._output import log, quiet_libraries, show, start_logging
 from qft.config import EvalConfig, build
-from qft.errors import QftError
+from qft.errors import QftError, nearest
 
 
 def run(config: EvalConfig, overrides: list[str]) -> None:
@@ -37,8 +37,6 @@ def run(config: EvalConfig, overrides: list[str]) -> None:
 
     for name in config.evaluation.metrics:
         if name not in metric_names():
-            from qft.errors import nearest
-
             raise QftError(f"evaluation.metrics: '{name}' does not exist.{nearest(name, metric_names())}")
     tokenizer = load.load_tokenizer(config.model)
     chosen = template.choose(tokenizer, config.model["template"])
@@ -101,8 +99,6 @@ def _adapter(config: EvalConfig, overrides: list[str]) -> Path | None:
     run = Path(config.run)
     if not run.is_dir():
         below = [p.name for p in Path(config.output_dir).glob("*") if (p / "config.yaml").exists()]
-        from qft.errors import nearest
-
         raise QftError(f"run={run} does not exist.{nearest(run.name, below)}")
     saved = _runs.saved_config(run)
     if not records.RunDirectory(run).complete:
@@ -138,7 +134,13 @@ def _report(config: EvalConfig, directory: records.RunDirectory, result: dict[st
         for kind, m in kinds.items()
     ]
     title = f"{directory.path} ({result['metrics']['generation']['answers']} test answers, greedy)"
-    show(config.format, {"directory": str(directory.path)} | result, title, ["model", "val loss", "perplexity", *scores], rows)
+    show(
+        config.format,
+        {"directory": str(directory.path)} | result,
+        title,
+        ["model", "val loss", "perplexity", *scores],
+        rows,
+    )
     log.info("scores: %s", directory / "metrics.json")
     log.info("predictions: %s", directory / "predictions.jsonl")
     if (directory / "curve.png").exists():

@@ -31,7 +31,9 @@ def main(argv: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         if debug:
             raise
-        print("qft: interrupted; the same command with resume=true goes on (qft eval: simply repeat it).", file=sys.stderr)
+        print(
+            "qft: interrupted; the same command with resume=true goes on (qft eval: simply repeat it).", file=sys.stderr
+        )
         return 130
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -15,7 +15,9 @@ def run(config: ParamsConfig, overrides: list[str]) -> None:
 
     counts = count(config.model, config.adapter)
     name = f"{config.adapter['name']} on {config.model['name'] or config.model['path']}"
-    rows = [[m.module, m.in_features, m.out_features, m.layers, m.trainable, m.layers * m.trainable] for m in counts.modules]
+    rows = [
+        [m.module, m.in_features, m.out_features, m.layers, m.trainable, m.layers * m.trainable] for m in counts.modules
+    ]
     rows.append(["all", None, None, sum(m.layers for m in counts.modules), None, counts.trainable])
     document = {"adapter": config.adapter["name"], "model": config.model["name"]} | counts.as_dict()
     show(config.format, document, name, ["module", "in", "out", "layers", "each", "trainable"], rows)

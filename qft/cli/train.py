@@ -7,7 +7,8 @@ from pathlib import Path
 import yaml
 
 from qft import records
-from qft.cli import _runs, eval as evaluation
+from qft.cli import _runs
+from qft.cli import eval as evaluation
 from qft.cli._output import log, quiet_libraries, show, start_logging
 from qft.config import EvalConfig, TrainConfig, build
 from qft.errors import QftError
@@ -40,6 +41,9 @@ def run(config: TrainConfig, overrides: list[str]) -> None:
     train = template.encode(parts.train, tokenizer, chosen, config.max_seq_len)
     validation = template.encode(parts.validation, tokenizer, chosen, config.max_seq_len)
 
+    if config.trainer.lr is None:
+        config.trainer.lr = trainer.default_lr(counts.hidden_size)
+
     directory, going_on = _runs.for_training(config)
     try:
         if directory.complete:
@@ -51,12 +55,17 @@ def run(config: TrainConfig, overrides: list[str]) -> None:
             record.model |= {"template": chosen.name, "device": str(load.device())}
             record.data = parts.record | {"train_tokens": train.counts, "validation_tokens": validation.counts}
             record.parameters = counts.as_dict()
-            records.write_text(directory / "config.yaml", yaml.safe_dump(asdict(config), allow_unicode=True, sort_keys=False))
+            records.write_text(
+                directory / "config.yaml", yaml.safe_dump(asdict(config), allow_unicode=True, sort_keys=False)
+            )
             directory.save_record(record)
             if cut := train.counts["truncated"]:
                 log.info("%d of %d training samples cut to %d tokens", cut, len(parts.train), config.max_seq_len)
             log.info(
-                "%s: %s trainable parameters, %.2f%% of LoRA r=4", config.adapter["name"], f"{counts.trainable:,}", 100 * counts.ratio
+                "%s: %s trainable parameters, %.2f%% of LoRA r=4",
+                config.adapter["name"],
+                f"{counts.trainable:,}",
+                100 * counts.ratio,
             )
             for note in counts.notes:
                 log.info("factors: %s", note)
@@ -79,7 +88,10 @@ def run(config: TrainConfig, overrides: list[str]) -> None:
     _report(directory, config)
     if config.eval:
         evaluation.run(
-            EvalConfig(run=str(directory.path), evaluation=config.evaluation, backend=config.backend, format=config.format), []
+            EvalConfig(
+                run=str(directory.path), evaluation=config.evaluation, backend=config.backend, format=config.format
+            ),
+            [],
         )
 
 
@@ -91,8 +103,8 @@ def _finish(directory: records.RunDirectory, config: TrainConfig) -> None:
     """Picture, tidy up, and the completion marker last."""
     from qft.reports import curves
 
-    title = f"{config.adapter['name']} on {config.data['name']}, n={config.n}, {_runs.model_name(config.model)}, seed {config.seed}"
-    curves.draw(directory.path, title)
+    title = f"{config.adapter['name']} on {config.data['name']}, n={config.n}, "
+    curves.draw(directory.path, title + f"{_runs.model_name(config.model)}, seed {config.seed}")
     directory.finish()
     shutil.rmtree(directory / "checkpoints", ignore_errors=True)
 

@@ -110,7 +110,12 @@ class Prompt:
 
 
 def prompts(
-    samples: Sequence[Sample], tokenizer: Any, template: Template, max_len: int, max_new_tokens: int, turns: str = "last"
+    samples: Sequence[Sample],
+    tokenizer: Any,
+    template: Template,
+    max_len: int,
+    max_new_tokens: int,
+    turns: str = "last",
 ) -> list[Prompt]:
     """What the model is asked: the dialogue before the last assistant turn, or before each (``turns=all``).
 

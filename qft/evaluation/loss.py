@@ -17,7 +17,9 @@ def validation_loss(model: Any, tokenizer: Any, rows: list[dict[str, list[int]]]
         batch = {k: v.to(model.device) for k, v in collate(rows[start : start + batch_size]).items()}
         labels = batch.pop("labels")[:, 1:]
         logits = model(**batch, use_cache=False).logits[:, :-1].float()
-        total += torch.nn.functional.cross_entropy(logits.flatten(0, 1), labels.flatten(), ignore_index=-100, reduction="sum").item()
+        total += torch.nn.functional.cross_entropy(
+            logits.flatten(0, 1), labels.flatten(), ignore_index=-100, reduction="sum"
+        ).item()
         tokens += int((labels != -100).sum())
     loss = total / tokens
     return {"loss": loss, "perplexity": math.exp(min(loss, 700.0)), "tokens": tokens}

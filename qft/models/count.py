@@ -33,6 +33,7 @@ class Counts:
     base: int
     lora_r4: int
     base_bytes: int
+    hidden_size: int
     notes: list[str]
 
     @property
@@ -97,6 +98,7 @@ def count(model: Spec, adapter: Spec, bytes_per_weight: int | None = None) -> Co
         base=total,
         lora_r4=sum(LORA_RANK * (i + o) for i, o in adapted or defaults),
         base_bytes=total * size,
+        hidden_size=base.config.hidden_size,
         notes=notes,
     )
 

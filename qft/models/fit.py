@@ -22,8 +22,8 @@ def check_memory(counts: Counts) -> None:
         free, where = psutil.virtual_memory().available, "memory"
     if needed > free:
         raise QftError(
-            f"This run needs at least {needed / 1e9:.1f} GB of {where} before activations; {free / 1e9:.1f} GB are free. "
-            "Use a smaller model, or a machine with more."
+            f"This run needs at least {needed / 1e9:.1f} GB of {where} before activations; "
+            f"{free / 1e9:.1f} GB are free. Use a smaller model, or a machine with more."
         )
 
 

@@ -1,6 +1,5 @@
 """Load a base model and its tokenizer from a local directory, a hub or the package, and put an adapter in."""
 
-import os
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,7 +11,7 @@ from torch import nn
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, PreTrainedModel
 
 import qft
-import qft.adapters  # noqa: F401  (registers our methods with PEFT)
+import qft.adapters
 from qft.adapters.base import QftLayer
 from qft.config import build
 from qft.data.hub import unreachable_because
@@ -73,7 +72,7 @@ def _unreachable(path: str, hub: str, error: Exception) -> QftError:
 
 def _from_pretrained(auto: Any, spec: Spec, **options: Any) -> Any:
     source = locate(spec)
-    if not os.path.isdir(source):
+    if not Path(source).is_dir():
         from huggingface_hub import constants
 
         # offline, only the library's cache is asked: it would otherwise retry for half a minute
@@ -86,7 +85,7 @@ def _from_pretrained(auto: Any, spec: Spec, **options: Any) -> Any:
             **options,
         )
     except (OSError, ValueError, KeyError) as error:
-        if os.path.isdir(source):
+        if Path(source).is_dir():
             raise QftError(f"model.path={spec['path']} cannot be loaded: {str(error).splitlines()[0]}") from error
         raise _unreachable(source, "the Hugging Face hub", error) from error
 
@@ -147,6 +146,6 @@ def set_backend(model: nn.Module, backend: Backend) -> None:
     for module in model.modules():
         if isinstance(module, QftLayer):
             for delta in module.qft_delta.values():
-                if hasattr(delta, "backend"):
+                if hasattr(delta, "backend"):  # it has a circuit
                     delta.backend = backend
                     delta.forget()

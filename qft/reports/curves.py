@@ -12,6 +12,7 @@ def draw(run: Path, title: str) -> Path:
 
     matplotlib.use("Agg")
     from matplotlib.figure import Figure
+    from matplotlib.ticker import MaxNLocator
 
     rows = read_history(run / "history.csv")
     train = [(r["step"], r["train_loss"]) for r in rows if r["train_loss"] is not None]
@@ -24,8 +25,10 @@ def draw(run: Path, title: str) -> Path:
     window = max(1, len(losses) // 20)
     mean = [sum(losses[max(0, k - window + 1) : k + 1]) / min(k + 1, window) for k in range(len(losses))]
     axes.plot(steps, losses, color="#9ecae1", linewidth=0.8, label="training, each step")
-    axes.plot(steps, mean, color="#08519c", linewidth=1.8, label=f"training, mean of {window} steps")
+    if window > 1:
+        axes.plot(steps, mean, color="#08519c", linewidth=1.8, label=f"training, mean of {window} steps")
     axes.plot(*zip(*validation, strict=True), "o-", color="#d94801", markersize=4, linewidth=1.2, label="validation")
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set_xlabel("optimizer step")
     axes.set_ylabel("loss (nats per token)")
     axes.set_title(title, fontsize=10, loc="left")

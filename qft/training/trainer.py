@@ -62,7 +62,7 @@ class QftTrainer(Trainer):
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
         """Adds seconds (of all starts together), tokens per second, peak memory and circuits evaluated."""
         now, seen = time.perf_counter(), self.state.num_input_tokens_seen
-        before = next((e for e in reversed(self.state.log_history) if "seconds" in e), {})
+        before: dict[str, Any] = next((e for e in reversed(self.state.log_history) if "seconds" in e), {})
         if not hasattr(self, "_clock"):
             self._clock = (now, before.get("seconds", 0.0), seen)
             self.backend.evaluations += before.get("circuits", 0)
@@ -128,10 +128,17 @@ def arguments(config: TrainerConfig, steps: int, output: Path, seed: int, dtype:
         raise QftError(f"trainer: {str(error).splitlines()[0]}") from error
 
 
+def default_lr(hidden_size: int) -> float:
+    """Peak learning rate where none is set: 1e-2 for small bases, 5e-4 (a related public implementation) for large."""
+    return 1e-2 if hidden_size < 1024 else 5e-4
+
+
 def check(config: TrainerConfig) -> None:
     """Refuse settings that no run can have."""
     positive = ("epochs", "batch_size", "accumulation", "lr", "log_every")
-    for name in positive + tuple(n for n in ("max_steps", "eval_every", "save_every") if getattr(config, n) is not None):
+    for name in positive + tuple(
+        n for n in ("max_steps", "eval_every", "save_every") if getattr(config, n) is not None
+    ):
         if not getattr(config, name) > 0:
             raise QftError(f"trainer.{name}={getattr(config, name)} must be positive.")
     if not 0 <= config.warmup < 1:

@@ -87,7 +87,7 @@ def test_a_directory_stands_for_its_files_of_one_format(tmp_path):
         (tmp_path / name).write_text("")
     assert [f.name for f in row_files(tmp_path)] == ["a.jsonl", "b.jsonl", "c.jsonl"]
     (tmp_path / "a.parquet").write_text("")
-    with pytest.raises(QftError, match=".jsonl and .parquet"):
+    with pytest.raises(QftError, match=r"\.jsonl and \.parquet"):
         row_files(tmp_path)
 
 
