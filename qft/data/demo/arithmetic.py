@@ -53,6 +53,7 @@ def make_problem(rng: random.Random, language: str, part: str) -> Problem:
     # At least two are taken and two are left, so that every count is a plural.
     c = rng.randint(2, min(x - 2, 29)) if two == "-" else rng.randint(2, 29)
     y = APPLY[two](x, c)
-    words = dict(name=rng.choice(NAMES[language]), item=rng.choice(ITEMS[language]), a=a, b=b, c=c, x=x, y=y)
+    words = {"a": a, "b": b, "c": c, "x": x, "y": y}
+    words |= {"name": rng.choice(NAMES[language]), "item": rng.choice(ITEMS[language])}
     steps = first.format(**words), second.format(**words)
     return Problem(language, family, (a, b, c), question.format(**words), steps, y)
