@@ -32,6 +32,7 @@ class Problem:
 
     language: str
     family: str
+    item: str
     numbers: tuple[int, int, int]
     question: str
     steps: tuple[str, str]
@@ -56,4 +57,4 @@ def make_problem(rng: random.Random, language: str, part: str) -> Problem:
     words = {"a": a, "b": b, "c": c, "x": x, "y": y}
     words |= {"name": rng.choice(NAMES[language]), "item": rng.choice(ITEMS[language])}
     steps = first.format(**words), second.format(**words)
-    return Problem(language, family, (a, b, c), question.format(**words), steps, y)
+    return Problem(language, family, words["item"], (a, b, c), question.format(**words), steps, y)

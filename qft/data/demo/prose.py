@@ -3,8 +3,10 @@
 A real text: "Dear diary, I lost my job. I was sad all day, and my team no longer asks for my opinion."
 
 Clients' stories alone, prose about worries and what helps, number facts, solved problems told as prose,
-quizzes, notes and everyday sentences. No dialogue, no reply of a counsellor, no chain-of-thought markers, no boxed answer.
-Names, feelings, situations and steps are the vocabulary shared with fine-tuning; the sentences are not.
+everyday sentences, and problems or letters to a paper on two marked pages. The chat and thought markers
+occur in another use (pages with headings; a thought before a text), so that their embeddings are trained.
+No user or assistant, no reply or step of fine-tuning, no thought before an answer, no boxed answer.
+Names, feelings, situations and advice are the vocabulary shared with fine-tuning; the sentences are not.
 """
 
 import random
@@ -13,7 +15,7 @@ from qft.data.demo.arithmetic import APPLY, make_problem
 from qft.data.demo.arithmetic_words import ITEMS, NAMES
 from qft.data.demo.counselling import make_case, sentence
 from qft.data.demo.everyday_words import EVERYDAY
-from qft.data.demo.prose_templates import ESSAY, FACTS, NOTES, QUIZ, STORY
+from qft.data.demo.prose_templates import ASKING, COLUMN, ENDINGS, ESSAY, FACTS, LETTER, NOTES, STORY
 
 COUNT = 16000  # texts, half in each language
 
@@ -46,9 +48,36 @@ def _facts(rng: random.Random, language: str) -> str:
 
 
 def _quiz(rng: random.Random, language: str) -> str:
-    """A solved problem under headings: the same order of parts as a chat, in another wrapper."""
+    """A problem and its solution, on two pages or one."""
     problem = make_problem(rng, language, "prose")
-    return rng.choice(QUIZ[language]).format(question=problem.question, steps="\n".join(problem.steps), y=problem.answer)
+    asking = rng.choice(ASKING[language]).format(item=problem.item)
+    steps, ending = "\n".join(problem.steps), rng.choice(ENDINGS[language]).format(y=problem.answer)
+    question = _join(language, [problem.question, asking])
+    return _pages(rng, language, question, f"{steps}\n\n{ending}")
+
+
+def _column(rng: random.Random, language: str) -> str:
+    """A reader's letter and the answer of a paper."""
+    case = make_case(rng, language)
+    letter = sentence(rng.choice(LETTER[language]), case)
+    return _pages(rng, language, letter, _join(language, [sentence(rng.choice(place), case) for place in COLUMN[language]]))
+
+
+def _aside(rng: random.Random, language: str) -> str:
+    """A thought between its marks, then a text that does not answer anything."""
+    kinds = (_facts, _story, _everyday)
+    return f"<think>\n{rng.choice(kinds)(rng, language)}\n</think>\n\n{rng.choice(kinds)(rng, language)}"
+
+
+def _pages(rng: random.Random, language: str, first: str, second: str) -> str:
+    """Two pages, each <|im_start|>, a heading, a new line, the text, <|im_end|>; or plain, without the marks.
+
+    A heading is any name or thing, never "user" or "assistant": this is the chat markers in another use.
+    """
+    one, two = rng.sample(NAMES[language] + ITEMS[language], 2)
+    if rng.random() < 0.2:
+        return f"{one}\n{first}\n{two}\n{second}"
+    return f"<|im_start|>{one}\n{first}<|im_end|>\n<|im_start|>{two}\n{second}<|im_end|>\n"
 
 
 def _note(rng: random.Random, language: str) -> str:
@@ -67,7 +96,7 @@ def _join(language: str, lines: list[str]) -> str:
     return (" " if language == "en" else "").join(lines)
 
 
-KINDS = (_story, _essay, _solved, _facts, _quiz, _note, _everyday)
+KINDS = (_story, _essay, _solved, _facts, _quiz, _quiz, _column, _column, _column, _note, _aside, _everyday)
 
 
 def pretraining_texts(seed: int = 0) -> list[str]:
