@@ -168,6 +168,8 @@ class RunDirectory:
             raise QftError(f"{self.path} is in use by another process.") from None
         except OSError as error:
             raise QftError(f"{self.path} cannot be used as a run directory: {error.strerror}.") from error
+        for leftover in self.path.glob(".*.tmp"):  # of a process that was killed while writing
+            leftover.unlink()
         handler = logging.FileHandler(self.path / "log.txt", encoding="utf-8")
         handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
         self._handler = handler

@@ -63,13 +63,27 @@ def train_tokenizer(texts: list[str]) -> PreTrainedTokenizerBase:
     raw.normalizer, raw.pre_tokenizer, raw.decoder = empty.normalizer, empty.pre_tokenizer, empty.decoder
     # At most 12 bytes a token (4 Chinese characters), or whole clauses would become single tokens.
     marks = re.compile("|".join(map(re.escape, SPECIAL)))
-    raw.train_from_iterator((marks.sub("\n", t) for t in texts), trainers.BpeTrainer(
-        vocab_size=VOCABULARY, special_tokens=SPECIAL, max_token_length=12, show_progress=False,
-        initial_alphabet=sorted(ByteLevel.alphabet())))
+    raw.train_from_iterator(
+        (marks.sub("\n", t) for t in texts),
+        trainers.BpeTrainer(
+            vocab_size=VOCABULARY,
+            special_tokens=SPECIAL,
+            max_token_length=12,
+            show_progress=False,
+            initial_alphabet=sorted(ByteLevel.alphabet()),
+        ),
+    )
     model = json.loads(raw.to_str())["model"]
     merges = [tuple(m) for m in model["merges"]]
-    tokenizer = Qwen2Tokenizer(vocab=model["vocab"], merges=merges, eos_token="<|im_end|>", pad_token="<|endoftext|>",
-                               unk_token="<|endoftext|>", extra_special_tokens=["<|im_start|>"], model_max_length=512)
+    tokenizer = Qwen2Tokenizer(
+        vocab=model["vocab"],
+        merges=merges,
+        eos_token="<|im_end|>",
+        pad_token="<|endoftext|>",
+        unk_token="<|endoftext|>",
+        extra_special_tokens=["<|im_start|>"],
+        model_max_length=512,
+    )
     # As in Qwen3 these two are tokens, but not "special": skip_special_tokens leaves them readable.
     tokenizer.add_tokens([AddedToken(t, special=False, normalized=False) for t in SPECIAL[3:]])
     tokenizer.chat_template = CHAT_TEMPLATE
@@ -84,10 +98,23 @@ def pack(tokenizer: PreTrainedTokenizerBase, texts: list[str]) -> torch.Tensor:
 
 def new_model(seed: int) -> Qwen2ForCausalLM:
     torch.manual_seed(seed)
-    return Qwen2ForCausalLM(Qwen2Config(
-        vocab_size=VOCABULARY, hidden_size=128, intermediate_size=352, num_hidden_layers=4, num_attention_heads=4,
-        num_key_value_heads=2, max_position_embeddings=512, tie_word_embeddings=True, pad_token_id=0,
-        bos_token_id=0, eos_token_id=2, max_window_layers=4, dtype="float32"))
+    return Qwen2ForCausalLM(
+        Qwen2Config(
+            vocab_size=VOCABULARY,
+            hidden_size=128,
+            intermediate_size=352,
+            num_hidden_layers=4,
+            num_attention_heads=4,
+            num_key_value_heads=2,
+            max_position_embeddings=512,
+            tie_word_embeddings=True,
+            pad_token_id=0,
+            bos_token_id=0,
+            eos_token_id=2,
+            max_window_layers=4,
+            dtype="float32",
+        )
+    )
 
 
 @torch.no_grad()
@@ -99,8 +126,9 @@ def evaluate(model: Qwen2ForCausalLM, blocks: torch.Tensor) -> float:
     return sum(losses) / len(blocks)
 
 
-def pretrain(model: Qwen2ForCausalLM, train: torch.Tensor, held: torch.Tensor, steps: int, minutes: float,
-             seed: int) -> Outcome:
+def pretrain(
+    model: Qwen2ForCausalLM, train: torch.Tensor, held: torch.Tensor, steps: int, minutes: float, seed: int
+) -> Outcome:
     """AdamW: 50 steps of warm-up, a constant rate up to the plateau, then DECAY steps down to zero."""
     decayed = [p for p in model.parameters() if p.ndim > 1]
     others = [p for p in model.parameters() if p.ndim <= 1]
@@ -127,7 +155,9 @@ def pretrain(model: Qwen2ForCausalLM, train: torch.Tensor, held: torch.Tensor, s
         if step % EVERY:
             continue
         held_loss, spent = evaluate(model, held), (time.monotonic() - began) / 60
-        say(f"step {step:5d}/{last}  lr {rate:.1e}  train {sum(recent) / len(recent):.4f}  held-out {held_loss:.4f}  {spent:.1f} min")
+        say(
+            f"step {step:5d}/{last}  lr {rate:.1e}  train {sum(recent) / len(recent):.4f}  held-out {held_loss:.4f}  {spent:.1f} min"
+        )
         if step > last - DECAY:
             continue  # the decay has begun; it runs to its end
         since = 0 if held_loss < best * (1 - GAIN) else since + 1
@@ -140,8 +170,9 @@ def pretrain(model: Qwen2ForCausalLM, train: torch.Tensor, held: torch.Tensor, s
             continue
         last = step + min(DECAY, last - step)
         say(f"{reason}; the rate now falls to zero over {last - step} steps")
-    return Outcome(step, sum(recent) / len(recent), evaluate(model, held), best, reason,
-                   (time.monotonic() - began) / 60)
+    return Outcome(
+        step, sum(recent) / len(recent), evaluate(model, held), best, reason, (time.monotonic() - began) / 60
+    )
 
 
 def card(outcome: Outcome, args: argparse.Namespace, texts: int, tokens: int, parameters: int) -> str:

@@ -135,12 +135,10 @@ def default_lr(hidden_size: int) -> float:
 
 def check(config: TrainerConfig) -> None:
     """Refuse settings that no run can have."""
-    positive = ("epochs", "batch_size", "accumulation", "lr", "log_every")
-    for name in positive + tuple(
-        n for n in ("max_steps", "eval_every", "save_every") if getattr(config, n) is not None
-    ):
-        if not getattr(config, name) > 0:
-            raise QftError(f"trainer.{name}={getattr(config, name)} must be positive.")
+    for name in ("epochs", "batch_size", "accumulation", "lr", "log_every", "max_steps", "eval_every", "save_every"):
+        value = getattr(config, name)
+        if value is not None and not value > 0:
+            raise QftError(f"trainer.{name}={value} must be positive.")
     if not 0 <= config.warmup < 1:
         raise QftError(f"trainer.warmup={config.warmup} is a share of the steps, from 0 up to (not including) 1.")
     from transformers import SchedulerType

@@ -149,6 +149,13 @@ def test_the_shipped_model_reads_every_sample_in_200_tokens(source):
 
 def test_the_shipped_model_is_small():
     files = {f.name: f.stat().st_size for f in MODEL.iterdir()}
-    assert {"config.json", "generation_config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json",
-            "chat_template.jinja", "README.md"} <= set(files)
+    assert {
+        "config.json",
+        "generation_config.json",
+        "model.safetensors",
+        "tokenizer.json",
+        "tokenizer_config.json",
+        "chat_template.jinja",
+        "README.md",
+    } <= set(files)
     assert sum(files.values()) <= 8_000_000

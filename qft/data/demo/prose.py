@@ -60,7 +60,9 @@ def _column(rng: random.Random, language: str) -> str:
     """A reader's letter and the answer of a paper."""
     case = make_case(rng, language)
     letter = sentence(rng.choice(LETTER[language]), case)
-    return _pages(rng, language, letter, _join(language, [sentence(rng.choice(place), case) for place in COLUMN[language]]))
+    return _pages(
+        rng, language, letter, _join(language, [sentence(rng.choice(place), case) for place in COLUMN[language]])
+    )
 
 
 def _aside(rng: random.Random, language: str) -> str:
@@ -88,8 +90,10 @@ def _note(rng: random.Random, language: str) -> str:
 def _everyday(rng: random.Random, language: str) -> str:
     lines = rng.sample(EVERYDAY[language], rng.randint(2, 4))
     name, other = rng.sample(NAMES[language], 2)
-    return _join(language, [t.format(name=name, other=other, item=rng.choice(ITEMS[language]), n=rng.randint(2, 99))
-                            for t in lines])
+    return _join(
+        language,
+        [t.format(name=name, other=other, item=rng.choice(ITEMS[language]), n=rng.randint(2, 99)) for t in lines],
+    )
 
 
 def _join(language: str, lines: list[str]) -> str:

@@ -1,0 +1,139 @@
+"""The commands through their real entry point: help, errors, what start-up loads."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+# hidden size 34 = 17 x 2 x 1: no three near-equal factors
+ODD_MODEL = """
+path: odd
+mpo_width: 8
+mpo_bond: 2
+lr: null
+config: {model_type: qwen2, hidden_size: 34, intermediate_size: 40, num_hidden_layers: 1, num_attention_heads: 1,
+         num_key_value_heads: 1, vocab_size: 50}
+"""
+
+
+def qft(*args: str, cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    program = Path(sys.executable).with_name("qft")
+    env = {**os.environ, "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1", **environment}
+    return subprocess.run([str(program), *args], cwd=cwd, env=env, capture_output=True, text=True, timeout=240)
+
+
+def test_help_names_the_groups_and_their_choices(tmp_path: Path) -> None:
+    done = qft("--help", cwd=tmp_path)
+    assert done.returncode == 0
+    for word in (
+        "train",
+        "eval",
+        "params",
+        "adapter",
+        "lora",
+        "qwthn",
+        "cpsycoun",
+        "demo",
+        "qwen2_7b_instruct",
+        "statevector",
+    ):
+        assert word in done.stdout
+    assert "samples used" in qft("train", "--help", cwd=tmp_path).stdout
+
+
+@pytest.mark.parametrize(
+    ("args", "words"),
+    [
+        (["trian"], ["trian", "'train'"]),
+        (["train", "adapter=qwtn"], ["adapter=qwtn", "'qwthn'", "lora"]),
+        (["train", "adaptr=lora"], ["adaptr", "'adapter'"]),
+        (["train", "adapter.rank=3"], ["adapter.rank", "adapter.r"]),
+        (["train", "n=abc"], ["n", "abc", "Integer"]),
+        (["train", "adapter.r=abc"], ["adapter.r=abc", "int"]),
+        (["train", "model=local"], ["model.path"]),
+        (["train", "n=[1"], ["key=value"]),
+        (["train", "format=xml"], ["format=xml", "json"]),
+        (["train", "n=0"], ["n=0"]),
+        (["train", "n=99999"], ["n=99999", "1280"]),
+        (["train", "data=cpsycoun"], ["data.path", "data.hub"]),
+        (["train", "data=cpsycoun", "data.path=nowhere"], ["nowhere"]),
+        (["eval", "run=nowhere"], ["nowhere"]),
+        (["eval", "evaluation.batch_size=0"], ["batch_size=0"]),
+    ],
+)
+def test_config_errors_are_one_message_and_load_nothing_heavy(
+    args: list[str], words: list[str], tmp_path: Path
+) -> None:
+    # a stand-in that fails on import shows what start-up loads
+    for heavy in ("torch", "peft", "transformers"):
+        (tmp_path / f"{heavy}.py").write_text(f"raise SystemExit('{heavy} was imported')")
+    done = qft(*args, cwd=tmp_path, PYTHONPATH=str(tmp_path))
+    assert done.returncode == 2, done.stderr
+    assert done.stderr.startswith("qft: ") and "Traceback" not in done.stderr
+    assert all(word in done.stderr for word in words), done.stderr
+    assert not (tmp_path / "outputs").exists()
+
+
+def test_help_loads_nothing_heavy(tmp_path: Path) -> None:
+    for heavy in ("torch", "peft", "transformers", "hydra"):
+        (tmp_path / f"{heavy}.py").write_text(f"raise SystemExit('{heavy} was imported')")
+    assert qft("--help", cwd=tmp_path, PYTHONPATH=str(tmp_path)).returncode == 0
+
+
+def test_debug_shows_the_traceback(tmp_path: Path) -> None:
+    assert "Traceback" in qft("train", "adapter=qwtn", "--debug", cwd=tmp_path).stderr
+    assert "Traceback" in qft("train", "adapter=qwtn", cwd=tmp_path, QFT_DEBUG="1").stderr
+
+
+@pytest.mark.parametrize(
+    ("args", "words"),
+    [
+        (["train", "model.path=no/such-model"], ["no/such-model", "model.path=DIR"]),
+        (["train", "model.path=./nowhere"], ["nowhere"]),
+        (["params", "adapter.pad=false", "model=odd"], ["34", "pad=true"]),
+        (["params", "adapter.r=0"], ["r=0"]),
+        (["params", "adapter.target_modules=[no_proj]"], ["no_proj", "q_proj"]),
+        (["train", "trainer.lr=-1"], ["trainer.lr"]),
+        (["train", "trainer.scheduler=cosin"], ["cosin", "'cosine'"]),
+        (["train", "max_seq_len=3"], ["max_seq_len=3"]),
+        (["eval", "adapter.path=nowhere"], ["nowhere", "adapter"]),
+        (["eval", "evaluation.metrics=[blue]"], ["blue", "'bleu'"]),
+    ],
+)
+def test_errors_found_later(args: list[str], words: list[str], tmp_path: Path) -> None:
+    (tmp_path / "configs/model").mkdir(parents=True)
+    (tmp_path / "configs/model/odd.yaml").write_text(ODD_MODEL)
+    done = qft(*args, cwd=tmp_path)
+    assert done.returncode == 2, done.stderr
+    assert "Traceback" not in done.stderr
+    assert all(word in done.stderr for word in words), done.stderr
+    assert not list(tmp_path.glob("outputs/*")), "a run that cannot start leaves nothing behind"
+
+
+def test_params_counts_the_published_models_exactly(tmp_path: Path) -> None:
+    for adapter, trainable in (("qwthn", 299_264), ("lora", 1_261_568)):
+        done = qft("params", f"adapter={adapter}", "model=qwen2_7b_instruct", "format=json", cwd=tmp_path)
+        counts = json.loads(done.stdout)
+        assert counts["trainable"] == trainable
+        assert counts["ratio_to_lora_r4"] == trainable / 1_261_568
+        assert counts["bytes"]["optimizer"] == 8 * trainable
+    assert "1,261,568" in qft("params", "adapter=lora", "model=qwen2_7b_instruct", cwd=tmp_path).stdout
+
+
+def test_own_configs_win_over_the_packaged_ones(tmp_path: Path) -> None:
+    (tmp_path / "configs/adapter").mkdir(parents=True)
+    (tmp_path / "configs/adapter/lora.yaml").write_text("_target_: peft.LoraConfig\nr: 7\n")
+    (tmp_path / "configs/adapter/mine.yaml").write_text("_target_: peft.LoraConfig\nr: 9\n")
+    assert "r: 7" in qft("train", "adapter=lora", "--cfg", "job", cwd=tmp_path).stdout
+    assert "r: 9" in qft("train", "adapter=mine", "--cfg", "job", cwd=tmp_path).stdout
+    assert "mine" in qft("--help", cwd=tmp_path).stdout
+
+
+def test_multirun_goes_on_after_a_failing_job(tmp_path: Path) -> None:
+    done = qft("params", "-m", "adapter=qwthn,lora", "adapter.r=0,4", cwd=tmp_path)
+    assert done.returncode == 2
+    assert done.stdout.count("LoRA r=4 on the same layers") == 2
+    assert done.stderr.count("r=0") >= 1

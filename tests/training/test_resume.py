@@ -1,0 +1,48 @@
+"""A run killed at five points and resumed each time ends exactly as one that was never interrupted."""
+
+import csv
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+HERE = Path(__file__).parent
+# n=20 gives 18 training samples: 9 steps an epoch, 18 in all, a checkpoint every 3
+ARGS = (
+    "train n=20 trainer.batch_size=2 trainer.epochs=2 trainer.eval_every=3 trainer.save_every=3 adapter=qwthn".split()
+)
+POINTS = ["step:5", "checkpoint:6", "marker:0", "history:8", "finish:0"]
+
+
+def qft(cwd: Path, *args: str, point: str | None = None) -> subprocess.CompletedProcess[str]:
+    script = [str(HERE / "kill_at.py"), point] if point else ["-m", "qft.cli.main"]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"}
+    command = [sys.executable, *script, *args]
+    return subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True, timeout=240)
+
+
+def decided(run: Path) -> list[tuple[str, ...]]:
+    """history.csv less what depends on the clock."""
+    with (run / "history.csv").open() as file:
+        return [
+            tuple(r[k] for k in ("step", "epoch", "train_loss", "validation_loss", "lr")) for r in csv.DictReader(file)
+        ]
+
+
+def test_five_kills_change_nothing(tmp_path: Path) -> None:
+    assert qft(tmp_path, *ARGS, "run=whole").returncode == 0
+    for k, point in enumerate(POINTS):
+        resume = ["resume=true"] if k else []
+        done = qft(tmp_path, *ARGS, "run=killed", *resume, point=point)
+        assert done.returncode == -signal.SIGKILL, (point, done.stderr[-2000:])
+        assert not (tmp_path / "outputs/killed/COMPLETE").exists()
+    done = qft(tmp_path, *ARGS, "run=killed", "resume=true")
+    assert done.returncode == 0, done.stderr[-2000:]
+    whole, killed = tmp_path / "outputs/whole", tmp_path / "outputs/killed"
+    assert (killed / "COMPLETE").exists()
+    weights = "adapter/adapter_model.safetensors"
+    assert (whole / weights).read_bytes() == (killed / weights).read_bytes()
+    assert decided(whole) == decided(killed)
+    assert [int(row[0]) for row in decided(whole)] == list(range(19))
+    assert not list(killed.rglob("*.tmp")), "temporary files are left"
