@@ -75,7 +75,15 @@ class Delta(nn.Module):
 
     def _apply(self, fn: Any, recurse: bool = True) -> "Delta":
         self.forget()
-        return super()._apply(fn, recurse)
+
+        def no_half(t: Tensor) -> Tensor:  # model.to(bfloat16) leaves an adapter in float32
+            moved = fn(t)
+            return t.to(moved.device) if moved.dtype in (torch.bfloat16, torch.float16) else moved
+
+        return super()._apply(no_half, recurse)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_prepared": None}  # a bound circuit can be neither pickled nor shared
 
     def _load_from_state_dict(self, *args: Any, **kwargs: Any) -> None:
         self.forget()
