@@ -149,6 +149,8 @@ class QftTuner(BaseTuner):
         config = self.peft_config[adapter_name]
         if config.target_modules is None:
             config.target_modules = default_targets(model)
+        elif config.target_modules == "all-linear":
+            config.target_modules = all_linear(model)
         shapes = target_shapes(model, config, self)
         config.resolve(shapes)
         with torch.device("meta"):
@@ -198,15 +200,28 @@ class QftTuner(BaseTuner):
         return key.replace(f".qft_delta.{adapter_name}.", ".qft_delta.", 1)
 
 
-def _linears(model: nn.Module) -> dict[str, nn.Module]:
-    """Every layer an adapter can wrap, by name: whatever states in_features and out_features."""
+def _modules(model: nn.Module) -> dict[str, nn.Module]:
+    """The base model's own modules by name, adapters and what they wrap left out."""
     found = {}
     for name, module in model.named_modules():
-        inner = module.get_base_layer() if isinstance(module, BaseTunerLayer) else module
-        inside = ".base_layer" in name or ".qft_delta" in name or ".modules_to_save" in name
-        if not inside and hasattr(inner, "in_features") and hasattr(inner, "out_features"):
-            found[name] = inner
+        if not (".base_layer" in name or ".qft_delta" in name or ".modules_to_save" in name):
+            found[name] = module.get_base_layer() if isinstance(module, BaseTunerLayer) else module
     return found
+
+
+def _is_linear(module: nn.Module) -> bool:
+    """Whether an adapter can wrap it: whatever states in_features and out_features."""
+    return hasattr(module, "in_features") and hasattr(module, "out_features")
+
+
+def _linears(model: nn.Module) -> dict[str, nn.Module]:
+    return {name: module for name, module in _modules(model).items() if _is_linear(module)}
+
+
+def all_linear(model: nn.Module) -> list[str]:
+    """Names of all linear layers but the output head, those that carry an adapter already included."""
+    head = model.get_output_embeddings() if hasattr(model, "get_output_embeddings") else None
+    return sorted(name for name, module in _linears(model).items() if module is not head)
 
 
 def default_targets(model: nn.Module) -> list[str]:
@@ -220,11 +235,16 @@ def default_targets(model: nn.Module) -> list[str]:
 
 def target_shapes(model: nn.Module, config: QftConfig, tuner: type[BaseTuner] | BaseTuner) -> list[tuple[int, int]]:
     """(in, out) of every layer the config selects, in the model's order. Raises QftError where none is."""
-    linears = _linears(model)
-    if config.target_modules == "all-linear":
-        return [(m.in_features, m.out_features) for m in linears.values()]  # type: ignore[misc]
-    chosen = [m for name, m in linears.items() if tuner._check_target_module_exists(config, name)]
+    chosen = {n: m for n, m in _modules(model).items() if n and tuner._check_target_module_exists(config, n)}
+    for name, module in chosen.items():
+        if not _is_linear(module):
+            raise QftError(
+                f"target_modules={config.target_modules} selects {name}, a {type(module).__name__}; "
+                "only linear layers can be adapted."
+            )
     if not chosen:
-        leaves = {name.rpartition(".")[2] for name in linears}
-        raise QftError(f"target_modules={config.target_modules} matches no layer.{nearest('q_proj', leaves)}")
-    return [(m.in_features, m.out_features) for m in chosen]  # type: ignore[misc]
+        targets = config.target_modules
+        wanted = targets if isinstance(targets, str) else next(iter(targets or ()), "")
+        leaves = {name.rpartition(".")[2] for name in _linears(model)}
+        raise QftError(f"target_modules={targets} matches no layer.{nearest(wanted, leaves)}")
+    return [(m.in_features, m.out_features) for m in chosen.values()]  # type: ignore[misc]
