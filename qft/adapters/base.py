@@ -127,14 +127,14 @@ class QftLayer(nn.Module, BaseTunerLayer):
     def _add_to_base(self, name: str, sign: float, safe: bool) -> None:
         base = self.get_base_layer()
         weight, bias = self.qft_delta[name].matrix()
-        merged = base.weight.data + sign * weight.to(base.weight.dtype)
+        merged = (base.weight.data + sign * weight).to(base.weight.dtype)  # summed in the wider type, rounded once
         if safe and not torch.isfinite(merged).all():
             raise ValueError(f"Merging adapter '{name}' would give weights that are not finite.")
         base.weight.data = merged
         if bias is not None:
             if base.bias is None:
                 base.bias = nn.Parameter(torch.zeros_like(bias, dtype=base.weight.dtype), requires_grad=False)
-            base.bias.data = base.bias.data + sign * bias.to(base.bias.dtype)
+            base.bias.data = (base.bias.data + sign * bias).to(base.bias.dtype)
 
 
 class QftTuner(BaseTuner):
@@ -185,15 +185,26 @@ class QftTuner(BaseTuner):
                 layer.requires_grad_(False)
             self._replace_module(parent, target_name, layer, target)
 
-    def _check_merge_allowed(self) -> None:
-        super()._check_merge_allowed()
-        for module in self.model.modules():
-            if isinstance(module, QftLayer):
-                module._refuse_nonlinear(list(module.qft_delta))
+    def _refuse_nonlinear(self, adapter_names: list[str] | None) -> None:
+        """Look at every layer before the first is merged."""
+        for layer in (m for m in self.model.modules() if isinstance(m, QftLayer)):
+            names = layer.active_adapters if adapter_names is None else adapter_names
+            layer._refuse_nonlinear([n for n in names if n in layer.qft_delta])
 
     def merge_adapter(self, adapter_names: list[str] | None = None, safe_merge: bool = False) -> None:
-        self._check_merge_allowed()
+        self._refuse_nonlinear(adapter_names)
         super().merge_adapter(adapter_names=adapter_names, safe_merge=safe_merge)
+
+    def _unload_and_optionally_merge(
+        self,
+        merge: bool = True,
+        progressbar: bool = False,
+        safe_merge: bool = False,
+        adapter_names: list[str] | None = None,
+    ) -> nn.Module:
+        if merge:
+            self._refuse_nonlinear(adapter_names)
+        return super()._unload_and_optionally_merge(merge, progressbar, safe_merge, adapter_names)
 
     @classmethod
     def _remove_adapter_name_from_key(cls, key: str, adapter_name: str) -> str:
