@@ -32,7 +32,7 @@ def expectation_z(circuit: Circuit, inputs: Tensor, weights: Tensor) -> Tensor:
     probability = (psi.abs() ** 2).reshape((2,) * n)
     out = []
     for q in range(n):
-        p = probability.movedim(q, 0).flatten(1).sum(1)
+        p = probability.movedim(q, 0).reshape(2, -1).sum(1)
         out.append(p[0] - p[1])
     return torch.stack(out)
 
