@@ -27,7 +27,7 @@ class QftConfig(PeftConfig):
     """What all methods of ours share."""
 
     method: ClassVar[str]
-    delta_class: ClassVar[type[Delta]]
+    delta_class: ClassVar[Any]  # a subclass of Delta
 
     r: int = field(default=4, metadata={"help": "Width of the bottleneck."})
     alpha: float | None = field(default=None, metadata={"help": "Scale s = alpha / r; null means 2 r."})
@@ -72,7 +72,7 @@ class QftLayer(nn.Module, BaseTunerLayer):
     def __init__(self, base_layer: nn.Module) -> None:
         super().__init__()
         self.base_layer = base_layer
-        self.qft_delta = nn.ModuleDict()
+        self.qft_delta: Any = nn.ModuleDict()  # adapter name -> Delta
         self._disable_adapters = False
         self.merged_adapters: list[str] = []
         self._active_adapter: str | list[str] = []
@@ -142,7 +142,7 @@ class QftTuner(BaseTuner):
 
     prefix = PREFIX
     tuner_layer_cls = QftLayer
-    target_module_mapping: dict[str, list[str]] = {}
+    target_module_mapping: ClassVar[dict[str, list[str]]] = {}
 
     def inject_adapter(self, model: nn.Module, adapter_name: str, *args: Any, **kwargs: Any) -> None:
         """Check everything on shapes alone, then let PEFT put the layers in: a refusal leaves the model as it was."""
@@ -175,7 +175,7 @@ class QftTuner(BaseTuner):
             generator = torch.Generator().manual_seed(int.from_bytes(digest[:7], "big"))
         delta = peft_config.delta_class(base.in_features, base.out_features, peft_config, generator)
         if isinstance(target, QftLayer):
-            active = target.active_adapters
+            active: Any = target.active_adapters
             target.add(adapter_name, delta, peft_config.inference_mode)
             target.set_adapter(active)
         else:
@@ -220,24 +220,21 @@ def _modules(model: nn.Module) -> dict[str, nn.Module]:
     return found
 
 
-def _is_linear(module: nn.Module) -> bool:
-    """Whether an adapter can wrap it: whatever states in_features and out_features."""
-    return hasattr(module, "in_features") and hasattr(module, "out_features")
-
-
-def _linears(model: nn.Module) -> dict[str, nn.Module]:
-    return {name: module for name, module in _modules(model).items() if _is_linear(module)}
+def linears(model: nn.Module) -> dict[str, nn.Module]:
+    """Every layer an adapter can wrap, by name: whatever states in_features and out_features."""
+    return {n: m for n, m in _modules(model).items() if hasattr(m, "in_features") and hasattr(m, "out_features")}
 
 
 def all_linear(model: nn.Module) -> list[str]:
     """Names of all linear layers but the output head, those that carry an adapter already included."""
     head = model.get_output_embeddings() if hasattr(model, "get_output_embeddings") else None
-    return sorted(name for name, module in _linears(model).items() if module is not head)
+    head = head.get_base_layer() if isinstance(head, BaseTunerLayer) else head
+    return sorted(name for name, module in linears(model).items() if module is not head)
 
 
 def default_targets(model: nn.Module) -> list[str]:
     """Leaf names of the query and value projections of this model, found by looking rather than by family."""
-    leaves = {name.rpartition(".")[2] for name in _linears(model)}
+    leaves = {name.rpartition(".")[2] for name in linears(model)}
     for names in QUERY_VALUE:
         if leaves.issuperset(names):
             return sorted(names)
@@ -246,9 +243,10 @@ def default_targets(model: nn.Module) -> list[str]:
 
 def target_shapes(model: nn.Module, config: QftConfig, tuner: type[BaseTuner] | BaseTuner) -> list[tuple[int, int]]:
     """(in, out) of every layer the config selects, in the model's order. Raises QftError where none is."""
+    layers = linears(model)
     chosen = {n: m for n, m in _modules(model).items() if n and tuner._check_target_module_exists(config, n)}
     for name, module in chosen.items():
-        if not _is_linear(module):
+        if name not in layers:
             raise QftError(
                 f"target_modules={config.target_modules} selects {name}, a {type(module).__name__}; "
                 "only linear layers can be adapted."
@@ -256,6 +254,6 @@ def target_shapes(model: nn.Module, config: QftConfig, tuner: type[BaseTuner] | 
     if not chosen:
         targets = config.target_modules
         wanted = targets if isinstance(targets, str) else next(iter(targets or ()), "")
-        leaves = {name.rpartition(".")[2] for name in _linears(model)}
+        leaves = {name.rpartition(".")[2] for name in layers}
         raise QftError(f"target_modules={targets} matches no layer.{nearest(wanted, leaves)}")
     return [(m.in_features, m.out_features) for m in chosen.values()]  # type: ignore[misc]

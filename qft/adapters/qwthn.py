@@ -15,7 +15,7 @@ reproduce the published 0.30 M parameters, 23.7 % of LoRA r = 4, on Qwen2-7B's q
 
 from dataclasses import dataclass, field
 from math import pi, prod
-from typing import ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -111,7 +111,7 @@ class QWTHNConfig(QftConfig):
     """QWTHN for PEFT: ``get_peft_model(model, QWTHNConfig())``. ``r`` is also the number of qubits."""
 
     method: ClassVar[str] = "qwthn"
-    delta_class: ClassVar[type[Delta]] = QWTHNDelta
+    delta_class: ClassVar[Any] = QWTHNDelta
 
     width: int | None = field(default=None, metadata={"help": "Inner width; null: 128 or less, see bond_dim."})
     bond_dim: int | None = field(

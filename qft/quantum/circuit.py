@@ -1,6 +1,6 @@
 """A circuit is data: a frozen sequence of gates whose angles are inputs, weights or numbers.
 
-    Circuit(2, (Gate("RY", (0,), Input(0)), Gate("CRZ", (0, 1), Weight(0))))
+Circuit(2, (Gate("RY", (0,), Input(0)), Gate("CRZ", (0, 1), Weight(0))))
 """
 
 from collections.abc import Iterator

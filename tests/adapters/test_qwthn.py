@@ -253,7 +253,7 @@ def test_a_refusal_leaves_the_model_as_it_was(case, second):
 @IGNORED
 def test_a_model_without_query_and_value_projections_says_what_it_has():
     model = torch.nn.Sequential(torch.nn.Linear(4, 4))
-    with pytest.raises(QftError, match="No query and value projections found; set target_modules.*Choices: 0"):
+    with pytest.raises(QftError, match=r"No query and value projections found; set target_modules.*Choices: 0"):
         get_peft_model(model, QWTHNConfig())
     assert type(model[0]) is torch.nn.Linear
 

@@ -58,7 +58,7 @@ def test_registering_twice_is_harmless_but_a_name_has_one_owner():
         class Impostor(QftConfig):
             method: ClassVar[str] = "qwthn"
 
-    assert mapping.PEFT_TYPE_TO_CONFIG_MAPPING == before
+    assert before == mapping.PEFT_TYPE_TO_CONFIG_MAPPING
 
 
 FRESH = """

@@ -19,6 +19,7 @@ CASES = {
     for options in [{}, *SWITCHES.get(name, [])]
 }
 
+
 def config(case, **more):
     name, options = CASES[case]
     return METHODS[name](**options, **more)
@@ -33,7 +34,8 @@ def is_linear(case):
 LINEAR = [case for case in CASES if is_linear(case)]
 
 pytestmark = pytest.mark.filterwarnings(
-    "error", "ignore:.*gradient_checkpointing.* is deprecated:FutureWarning"  # PEFT itself still uses the old names
+    "error",
+    "ignore:.*gradient_checkpointing.* is deprecated:FutureWarning",  # PEFT itself still uses the old names
 )
 
 
@@ -124,7 +126,7 @@ def test_merging_equals_the_forward_or_is_refused(case, family):
     before, weights = logits(model), copy.deepcopy(model.state_dict())
     if case not in LINEAR:
         for merge in (model.merge_adapter, model.merge_and_unload):
-            with pytest.raises(ValueError, match="'default' is not linear.*cannot be merged"):
+            with pytest.raises(ValueError, match=r"'default' is not linear.*cannot be merged"):
                 merge()
             assert not any(layer.merged for layer in layers(model).values())
             after = model.state_dict()
@@ -310,7 +312,8 @@ def test_parameters_are_counted_by_the_formula(case, family):
     total = 0
     for layer in layers(model).values():
         delta = layer.qft_delta["default"]
-        expected = delta.count(layer.base_layer.in_features, layer.base_layer.out_features, model.peft_config["default"])
+        base = layer.base_layer
+        expected = delta.count(base.in_features, base.out_features, model.peft_config["default"])
         assert sum(p.numel() for p in delta.parameters()) == expected > 0
         total += expected
     assert model.get_nb_trainable_parameters()[0] == total
@@ -415,6 +418,7 @@ def test_all_linear_reaches_every_linear_but_the_head(case, family):
 
 
 def test_targets_and_exclusions_are_obeyed(case):
-    model = adapted(case, "qwen2", target_modules=["q_proj", "down_proj"], exclude_modules=["model.layers.1.mlp.down_proj"])
+    excluded = ["model.layers.1.mlp.down_proj"]
+    model = adapted(case, "qwen2", target_modules=["q_proj", "down_proj"], exclude_modules=excluded)
     names = [n.removeprefix("base_model.model.model.layers.") for n in layers(model)]
     assert names == ["0.self_attn.q_proj", "0.mlp.down_proj", "1.self_attn.q_proj"]

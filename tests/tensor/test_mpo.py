@@ -76,7 +76,7 @@ def test_unequal_numbers_of_factors_are_refused():
 @pytest.mark.parametrize("outs, ins, bond", [((8, 4, 4), (8, 4, 7), 5), ((4, 2, 2), (4, 2, 4), 2), ((8, 8), (8, 8), 3)])
 def test_the_dense_matrix_starts_with_the_variance_of_a_kaiming_linear(outs, ins, bond):
     """1 / (3 fan_in). Entries share cores, so one draw scatters by tens of percent: 1000 draws bring the
-    standard error of the mean below 2 %, and four of those are 8 %. A wrong bond or core exponent is off by 2 or more."""
+    standard error of the mean below 2 %, four of those are 8 %; a wrong bond or core exponent is off by 2 or more."""
     fan_in = prod(ins)
     squares = []
     for seed in range(1000):
