@@ -188,7 +188,7 @@ class QftTuner(BaseTuner):
     def _refuse_nonlinear(self, adapter_names: list[str] | None) -> None:
         """Look at every layer before the first is merged."""
         for layer in (m for m in self.model.modules() if isinstance(m, QftLayer)):
-            names = layer.active_adapters if adapter_names is None else adapter_names
+            names: Any = layer.active_adapters if adapter_names is None else adapter_names
             layer._refuse_nonlinear([n for n in names if n in layer.qft_delta])
 
     def merge_adapter(self, adapter_names: list[str] | None = None, safe_merge: bool = False) -> None:
@@ -227,7 +227,7 @@ def linears(model: nn.Module) -> dict[str, nn.Module]:
 
 def all_linear(model: nn.Module) -> list[str]:
     """Names of all linear layers but the output head, those that carry an adapter already included."""
-    head = model.get_output_embeddings() if hasattr(model, "get_output_embeddings") else None
+    head: Any = model.get_output_embeddings() if hasattr(model, "get_output_embeddings") else None
     head = head.get_base_layer() if isinstance(head, BaseTunerLayer) else head
     return sorted(name for name, module in linears(model).items() if module is not head)
 

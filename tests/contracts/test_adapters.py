@@ -140,8 +140,10 @@ def test_merging_equals_the_forward_or_is_refused(case, family):
     torch.testing.assert_close(logits(model), before, **close)
     model.unmerge_adapter()
     torch.testing.assert_close(logits(model), before, **close)
+    model.merge_adapter()
     with model.disable_adapter():
         torch.testing.assert_close(logits(model), logits(tiny.build(family)), **close)
+    torch.testing.assert_close(logits(model), before, **close)
     merged = model.merge_and_unload()
     assert type(merged) is type(tiny.build(family)) and not layers(merged)
     torch.testing.assert_close(logits(merged), before, **close)
@@ -238,6 +240,13 @@ def test_every_trainable_tensor_has_a_gradient_and_nothing_else_does(case, famil
             assert parameter.grad.abs().max() > 0, name
         else:
             assert parameter.grad is None, name
+
+
+def test_gradients_reach_the_input_of_a_layer(case):
+    model = perturb(adapted(case, "llama")).double()
+    layer = next(iter(layers(model).values()))
+    x = torch.randn(2, layer.base_layer.in_features, dtype=torch.float64, requires_grad=True)
+    assert torch.autograd.gradcheck(layer, x)
 
 
 def test_adapter_weights_stay_in_float32_on_a_bfloat16_base(case, family, tmp_path):
