@@ -228,7 +228,7 @@ def linears(model: nn.Module) -> dict[str, nn.Module]:
 def all_linear(model: nn.Module) -> list[str]:
     """Names of all linear layers but the output head, those that carry an adapter already included."""
     head: Any = model.get_output_embeddings() if hasattr(model, "get_output_embeddings") else None
-    head = head.get_base_layer() if isinstance(head, BaseTunerLayer) else head
+    head = head.get_base_layer() if isinstance(head, BaseTunerLayer) else head  # type: ignore[operator]
     return sorted(name for name, module in linears(model).items() if module is not head)
 
 
