@@ -127,14 +127,14 @@ class QftLayer(nn.Module, BaseTunerLayer):
     def _add_to_base(self, name: str, sign: float, safe: bool) -> None:
         base = self.get_base_layer()
         weight, bias = self.qft_delta[name].matrix()
-        merged = base.weight.data + sign * weight.to(base.weight.dtype)
+        merged = (base.weight.data + sign * weight).to(base.weight.dtype)  # summed in the wider type, rounded once
         if safe and not torch.isfinite(merged).all():
             raise ValueError(f"Merging adapter '{name}' would give weights that are not finite.")
         base.weight.data = merged
         if bias is not None:
             if base.bias is None:
                 base.bias = nn.Parameter(torch.zeros_like(bias, dtype=base.weight.dtype), requires_grad=False)
-            base.bias.data = base.bias.data + sign * bias.to(base.bias.dtype)
+            base.bias.data = (base.bias.data + sign * bias).to(base.bias.dtype)
 
 
 class QftTuner(BaseTuner):
@@ -149,6 +149,8 @@ class QftTuner(BaseTuner):
         config = self.peft_config[adapter_name]
         if config.target_modules is None:
             config.target_modules = default_targets(model)
+        elif config.target_modules == "all-linear":
+            config.target_modules = all_linear(model)
         shapes = target_shapes(model, config, self)
         config.resolve(shapes)
         with torch.device("meta"):
@@ -183,30 +185,51 @@ class QftTuner(BaseTuner):
                 layer.requires_grad_(False)
             self._replace_module(parent, target_name, layer, target)
 
-    def _check_merge_allowed(self) -> None:
-        super()._check_merge_allowed()
-        for module in self.model.modules():
-            if isinstance(module, QftLayer):
-                module._refuse_nonlinear(list(module.qft_delta))
+    def _refuse_nonlinear(self, adapter_names: list[str] | None) -> None:
+        """Look at every layer before the first is merged."""
+        for layer in (m for m in self.model.modules() if isinstance(m, QftLayer)):
+            names: Any = layer.active_adapters if adapter_names is None else adapter_names
+            layer._refuse_nonlinear([n for n in names if n in layer.qft_delta])
 
     def merge_adapter(self, adapter_names: list[str] | None = None, safe_merge: bool = False) -> None:
-        self._check_merge_allowed()
+        self._refuse_nonlinear(adapter_names)
         super().merge_adapter(adapter_names=adapter_names, safe_merge=safe_merge)
+
+    def _unload_and_optionally_merge(
+        self,
+        merge: bool = True,
+        progressbar: bool = False,
+        safe_merge: bool = False,
+        adapter_names: list[str] | None = None,
+    ) -> nn.Module:
+        if merge:
+            self._refuse_nonlinear(adapter_names)
+        return super()._unload_and_optionally_merge(merge, progressbar, safe_merge, adapter_names)
 
     @classmethod
     def _remove_adapter_name_from_key(cls, key: str, adapter_name: str) -> str:
         return key.replace(f".qft_delta.{adapter_name}.", ".qft_delta.", 1)
 
 
-def linears(model: nn.Module) -> dict[str, nn.Module]:
-    """Every layer an adapter can wrap, by name: whatever states in_features and out_features."""
+def _modules(model: nn.Module) -> dict[str, nn.Module]:
+    """The base model's own modules by name, adapters and what they wrap left out."""
     found = {}
     for name, module in model.named_modules():
-        inner = module.get_base_layer() if isinstance(module, BaseTunerLayer) else module
-        inside = ".base_layer" in name or ".qft_delta" in name or ".modules_to_save" in name
-        if not inside and hasattr(inner, "in_features") and hasattr(inner, "out_features"):
-            found[name] = inner
+        if not (".base_layer" in name or ".qft_delta" in name or ".modules_to_save" in name):
+            found[name] = module.get_base_layer() if isinstance(module, BaseTunerLayer) else module
     return found
+
+
+def linears(model: nn.Module) -> dict[str, nn.Module]:
+    """Every layer an adapter can wrap, by name: whatever states in_features and out_features."""
+    return {n: m for n, m in _modules(model).items() if hasattr(m, "in_features") and hasattr(m, "out_features")}
+
+
+def all_linear(model: nn.Module) -> list[str]:
+    """Names of all linear layers but the output head, those that carry an adapter already included."""
+    head: Any = model.get_output_embeddings() if hasattr(model, "get_output_embeddings") else None
+    head = head.get_base_layer() if isinstance(head, BaseTunerLayer) else head  # type: ignore[operator]
+    return sorted(name for name, module in linears(model).items() if module is not head)
 
 
 def default_targets(model: nn.Module) -> list[str]:
@@ -221,10 +244,16 @@ def default_targets(model: nn.Module) -> list[str]:
 def target_shapes(model: nn.Module, config: QftConfig, tuner: type[BaseTuner] | BaseTuner) -> list[tuple[int, int]]:
     """(in, out) of every layer the config selects, in the model's order. Raises QftError where none is."""
     layers = linears(model)
-    if config.target_modules == "all-linear":
-        return [(m.in_features, m.out_features) for m in layers.values()]  # type: ignore[misc]
-    chosen = [m for name, m in layers.items() if tuner._check_target_module_exists(config, name)]
+    chosen = {n: m for n, m in _modules(model).items() if n and tuner._check_target_module_exists(config, n)}
+    for name, module in chosen.items():
+        if name not in layers:
+            raise QftError(
+                f"target_modules={config.target_modules} selects {name}, a {type(module).__name__}; "
+                "only linear layers can be adapted."
+            )
     if not chosen:
+        targets = config.target_modules
+        wanted = targets if isinstance(targets, str) else next(iter(targets or ()), "")
         leaves = {name.rpartition(".")[2] for name in layers}
-        raise QftError(f"target_modules={config.target_modules} matches no layer.{nearest('q_proj', leaves)}")
-    return [(m.in_features, m.out_features) for m in chosen]  # type: ignore[misc]
+        raise QftError(f"target_modules={targets} matches no layer.{nearest(wanted, leaves)}")
+    return [(m.in_features, m.out_features) for m in chosen.values()]  # type: ignore[misc]

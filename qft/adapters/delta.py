@@ -19,6 +19,7 @@ class Delta(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self._prepared: Any = None
+        self._keep = True
 
     def prepare(self) -> Any:
         """What depends on the weights alone and is the same for every token."""
@@ -49,15 +50,19 @@ class Delta(nn.Module):
         """``prepare()``, kept between calls only in evaluation with gradients off.
 
         Any forward with gradients may be followed by an optimizer step, which no version counter of a
-        fused optimizer shows: it drops what was kept. So do train(), eval(), .to() and loading weights;
-        after editing weights by hand in evaluation mode, call eval() again.
+        fused optimizer shows: it drops what was kept, and nothing is kept again before train() or eval().
+        Both, .to() and loading weights drop it too; after editing weights by hand, call eval() again.
         """
         if self.training or torch.is_grad_enabled():
             self.forget()
+            self._keep = False
             return self.prepare()
-        if self._prepared is None:
-            self._prepared = self.prepare()
-        return self._prepared
+        if self._prepared is not None:
+            return self._prepared
+        prepared = self.prepare()
+        if self._keep:
+            self._prepared = prepared
+        return prepared
 
     def forget(self) -> None:
         """Drop what ``prepared`` kept."""
@@ -65,11 +70,20 @@ class Delta(nn.Module):
 
     def train(self, mode: bool = True) -> "Delta":
         self.forget()
+        self._keep = True
         return super().train(mode)
 
     def _apply(self, fn: Any, recurse: bool = True) -> "Delta":
         self.forget()
-        return super()._apply(fn, recurse)
+
+        def no_half(t: Tensor) -> Tensor:  # model.to(bfloat16) leaves an adapter in float32
+            moved = fn(t)
+            return t.to(moved.device) if moved.dtype in (torch.bfloat16, torch.float16) else moved
+
+        return super()._apply(no_half, recurse)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_prepared": None}  # a bound circuit can be neither pickled nor shared
 
     def _load_from_state_dict(self, *args: Any, **kwargs: Any) -> None:
         self.forget()

@@ -61,7 +61,7 @@ class QWTHNDelta(Delta):
         self.backend = Statevector()
 
         def linear(n_in: int, n_out: int) -> nn.Linear:
-            layer = nn.utils.skip_init(nn.Linear, n_in, n_out)
+            layer = nn.utils.skip_init(nn.Linear, n_in, n_out, device=torch.get_default_device())
             bound = n_in**-0.5  # what Kaiming uniform with a = sqrt(5) comes to
             nn.init.uniform_(layer.weight, -bound, bound, generator=generator)
             nn.init.uniform_(layer.bias, -bound, bound, generator=generator)

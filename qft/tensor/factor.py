@@ -32,7 +32,7 @@ def _near_equal(dim: int, n: int) -> tuple[int, ...]:
     if n == 1:
         return (dim,)
     candidates = []
-    for factor in (f for f in range(1, dim + 1) if dim % f == 0 and f**n <= dim):
+    for factor in (f for f in range(1, round(dim ** (1 / n)) + 1) if dim % f == 0 and f**n <= dim):
         candidates.append(tuple(sorted((factor, *_near_equal(dim // factor, n - 1)), reverse=True)))
     return min(candidates, key=lambda c: (sum(c), c))
 
@@ -46,6 +46,6 @@ def _arrange(factors: tuple[int, ...]) -> tuple[int, ...]:
 
 
 def describe(dim: int, factors: tuple[int, ...]) -> str:
-    """``3584 = 16 x 14 x 16``, or ``1009 -> 11 x 8 x 12 (padded to 1056)``."""
+    """``3584 = 16 x 14 x 16``, or ``1009 -> 13 x 6 x 13 (padded to 1014)``."""
     text = " x ".join(map(str, factors))
     return f"{dim} = {text}" if prod(factors) == dim else f"{dim} -> {text} (padded to {prod(factors)})"

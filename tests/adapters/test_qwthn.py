@@ -1,0 +1,264 @@
+"""QWTHN against its equations written out, its counts, its choice of sizes and what it refuses."""
+
+import numpy as np
+import pytest
+import tiny
+import torch
+from peft import LoraConfig, get_peft_model
+from plain import expectation_z
+from torch.nn.functional import linear, pad
+from transformers import AutoModelForCausalLM, Qwen2Config
+
+from qft.adapters import QWTHNConfig
+from qft.adapters.qwthn import QWTHNDelta
+from qft.errors import QftError
+from qft.quantum import reference
+from qft.tensor import mpo
+
+# (in, out, options): plain, padded input and output, padded width, no circuit, more blocks, other r and alpha
+SHAPES = {
+    "plain": (24, 16, {}),
+    "padded": (97, 53, {}),
+    "padded-width": (24, 16, {"width": 29}),
+    "no-circuit": (24, 16, {"quantum_path": False}),
+    "two-blocks": (24, 16, {"blocks": 2, "r": 3, "alpha": 5.0}),
+    "one-qubit": (24, 16, {"r": 1}),
+    "two-cores": (24, 16, {"cores": 2}),
+    "one-core": (24, 16, {"cores": 1}),
+}
+
+
+def build(case):
+    """A perturbed delta in float64 with angles over the whole circle, and its config."""
+    n_in, n_out, options = SHAPES[case]
+    config = QWTHNConfig(**({"width": 12, "bond_dim": 3} | options))
+    generator = torch.Generator().manual_seed(2)
+    delta = QWTHNDelta(n_in, n_out, config, generator).double()
+    with torch.no_grad():
+        for parameter in delta.parameters():
+            parameter.add_(torch.randn(parameter.shape, generator=generator) * 0.3)
+    return delta, config
+
+
+def written_out(delta, config, x, circuit_value):
+    """Equations 1-6 on dense matrices, one token after the other, with ``circuit_value(z) -> <Z>``."""
+    a, b = mpo.dense(list(delta.mpo_a)), mpo.dense(list(delta.mpo_b))
+    out = []
+    for token in x:
+        hidden = linear(pad(token, (0, a.shape[1] - len(token))), a)[: config.width]
+        z = linear(hidden, delta.mlp_a.weight, delta.mlp_a.bias)
+        o = circuit_value(z) * z + z if config.quantum_path else z
+        hidden = linear(o, delta.mlp_b.weight, delta.mlp_b.bias)
+        y = linear(pad(hidden, (0, b.shape[1] - config.width)), b)[: delta.out_features]
+        out.append(config.scale * y)
+    return torch.stack(out)
+
+
+# 1e-10 in float64: some 1e4 products of order 1 with 1e-16 each
+@pytest.mark.parametrize("case", SHAPES)
+def test_the_forward_equals_the_equations(case):
+    delta, config = build(case)
+    x = torch.randn(5, delta.in_features, dtype=torch.float64)
+
+    def circuit_value(z):
+        angles = delta.angles.detach().numpy()
+        return torch.tensor(reference.expectation_z(delta.circuit, z.detach().numpy(), angles))
+
+    expected = written_out(delta, config, x, circuit_value)
+    assert expected.abs().max() > 0.01
+    torch.testing.assert_close(delta(x), expected, rtol=0, atol=1e-10)
+    torch.testing.assert_close(delta(x.reshape(5, 1, -1)).squeeze(1), expected, rtol=0, atol=1e-10)
+
+
+@pytest.mark.parametrize("case", SHAPES)
+def test_the_gradients_equal_those_of_the_equations(case):
+    delta, config = build(case)
+    x = torch.randn(4, delta.in_features, dtype=torch.float64, requires_grad=True)
+    upstream = torch.randn(4, delta.out_features, dtype=torch.float64)
+    wanted = dict(delta.named_parameters()) | {"x": x}
+    slow = written_out(delta, config, x, lambda z: expectation_z(delta.circuit, z, delta.angles))
+    expected = torch.autograd.grad(slow, tuple(wanted.values()), upstream)
+    mine = torch.autograd.grad(delta(x), tuple(wanted.values()), upstream)
+    for name, a, b in zip(wanted, mine, expected, strict=True):
+        assert b.abs().max() > 0, name
+        torch.testing.assert_close(a, b, rtol=1e-10, atol=1e-10, msg=lambda m, n=name: f"{n}: {m}")
+
+
+def test_without_a_circuit_it_is_its_matrix():
+    delta, _ = build("no-circuit")
+    x = torch.randn(5, 24, dtype=torch.float64)
+    weight, bias = delta.matrix()
+    assert delta.linear and not build("plain")[0].linear
+    torch.testing.assert_close(delta(x), linear(x, weight, bias), rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("case", SHAPES)
+def test_the_count(case):
+    delta, config = build(case)
+    assert sum(p.numel() for p in delta.parameters()) == delta.count(delta.in_features, delta.out_features, config)
+
+
+def test_the_start():
+    delta = QWTHNDelta(24, 16, QWTHNConfig(width=16, bond_dim=2), None)
+    assert torch.equal(delta(torch.randn(3, 24)), torch.zeros(3, 16))
+    # only the last core is zero; 200 modules fill (-pi, pi): 1600 uniform angles leave gaps of about 0.1 % at the ends
+    assert [n for n, p in delta.named_parameters() if not p.any()] == ["mpo_b.2"]
+    angles = torch.cat([QWTHNDelta(8, 8, QWTHNConfig(width=8, bond_dim=1), None).angles for _ in range(200)])
+    assert angles.numel() == 1600 and (angles != 0).all()
+    assert -np.pi <= angles.min() < -3.1 and 3.1 < angles.max() <= np.pi
+
+
+def test_the_circuits_are_counted():
+    delta = QWTHNDelta(24, 16, QWTHNConfig(width=16, bond_dim=2), None)
+    delta(torch.randn(2, 5, 24))
+    delta(torch.randn(3, 24))
+    assert delta.backend.evaluations == 13
+
+
+def on_meta(config, **sizes):
+    with torch.device("meta"):
+        model = AutoModelForCausalLM.from_config(Qwen2Config(**sizes))
+        return get_peft_model(model, config)
+
+
+QWEN2_7B = {
+    "hidden_size": 3584,
+    "num_hidden_layers": 28,
+    "num_attention_heads": 28,
+    "num_key_value_heads": 4,
+    "intermediate_size": 18944,
+}
+IGNORED = pytest.mark.filterwarnings("ignore:.*gradient_checkpointing.* is deprecated:FutureWarning")
+
+
+@IGNORED
+@pytest.mark.parametrize(
+    "config, count",
+    [
+        (lambda: QWTHNConfig(), 299_264),
+        (lambda: LoraConfig(r=4, target_modules=["q_proj", "v_proj"]), 1_261_568),
+        (lambda: LoraConfig(r=1, target_modules=["q_proj", "v_proj"]), 315_392),
+    ],
+)
+def test_counts_on_qwen2_7b(config, count):
+    model = on_meta(config(), **QWEN2_7B)
+    assert model.get_nb_trainable_parameters()[0] == count
+    assert {p.device.type for p in model.parameters()} == {"meta"}
+
+
+def shapes_of(hidden, kv, layers=2):
+    return [(hidden, hidden), (hidden, kv)] * layers
+
+
+def ratio(config, shapes):
+    lora = sum(4 * (i + o) for i, o in shapes)
+    return sum(config.delta_class.count(i, o, config) for i, o in shapes) / lora
+
+
+def test_sizes_on_qwen2_7b_are_the_published_ones():
+    config = QWTHNConfig()
+    shapes = shapes_of(3584, 512, 28)
+    config.resolve(shapes)
+    assert (config.width, config.bond_dim) == (128, 5)
+    assert ratio(config, shapes) == 299_264 / 1_261_568  # 23.72 %
+    assert config.describe(shapes) == ["128 = 8 x 4 x 4", "512 = 8 x 8 x 8", "3584 = 16 x 14 x 16"]
+
+
+@pytest.mark.parametrize("hidden, kv", [(224, 64), (224, 224), (128, 128), (128, 64), (896, 128), (2048, 2048)])
+def test_sizes_on_smaller_models_stay_below_0_30_of_lora(hidden, kv):
+    config = QWTHNConfig()
+    config.resolve(shapes_of(hidden, kv))
+    assert ratio(config, shapes_of(hidden, kv)) <= 0.30
+    # the published sizes would not: on a narrow model they cost more than LoRA itself
+    if hidden <= 224:
+        assert ratio(QWTHNConfig(width=128, bond_dim=5), shapes_of(hidden, kv)) > 1
+
+
+@pytest.mark.parametrize("given", [{"width": 20}, {"bond_dim": 1}, {"width": 20, "bond_dim": 7}])
+def test_sizes_that_were_given_are_kept(given):
+    config = QWTHNConfig(**given)
+    config.resolve(shapes_of(224, 64))
+    assert all(getattr(config, name) == value for name, value in given.items())
+    assert config.width is not None and config.bond_dim is not None
+
+
+@IGNORED
+def test_the_chosen_sizes_are_saved(tmp_path):
+    model = get_peft_model(tiny.build("qwen2"), QWTHNConfig())
+    model.save_pretrained(tmp_path)
+    saved, used = QWTHNConfig.from_pretrained(tmp_path), model.peft_config["default"]
+    assert (saved.width, saved.bond_dim, saved.target_modules) == (used.width, used.bond_dim, ["q_proj", "v_proj"])
+    assert used.width is not None
+
+
+@pytest.mark.parametrize(
+    "options, message",
+    [
+        ({"r": 0}, "r=0: the bottleneck must be at least 1"),
+        ({"r": -2}, "r=-2"),
+        ({"r": 9}, "r=9 qubits; the exact backend takes at most 8"),
+        ({"alpha": -1.0}, "alpha=-1.0 must be positive"),
+        ({"alpha": 0.0}, "alpha=0.0 must be positive"),
+        ({"width": 0}, "width=0 must be at least 1"),
+        ({"bond_dim": 0}, "bond_dim=0"),
+        ({"cores": 0}, "cores=0"),
+        ({"blocks": 0}, "blocks=0"),
+    ],
+)
+def test_options_out_of_range_are_refused(options, message):
+    with pytest.raises(QftError, match=message):
+        QWTHNConfig(**options)
+
+
+def test_a_wide_bottleneck_is_fine_without_a_circuit():
+    assert QWTHNConfig(r=9, quantum_path=False).scale == 2
+
+
+REFUSALS = {
+    "nothing-matches": (
+        {"target_modules": ["vproj"]},
+        "matches no layer. Did you mean 'v_proj'. Choices: down_proj, gate_proj, k_proj, lm_head, o_proj, q_proj, up",
+    ),
+    "nothing-matches-regex": ({"target_modules": ".*attention"}, "matches no layer"),
+    "all-excluded": ({"exclude_modules": ["q_proj", "v_proj"]}, "matches no layer"),
+    "no-linear": ({"target_modules": ["q_proj", "norm"]}, "selects model.norm, a Qwen2RMSNorm"),
+    "prime": ({"target_modules": ["lm_head"], "pad": False}, "97 does not split into 3 .* set pad=true"),
+    "prime-width": ({"width": 97, "bond_dim": 2, "pad": False}, "97 does not split into 3"),
+}
+
+
+@IGNORED
+@pytest.mark.parametrize("case", REFUSALS)
+@pytest.mark.parametrize("second", [False, True], ids=["first", "beside-another"])
+def test_a_refusal_leaves_the_model_as_it_was(case, second):
+    options, message = REFUSALS[case]
+    base = tiny.build("qwen2")
+    model = get_peft_model(base, QWTHNConfig()) if second else base
+    modules = {n: type(m) for n, m in base.named_modules()}
+    state = {n: (p.clone(), p.requires_grad) for n, p in base.named_parameters()}
+    attributes = set(vars(base))
+    with pytest.raises(QftError, match=message):
+        if second:
+            model.add_adapter("second", QWTHNConfig(**options))
+        else:
+            get_peft_model(base, QWTHNConfig(**options))
+    assert {n: type(m) for n, m in base.named_modules()} == modules
+    assert set(vars(base)) == attributes
+    for name, parameter in base.named_parameters():
+        assert torch.equal(parameter, state[name][0]) and parameter.requires_grad == state[name][1]
+    if second:
+        assert list(model.peft_config) == ["default"]
+
+
+@IGNORED
+def test_a_model_without_query_and_value_projections_says_what_it_has():
+    model = torch.nn.Sequential(torch.nn.Linear(4, 4))
+    with pytest.raises(QftError, match=r"No query and value projections found; set target_modules.*Choices: 0"):
+        get_peft_model(model, QWTHNConfig())
+    assert type(model[0]) is torch.nn.Linear
+
+
+@IGNORED
+def test_a_prime_size_is_padded_by_default():
+    model = get_peft_model(tiny.build("qwen2"), QWTHNConfig(target_modules=["lm_head"]))
+    assert model(tiny.tokens()).logits.shape == (2, 7, 97)

@@ -1,0 +1,433 @@
+"""What every adapter of ours must do, on three model families. Methods are found by the walk of qft.adapters."""
+
+import copy
+import pickle
+
+import pytest
+import tiny
+import torch
+from peft import PeftModel, get_peft_model
+from safetensors.torch import load_file
+
+from qft.adapters import METHODS, QftLayer
+
+# switches that change what a method can do; a method without an entry is tested as it is
+SWITCHES = {"qwthn": [{"quantum_path": False}]}
+CASES = {
+    "-".join([name, *map(str, options)]): (name, options)
+    for name in METHODS
+    for options in [{}, *SWITCHES.get(name, [])]
+}
+
+
+def config(case, **more):
+    name, options = CASES[case]
+    return METHODS[name](**options, **more)
+
+
+def is_linear(case):
+    settings = config(case)
+    settings.resolve([(32, 32)])
+    return settings.delta_class(32, 32, settings, None).linear
+
+
+LINEAR = [case for case in CASES if is_linear(case)]
+
+pytestmark = pytest.mark.filterwarnings(
+    "error",
+    "ignore:.*gradient_checkpointing.* is deprecated:FutureWarning",  # PEFT itself still uses the old names
+)
+
+
+@pytest.fixture(params=CASES)
+def case(request):
+    return request.param
+
+
+@pytest.fixture(params=tiny.CONFIGS)
+def family(request):
+    return request.param
+
+
+@pytest.fixture(params=[torch.float32, torch.bfloat16], ids=["float32", "bfloat16"])
+def dtype(request):
+    return request.param
+
+
+def adapted(case, family, dtype=torch.float32, name="default", **more):
+    return get_peft_model(tiny.build(family, dtype), config(case, **more), adapter_name=name).eval()
+
+
+def trainable(model):
+    return {n: p for n, p in model.named_parameters() if p.requires_grad}
+
+
+def perturb(model, seed=5):
+    """Move every trainable weight; the result differs visibly from the base model."""
+    generator = torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        for parameter in trainable(model).values():
+            parameter.add_(torch.randn(parameter.shape, generator=generator) * 0.3)
+    return model.eval()
+
+
+@torch.no_grad()
+def logits(model):
+    return model(tiny.tokens()).logits
+
+
+def loss(model):
+    return (model(tiny.tokens()).logits.float() ** 2).mean()
+
+
+def layers(model):
+    return {n: m for n, m in model.named_modules() if isinstance(m, QftLayer)}
+
+
+def test_the_delta_starts_at_exactly_zero(case, family, dtype):
+    model = adapted(case, family, dtype)
+    assert layers(model)
+    assert torch.equal(logits(model), logits(tiny.build(family, dtype)))
+
+
+def test_disabled_is_the_base_bit_for_bit(case, family, dtype):
+    model = perturb(adapted(case, family, dtype))
+    base, moved = logits(tiny.build(family, dtype)), logits(model)
+    # far above rounding, so that a delta of zero cannot pass for a small one
+    assert (moved - base).abs().max() > 0.1 * base.abs().max()
+    with model.disable_adapter():
+        assert torch.equal(logits(model), base)
+    assert torch.equal(logits(model), moved)
+
+
+@pytest.mark.parametrize("saved_as, loaded_as", [("default", "default"), ("default", "other"), ("mine", "default")])
+def test_saved_and_loaded_on_a_fresh_base(case, family, dtype, saved_as, loaded_as, tmp_path):
+    torch.manual_seed(11)
+    model = perturb(adapted(case, family, dtype, name=saved_as))
+    model.save_pretrained(tmp_path)
+    folder = tmp_path if saved_as == "default" else tmp_path / saved_as
+    torch.manual_seed(12)
+    loaded = PeftModel.from_pretrained(tiny.build(family, dtype), folder, adapter_name=loaded_as)
+    assert torch.equal(logits(loaded), logits(model))
+    assert not trainable(loaded)
+
+
+def test_saved_files_hold_tensors_and_json_only(case, family, tmp_path):
+    model = adapted(case, family)
+    model.save_pretrained(tmp_path)
+    assert {p.name for p in tmp_path.iterdir()} == {"README.md", "adapter_config.json", "adapter_model.safetensors"}
+    saved = load_file(tmp_path / "adapter_model.safetensors")
+    assert sum(t.numel() for t in saved.values()) >= model.get_nb_trainable_parameters()[0]
+    assert all("qft_delta" in key and "default" not in key for key in saved)
+
+
+def test_merging_equals_the_forward_or_is_refused(case, family):
+    model = perturb(adapted(case, family))
+    before, weights = logits(model), copy.deepcopy(model.state_dict())
+    if case not in LINEAR:
+        for merge in (model.merge_adapter, model.merge_and_unload):
+            with pytest.raises(ValueError, match=r"'default' is not linear.*cannot be merged"):
+                merge()
+            assert not any(layer.merged for layer in layers(model).values())
+            after = model.state_dict()
+            assert after.keys() == weights.keys() and all(torch.equal(after[k], weights[k]) for k in weights)
+            assert torch.equal(logits(model), before)
+        return
+    # the same products in another order: float32 rounding, some hundred times 6e-8 of the largest logit
+    close = {"rtol": 0, "atol": 1e-5 * before.abs().max().item()}
+    model.merge_adapter()
+    assert all(layer.merged for layer in layers(model).values())
+    torch.testing.assert_close(logits(model), before, **close)
+    model.unmerge_adapter()
+    torch.testing.assert_close(logits(model), before, **close)
+    model.merge_adapter()
+    with model.disable_adapter():
+        torch.testing.assert_close(logits(model), logits(tiny.build(family)), **close)
+    torch.testing.assert_close(logits(model), before, **close)
+    merged = model.merge_and_unload()
+    assert type(merged) is type(tiny.build(family)) and not layers(merged)
+    torch.testing.assert_close(logits(merged), before, **close)
+
+
+@pytest.mark.parametrize("case", LINEAR)
+def test_a_merge_into_bfloat16_rounds_once(case):
+    model = perturb(adapted(case, "qwen2", torch.bfloat16))
+    expected = {}
+    for name, layer in layers(model).items():
+        weight, bias = layer.qft_delta["default"].matrix()
+        zero = 0 if layer.base_layer.bias is None else layer.base_layer.bias.float()
+        expected[name] = (layer.base_layer.weight.float() + weight), None if bias is None else zero + bias
+    model.merge_adapter()
+    for name, layer in layers(model).items():
+        weight, bias = expected[name]
+        assert torch.equal(layer.base_layer.weight, weight.bfloat16())
+        assert bias is None or torch.equal(layer.base_layer.bias, bias.bfloat16())
+
+
+@pytest.mark.parametrize("case", LINEAR)
+def test_a_merge_of_weights_that_are_not_finite_is_refused(case):
+    model = perturb(adapted(case, "llama"))
+    with torch.no_grad():
+        next(iter(trainable(model).values())).fill_(float("nan"))
+    with pytest.raises(ValueError, match="not finite"):
+        model.merge_adapter(safe_merge=True)
+
+
+def test_two_adapters_side_by_side(case, family, tmp_path):
+    model = perturb(adapted(case, family), seed=1)
+    first = logits(model)
+    model.save_pretrained(tmp_path / "alone")
+    model.add_adapter("second", config(case))
+    assert torch.equal(logits(model.eval()), first)
+
+    model.set_adapter("second")
+    assert torch.equal(logits(model.eval()), logits(tiny.build(family)))
+    perturb(model, seed=2)
+    second = logits(model)
+    assert not torch.equal(second, first)
+    for active, other, expected in [("default", "second", first), ("second", "default", second)]:
+        model.set_adapter(active)
+        assert torch.equal(logits(model), expected)
+        model.zero_grad()
+        loss(model).backward()
+        assert trainable(model) and all(f".{active}." in n for n in trainable(model))
+        assert all(p.grad is None for n, p in model.named_parameters() if f".{other}." in n)
+
+    model.save_pretrained(tmp_path / "both")
+    alone = load_file(tmp_path / "alone" / "adapter_model.safetensors")
+    beside = load_file(tmp_path / "both" / "adapter_model.safetensors")
+    assert alone.keys() == beside.keys() and all(torch.equal(alone[k], beside[k]) for k in alone)
+    fresh = PeftModel.from_pretrained(tiny.build(family), tmp_path / "both" / "second")
+    assert torch.equal(logits(fresh), second)
+    fresh.load_adapter(tmp_path / "both", "first")
+    fresh.set_adapter("first", inference_mode=True)
+    assert torch.equal(logits(fresh), first)
+
+    model.set_adapter("default")
+    model.delete_adapter("second")
+    assert torch.equal(logits(model), first)
+
+
+def test_a_name_is_given_once(case):
+    model = adapted(case, "llama")
+    before = list(model.state_dict())
+    with pytest.raises(ValueError, match="'default' already exists"):
+        model.add_adapter("default", config(case))
+    assert list(model.state_dict()) == before
+
+
+def test_a_linear_adapter_merges_beside_one_that_is_not():
+    model = perturb(adapted("qwthn-quantum_path", "qwen2"))
+    before = logits(model)
+    model.add_adapter("circuit", METHODS["qwthn"]())
+    model.merge_adapter(["default"])
+    # one rounding of float32 a product, as in the merge test above
+    torch.testing.assert_close(logits(model), before, rtol=0, atol=1e-5 * before.abs().max().item())
+    model.unmerge_adapter()
+    weights = copy.deepcopy(model.state_dict())
+    with pytest.raises(ValueError, match="'circuit' is not linear"):
+        model.merge_adapter(["default", "circuit"])
+    assert all(torch.equal(v, weights[k]) for k, v in model.state_dict().items())
+
+
+def test_every_trainable_tensor_has_a_gradient_and_nothing_else_does(case, family, dtype):
+    model = perturb(adapted(case, family, dtype)).train()
+    loss(model).backward()
+    for name, parameter in model.named_parameters():
+        if parameter.requires_grad:
+            assert ".qft_delta.default." in name
+            assert parameter.grad is not None and parameter.grad.isfinite().all(), name
+            assert parameter.grad.abs().max() > 0, name
+        else:
+            assert parameter.grad is None, name
+
+
+def test_gradients_reach_the_input_of_a_layer(case):
+    model = perturb(adapted(case, "llama")).double()
+    layer = next(iter(layers(model).values()))
+    x = torch.randn(2, layer.base_layer.in_features, dtype=torch.float64, requires_grad=True)
+    assert torch.autograd.gradcheck(layer, x)
+
+
+def test_adapter_weights_stay_in_float32_on_a_bfloat16_base(case, family, tmp_path):
+    model = perturb(adapted(case, family, torch.bfloat16))
+    out = logits(model)
+    assert out.dtype == torch.bfloat16
+    model.save_pretrained(tmp_path)
+    loaded = PeftModel.from_pretrained(tiny.build(family, torch.bfloat16), tmp_path)
+    cast = model.to(torch.bfloat16)  # as a trainer may do with the whole model
+    for each in (loaded, cast):
+        assert {p.dtype for n, p in each.named_parameters() if "qft_delta" in n} == {torch.float32}
+        assert torch.equal(logits(each), out)
+
+
+def test_autocast_leaves_the_delta_alone(case, family):
+    model = perturb(adapted(case, family))
+    exact, base = logits(model), tiny.build(family)
+    with torch.autocast("cpu", torch.bfloat16):
+        rounded, base_rounded = logits(model).float(), logits(base).float()
+        for layer in layers(model).values():
+            x = torch.randn(3, layer.base_layer.in_features)
+            with torch.no_grad(), torch.autocast("cpu", enabled=False):
+                expected = layer.qft_delta["default"](x)
+            with torch.no_grad():
+                inside = layer.qft_delta["default"](x)
+            assert inside.dtype == torch.float32 and torch.equal(inside, expected)
+    assert not torch.equal(base_rounded, logits(base))  # autocast was on
+    # bfloat16 keeps 8 bits: two layers of a few roundings of 2^-9 each, relative to the largest logit
+    assert (rounded - exact).abs().max() < 0.05 * exact.abs().max()
+
+
+@pytest.mark.parametrize("reentrant", [False, True])
+def test_gradient_checkpointing_gives_equal_gradients(case, family, reentrant):
+    def gradients(checkpointing):
+        model = perturb(adapted(case, family, init_seed=0)).train()
+        calls = []
+        next(iter(layers(model).values())).register_forward_pre_hook(lambda *_: calls.append(1))
+        if checkpointing:
+            model.enable_input_require_grads()
+            model.activation_checkpointing_enable({"use_reentrant": reentrant})
+        loss(model).backward()
+        return len(calls), {n: p.grad for n, p in trainable(model).items()}
+
+    (once, plain), (twice, checkpointed) = gradients(False), gradients(True)
+    assert (once, twice) == (1, 2)
+    # the same operations on the same numbers
+    assert all(torch.equal(plain[n], checkpointed[n]) for n in plain)
+
+
+def test_cached_generation_is_uncached_generation(case, family):
+    model = perturb(adapted(case, family))
+    cached, uncached = (
+        model.generate(
+            input_ids=tiny.tokens(),
+            attention_mask=torch.ones_like(tiny.tokens()),
+            max_new_tokens=10,
+            do_sample=False,
+            use_cache=use_cache,
+            output_logits=True,
+            return_dict_in_generate=True,
+        )
+        for use_cache in (True, False)
+    )
+    assert torch.equal(cached.sequences, uncached.sequences)
+    for a, b in zip(cached.logits, uncached.logits, strict=True):
+        # float32 products over other shapes
+        torch.testing.assert_close(a, b, rtol=0, atol=1e-5 * b.abs().max().item())
+
+
+def test_parameters_are_counted_by_the_formula(case, family):
+    model = adapted(case, family)
+    total = 0
+    for layer in layers(model).values():
+        delta = layer.qft_delta["default"]
+        base = layer.base_layer
+        expected = delta.count(base.in_features, base.out_features, model.peft_config["default"])
+        assert sum(p.numel() for p in delta.parameters()) == expected > 0
+        total += expected
+    assert model.get_nb_trainable_parameters()[0] == total
+
+
+def test_init_seed_decides_the_initial_weights(case, family):
+    def initial(torch_seed, **more):
+        torch.manual_seed(torch_seed)
+        return {n: p.detach() for n, p in trainable(adapted(case, family, **more)).items()}
+
+    def differ(a, b):
+        return any(not torch.equal(a[n], b[n]) for n in a)
+
+    one = initial(1, init_seed=3)
+    assert torch.equal(torch.get_rng_state(), torch.manual_seed(1).get_state())  # nothing was drawn from it
+    assert not differ(one, initial(2, init_seed=3))
+    assert differ(one, initial(1, init_seed=4))
+    assert differ(initial(1), initial(2))
+    by_layer = [{k.split(".qft_delta.")[1]: v for k, v in one.items() if f".{i}." in k} for i in (0, 1)]
+    assert differ(*by_layer)
+
+
+def fresh_logits(model):
+    """Logits of a copy that has kept nothing."""
+    return logits(copy.deepcopy(model).train().eval())
+
+
+def test_training_and_evaluating_in_turn_equals_uncached_evaluation(case, family):
+    model = perturb(adapted(case, family))
+    # fused, because its steps do not show in the tensors' version counters
+    optimizer = torch.optim.AdamW(trainable(model).values(), lr=0.05, fused=True)
+    seen = [logits(model)]
+    for _ in range(3):
+        model.train()
+        optimizer.zero_grad()
+        loss(model).backward()
+        optimizer.step()
+        model.eval()
+        seen.append(logits(model))
+        assert not torch.equal(seen[-1], seen[-2])
+        assert torch.equal(seen[-1], fresh_logits(model))
+        assert torch.equal(logits(model), seen[-1])
+
+
+def test_a_step_in_evaluation_mode_is_seen(case):
+    model = perturb(adapted(case, "qwen2"))
+    optimizer = torch.optim.AdamW(trainable(model).values(), lr=0.05, fused=True)
+    logits(model)
+    loss(model).backward()
+    logits(model)
+    optimizer.step()
+    assert torch.equal(logits(model), fresh_logits(model))
+
+
+DROPS = {
+    "train": lambda model: model.train(),
+    "eval": lambda model: model.eval(),
+    "to": lambda model: model.to("cpu", torch.float64).to(torch.float32),
+    "load_state_dict": lambda model: model.load_state_dict(model.state_dict()),
+    "set_adapter": lambda model: model.set_adapter("default"),
+    "gradients": lambda model: model(tiny.tokens()),
+}
+
+
+@pytest.mark.parametrize("drop", DROPS)
+def test_nothing_kept_survives(case, drop):
+    model = perturb(adapted(case, "qwen2"))
+    logits(model)
+    with torch.no_grad():
+        for parameter in trainable(model).values():
+            parameter.data.mul_(1.5)
+    DROPS[drop](model)
+    assert torch.equal(logits(model), fresh_logits(model))
+
+
+@pytest.mark.parametrize("training", [False, True])
+def test_inference_mode_does_not_break_a_later_backward(case, family, training):
+    model = perturb(adapted(case, family))
+    with torch.inference_mode():
+        kept = model(tiny.tokens()).logits
+    assert torch.equal(logits(model), kept)
+    loss(model.train(training)).backward()
+    assert all(p.grad.abs().max() > 0 for p in trainable(model).values())
+
+
+def test_copies_and_pickles_after_evaluation_stand_alone(case):
+    model = perturb(adapted(case, "qwen2"))
+    out = logits(model)
+    for twin in (copy.deepcopy(model), pickle.loads(pickle.dumps(model))):
+        assert torch.equal(logits(twin), out)
+        perturb(twin)
+        assert not torch.equal(logits(twin), out)
+    assert torch.equal(logits(model), out)
+
+
+def test_all_linear_reaches_every_linear_but_the_head(case, family):
+    model = adapted(case, family, target_modules="all-linear")
+    linear = [m for n, m in tiny.build(family).named_modules() if isinstance(m, torch.nn.Linear) and n != "lm_head"]
+    assert len(layers(model)) == len(linear)
+    model.add_adapter("second", config(case, target_modules="all-linear"))
+    assert all(set(layer.qft_delta) == {"default", "second"} for layer in layers(model).values())
+
+
+def test_targets_and_exclusions_are_obeyed(case):
+    excluded = ["model.layers.1.mlp.down_proj"]
+    model = adapted(case, "qwen2", target_modules=["q_proj", "down_proj"], exclude_modules=excluded)
+    names = [n.removeprefix("base_model.model.model.layers.") for n in layers(model)]
+    assert names == ["0.self_attn.q_proj", "0.mlp.down_proj", "1.self_attn.q_proj"]
