@@ -68,6 +68,12 @@ class QftLayer(nn.Module, BaseTunerLayer):
     """A layer with adapters beside it. The wrapped layer is only called, whatever it is made of."""
 
     adapter_layer_names = ("qft_delta",)
+    # from BaseTunerLayer, whose types are not read
+    get_base_layer: Any
+    active_adapters: Any
+    _get_base_layer_device_and_dtype: Any
+    disable_adapters: Any
+    merged: Any
 
     def __init__(self, base_layer: nn.Module) -> None:
         super().__init__()
@@ -228,7 +234,9 @@ def linears(model: nn.Module) -> dict[str, nn.Module]:
 def all_linear(model: nn.Module) -> list[str]:
     """Names of all linear layers but the output head, those that carry an adapter already included."""
     head: Any = model.get_output_embeddings() if hasattr(model, "get_output_embeddings") else None
-    head = head.get_base_layer() if isinstance(head, BaseTunerLayer) else head  # type: ignore[operator]
+    if isinstance(head, BaseTunerLayer):
+        layer: Any = head
+        head = layer.get_base_layer()
     return sorted(name for name, module in linears(model).items() if module is not head)
 
 

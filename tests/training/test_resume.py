@@ -9,9 +9,15 @@ from pathlib import Path
 
 HERE = Path(__file__).parent
 # n=20 gives 18 training samples: 9 steps an epoch, 18 in all, a checkpoint every 3
-ARGS = (
-    "train n=20 trainer.batch_size=2 trainer.epochs=2 trainer.eval_every=3 trainer.save_every=3 adapter=qwthn".split()
-)
+ARGS = [
+    "train",
+    "n=20",
+    "trainer.batch_size=2",
+    "trainer.epochs=2",
+    "trainer.eval_every=3",
+    "trainer.save_every=3",
+    "adapter=qwthn",
+]
 POINTS = ["step:5", "checkpoint:6", "marker:0", "history:8", "finish:0"]
 
 
