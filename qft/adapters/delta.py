@@ -15,6 +15,7 @@ class Delta(nn.Module):
     """
 
     linear = False
+    reads_output = False  # True: a function of the wrapped block's output, not of its input
 
     def __init__(self) -> None:
         super().__init__()

@@ -245,7 +245,7 @@ def test_every_trainable_tensor_has_a_gradient_and_nothing_else_does(case, famil
 def test_gradients_reach_the_input_of_a_layer(case):
     model = perturb(adapted(case, "llama")).double()
     layer = next(iter(layers(model).values()))
-    x = torch.randn(2, layer.base_layer.in_features, dtype=torch.float64, requires_grad=True)
+    x = torch.randn(2, layer.in_features, dtype=torch.float64, requires_grad=True)
     assert torch.autograd.gradcheck(layer, x)
 
 
@@ -267,7 +267,7 @@ def test_autocast_leaves_the_delta_alone(case, family):
     with torch.autocast("cpu", torch.bfloat16):
         rounded, base_rounded = logits(model).float(), logits(base).float()
         for layer in layers(model).values():
-            x = torch.randn(3, layer.base_layer.in_features)
+            x = torch.randn(3, layer.in_features)
             with torch.no_grad(), torch.autocast("cpu", enabled=False):
                 expected = layer.qft_delta["default"](x)
             with torch.no_grad():
@@ -321,8 +321,7 @@ def test_parameters_are_counted_by_the_formula(case, family):
     total = 0
     for layer in layers(model).values():
         delta = layer.qft_delta["default"]
-        base = layer.base_layer
-        expected = delta.count(base.in_features, base.out_features, model.peft_config["default"])
+        expected = delta.count(layer.in_features, layer.out_features, model.peft_config["default"])
         assert sum(p.numel() for p in delta.parameters()) == expected > 0
         total += expected
     assert model.get_nb_trainable_parameters()[0] == total
