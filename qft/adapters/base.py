@@ -269,6 +269,7 @@ class QftTuner(BaseTuner):
 def own_modules(model: nn.Module) -> dict[str, nn.Module]:
     """The base model's own modules by name, adapters and what they wrap left out."""
     found = {}
+    module: Any
     for name, module in model.named_modules():
         if not (".base_layer" in name or ".qft_delta" in name or ".modules_to_save" in name):
             found[name] = module.get_base_layer() if isinstance(module, BaseTunerLayer) else module

@@ -39,6 +39,10 @@ class Delta(nn.Module):
         """Trainable parameters by formula."""
         raise NotImplementedError
 
+    def report(self) -> dict[str, Any]:
+        """What a run's record should say of this layer after training; most methods have nothing."""
+        return {}
+
     def forward(self, x: Tensor) -> Tensor:
         """x (..., in) of any float dtype -> (..., out), autocast switched off."""
         dtype = next(self.parameters()).dtype

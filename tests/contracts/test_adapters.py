@@ -10,6 +10,7 @@ from peft import PeftModel, get_peft_model
 from safetensors.torch import load_file
 
 from qft.adapters import METHODS, QftLayer
+from qft.errors import QftError
 
 # switches that change what a method can do; a method without an entry is tested as it is
 SWITCHES = {"qwthn": [{"quantum_path": False}]}
@@ -52,6 +53,10 @@ def family(request):
 @pytest.fixture(params=[torch.float32, torch.bfloat16], ids=["float32", "bfloat16"])
 def dtype(request):
     return request.param
+
+
+def wraps_blocks(case):
+    return config(case).wraps != "linear layers"
 
 
 def adapted(case, family, dtype=torch.float32, name="default", **more):
@@ -418,6 +423,10 @@ def test_copies_and_pickles_after_evaluation_stand_alone(case):
 
 
 def test_all_linear_reaches_every_linear_but_the_head(case, family):
+    if wraps_blocks(case):
+        with pytest.raises(QftError, match="adapts blocks, not linear layers"):
+            config(case, target_modules="all-linear")
+        return
     model = adapted(case, family, target_modules="all-linear")
     linear = [m for n, m in tiny.build(family).named_modules() if isinstance(m, torch.nn.Linear) and n != "lm_head"]
     assert len(layers(model)) == len(linear)
@@ -426,7 +435,15 @@ def test_all_linear_reaches_every_linear_but_the_head(case, family):
 
 
 def test_targets_and_exclusions_are_obeyed(case):
-    excluded = ["model.layers.1.mlp.down_proj"]
-    model = adapted(case, "qwen2", target_modules=["q_proj", "down_proj"], exclude_modules=excluded)
+    one, other = ("self_attn", "mlp") if wraps_blocks(case) else ("self_attn.q_proj", "mlp.down_proj")
+    targets = [name.rpartition(".")[2] for name in (one, other)]
+    model = adapted(case, "qwen2", target_modules=targets, exclude_modules=[f"model.layers.1.{other}"])
     names = [n.removeprefix("base_model.model.model.layers.") for n in layers(model)]
-    assert names == ["0.self_attn.q_proj", "0.mlp.down_proj", "1.self_attn.q_proj"]
+    assert names == [f"0.{one}", f"0.{other}", f"1.{one}"]
+
+
+def test_what_cannot_be_wrapped_is_named(case):
+    with pytest.raises(QftError, match=r"selects model.norm, a Qwen2RMSNorm; only (linear layers|.* blocks) can"):
+        adapted(case, "qwen2", target_modules=["norm"])
+    with pytest.raises(QftError, match=r"matches no layer.*Choices: "):
+        adapted(case, "qwen2", target_modules=["no_such_module"])
