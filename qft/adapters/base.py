@@ -283,7 +283,8 @@ def linears(model: nn.Module) -> dict[str, nn.Module]:
 
 def all_linear(model: nn.Module) -> list[str]:
     """Names of all linear layers but the output head, those that carry an adapter already included."""
-    head: Any = model.get_output_embeddings() if hasattr(model, "get_output_embeddings") else None
+    find: Any = getattr(model, "get_output_embeddings", None)
+    head = find() if find is not None else None
     if isinstance(head, BaseTunerLayer):
         layer: Any = head
         head = layer.get_base_layer()

@@ -72,6 +72,11 @@ def run(config: EvalConfig, overrides: list[str]) -> None:
             load.set_backend(model, backend)
         log.info("evaluating %d prompts into %s", len(prompts), directory.path)
         result: dict[str, Any] = {"schema": records.SCHEMA, "settings": settings}
+        if e.baseline and adapter is not None and not hasattr(model, "disable_adapter"):
+            raise QftError(
+                "Full tuning has no adapter to switch off: leave evaluation.baseline=false, "
+                "and evaluate the base alone with qft eval model.path=... and no run=."
+            )
         result["metrics"] = evaluate.evaluate(model, tokenizer, prompts, validation.rows, e, directory.path)
         if e.baseline and adapter is not None:
             result["base"] = evaluate.evaluate(model, tokenizer, prompts, validation.rows, e, directory.path, base=True)
@@ -118,11 +123,13 @@ def _digest(adapter: Path | None) -> str | None:
     """SHA-256 of the adapter's weights: predictions of other weights are never taken for these."""
     if adapter is None:
         return None
-    weights = adapter / "adapter_model.safetensors"
-    if not weights.is_file():
-        raise QftError(f"{adapter} is no adapter directory: it holds no adapter_model.safetensors.")
-    with weights.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    from qft.models.load import weight_files
+
+    digests = []
+    for weights in weight_files(adapter):
+        with weights.open("rb") as file:
+            digests.append(hashlib.file_digest(file, "sha256").hexdigest())
+    return "+".join(digests)
 
 
 def _report(config: EvalConfig, directory: records.RunDirectory, result: dict[str, Any], name: str) -> None:

@@ -28,4 +28,4 @@ def run(config: ParamsConfig, overrides: list[str]) -> None:
         for note in counts.notes:
             print(f"  factors: {note}")
     if counts.ratio > 1:
-        log.warning("warning: more parameters than LoRA r=4; set a smaller adapter.width or adapter.bond_dim.")
+        log.warning("warning: more parameters than LoRA r=4; choose a smaller setting of the adapter.")

@@ -168,7 +168,7 @@ def fit(
 ) -> dict[str, Any]:
     """Train, leaving history.csv, checkpoints/ and adapter/ in the directory; go on from a checkpoint there.
 
-    Returns the run-mean and final-epoch training loss, the last validation loss and that of the base, the
+    Returns the run-mean and final-epoch training loss, the last validation loss and that at the start, the
     number of steps, seconds and tokens.
     """
     per_step = config.batch_size * config.accumulation
@@ -179,7 +179,7 @@ def fit(
         if checkpoint is None or int(stale.name.rpartition("-")[2]) > int(checkpoint.name.rpartition("-")[2]):
             shutil.rmtree(stale)  # half-written, or newer than what we go on from
     args = arguments(config, steps, folder, seed, dtype)
-    args.eval_on_start = checkpoint is None  # the adapter starts at zero: this is the base's loss
+    args.eval_on_start = checkpoint is None  # the base's loss, where the method starts at zero
     trainer = QftTrainer(
         model=model,
         args=args,
