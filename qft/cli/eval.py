@@ -21,6 +21,11 @@ def run(config: EvalConfig, overrides: list[str]) -> None:
     start_logging()
     _check(config)
     adapter = _adapter(config, overrides)
+    if config.evaluation.baseline and adapter and (adapter / "config.json").is_file():
+        raise QftError(
+            "Full tuning has no adapter to switch off: leave evaluation.baseline=false, "
+            "and evaluate the base alone with qft eval model.path=... and no run=."
+        )
     from qft.data import prepare
 
     parts = prepare.split(build(config.data), config.n, config.data)
@@ -72,11 +77,6 @@ def run(config: EvalConfig, overrides: list[str]) -> None:
             load.set_backend(model, backend)
         log.info("evaluating %d prompts into %s", len(prompts), directory.path)
         result: dict[str, Any] = {"schema": records.SCHEMA, "settings": settings}
-        if e.baseline and adapter is not None and not hasattr(model, "disable_adapter"):
-            raise QftError(
-                "Full tuning has no adapter to switch off: leave evaluation.baseline=false, "
-                "and evaluate the base alone with qft eval model.path=... and no run=."
-            )
         result["metrics"] = evaluate.evaluate(model, tokenizer, prompts, validation.rows, e, directory.path)
         if e.baseline and adapter is not None:
             result["base"] = evaluate.evaluate(model, tokenizer, prompts, validation.rows, e, directory.path, base=True)
