@@ -98,6 +98,7 @@ def test_debug_shows_the_traceback(tmp_path: Path) -> None:
         (["params", "adapter.target_modules=[no_proj]"], ["no_proj", "q_proj"]),
         (["train", "trainer.lr=-1"], ["trainer.lr"]),
         (["train", "trainer.scheduler=cosin"], ["cosin", "'cosine'"]),
+        (["train", "trainer.report_to=[wandbb]"], ["wandbb", "wandb"]),
         (["train", "max_seq_len=3"], ["max_seq_len=3"]),
         (["eval", "adapter.path=nowhere"], ["nowhere", "adapter"]),
         (["eval", "evaluation.metrics=[blue]"], ["blue", "'bleu'"]),
