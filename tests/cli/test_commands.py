@@ -62,6 +62,7 @@ def test_help_names_the_groups_and_their_choices(tmp_path: Path) -> None:
         (["train", "data=cpsycoun", "data.path=nowhere"], ["nowhere"]),
         (["eval", "run=nowhere"], ["nowhere"]),
         (["eval", "evaluation.batch_size=0"], ["batch_size=0"]),
+        (["eval", "adapter=qwthn"], ["run=DIR"]),
     ],
 )
 def test_config_errors_are_one_message_and_load_nothing_heavy(
