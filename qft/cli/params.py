@@ -43,7 +43,8 @@ def _compare(config: ParamsConfig) -> None:
     from qft.models.count import count
 
     published = (config.adapter["published"] or {}).get(config.model["name"]) or {}
-    documents, rows = [], []
+    documents: list[dict[str, Any]] = []
+    rows: list[list[Any]] = []
     for name, adapter in _methods(config.model).items():
         printed = published.get(name) or {}
         document: dict[str, Any] = {"adapter": name, "published": printed or None}
