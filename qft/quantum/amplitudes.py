@@ -32,7 +32,7 @@ from qft.quantum.layers import layers
 MAX_QUBITS = 10
 DENSE_QUBITS = 6  # above, a dense matrix costs more than its layers
 GROUP = 4  # qubits a matrix acts on when layers are applied one by one
-CHUNK = {"cpu": 2**16, "cuda": 2**25}  # amplitudes held at a time: in cache, or enough to fill a GPU
+CHUNK = {"cpu": 2**17, "cuda": 2**25}  # amplitudes held at a time: in cache, or enough to fill a GPU
 
 Step = tuple[str, int]  # ("matrix", first qubit), ("diagonal", 0) with an operator each, ("upload", which)
 

@@ -20,7 +20,7 @@ SHAPES = {
     "plain": (24, 16, {}),
     "padded": (97, 53, {}),
     "padded-width": (24, 16, {"width": 29}),
-    "no-circuit": (24, 16, {"quantum_path": False}),
+    "no-circuit": (24, 16, {"circuit": "none"}),
     "two-blocks": (24, 16, {"blocks": 2, "r": 3, "alpha": 5.0}),
     "one-qubit": (24, 16, {"r": 1}),
     "two-cores": (24, 16, {"cores": 2}),
@@ -47,7 +47,7 @@ def written_out(delta, config, x, circuit_value):
     for token in x:
         hidden = linear(pad(token, (0, a.shape[1] - len(token))), a)[: config.width]
         z = linear(hidden, delta.mlp_a.weight, delta.mlp_a.bias)
-        o = circuit_value(z) * z + z if config.quantum_path else z
+        o = circuit_value(z) * z + z if config.circuit == "qnn" else z
         hidden = linear(o, delta.mlp_b.weight, delta.mlp_b.bias)
         y = linear(pad(hidden, (0, b.shape[1] - config.width)), b)[: delta.out_features]
         out.append(config.scale * y)
@@ -196,7 +196,7 @@ def test_the_chosen_sizes_are_saved(tmp_path):
     [
         ({"r": 0}, "r=0: the bottleneck must be at least 1"),
         ({"r": -2}, "r=-2"),
-        ({"r": 9}, "r=9 qubits; the exact backend takes at most 8"),
+        ({"r": 11}, "r=11 qubits; circuit=qnn takes at most 10"),
         ({"alpha": -1.0}, "alpha=-1.0 must be positive"),
         ({"alpha": 0.0}, "alpha=0.0 must be positive"),
         ({"width": 0}, "width=0 must be at least 1"),
@@ -211,7 +211,7 @@ def test_options_out_of_range_are_refused(options, message):
 
 
 def test_a_wide_bottleneck_is_fine_without_a_circuit():
-    assert QWTHNConfig(r=9, quantum_path=False).scale == 2
+    assert QWTHNConfig(r=11, circuit="none").scale == 2
 
 
 REFUSALS = {
