@@ -125,9 +125,9 @@ class HybridDelta(Delta):
         raise NotImplementedError
 
     def prepare(self) -> Factors:
-        a, b = self.mlp_a.weight, self.mlp_b.weight * self.scale
-        a0, b0 = self.mlp_a.bias, self.mlp_b.bias
-        b0 = None if b0 is None else b0 * self.scale
+        a: Tensor = self.mlp_a.weight
+        a0, b0 = self.mlp_a.bias, None if self.mlp_b.bias is None else self.mlp_b.bias * self.scale
+        b = self.mlp_b.weight * self.scale
         if hasattr(self, "mpo_a"):
             padding = prod(c.shape[1] for c in self.mpo_a) - a.shape[1]
             a = mpo.rows_times(nn.functional.pad(a, (0, padding)), list(self.mpo_a))[:, : self.in_features]

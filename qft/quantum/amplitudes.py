@@ -95,8 +95,8 @@ def _steps(circuit: Circuit, weights: Tensor, which: list[int | None]) -> tuple[
     phases = diagonals(circuit, weights)
     steps: list[Step] = []
     operators: list[Tensor] = []
-    start: Tensor | None = matrices[0].new_zeros(2**r, 1)  # the state before the first upload
-    start[0] = 1
+    # the state before the first upload: |0...0> under the fixed gates
+    start: Tensor | None = torch.eye(2**r, 1, dtype=matrices[0].dtype, device=weights.device)
     product: Tensor | None = None
     for k, upload in enumerate(which):
         local = [(first, m[k]) for (first, _), m in zip(groups, matrices)]
@@ -187,12 +187,12 @@ class _Adjoint(torch.autograd.Function):
         z, *operators = ctx.saved_tensors
         conjugates = [o.conj().resolve_conj() for o in operators]
         totals = [torch.zeros_like(o) for o in operators]
-        grad_z = [_chunk_backward(plan, *parts, operators, conjugates, totals) for parts in _chunks(plan, z, grad)]
+        grad_z = [_chunk_backward(plan, operators, conjugates, totals, *part) for part in _chunks(plan, z, grad)]
         return None, torch.cat(grad_z, 1), *totals
 
 
 def _chunk_backward(
-    plan: Plan, z: Tensor, upstream: Tensor, operators: list[Tensor], conjugates: list[Tensor], totals: list[Tensor]
+    plan: Plan, operators: list[Tensor], conjugates: list[Tensor], totals: list[Tensor], z: Tensor, upstream: Tensor
 ) -> Tensor:
     """Gradient of z (num_inputs, t); those of the operators are added to ``totals``.
 

@@ -10,7 +10,7 @@ from torch import Tensor
 from qft.quantum.circuit import Circuit, Weight
 from qft.quantum.layers import FIXED, Angle, layers
 
-_PAULI = {"RX": [[0, 1], [1, 0]], "RY": [[0, -1j], [1j, 0]], "RZ": [[1, 0], [0, -1]]}
+_PAULI: dict[str, list[list[complex]]] = {"RX": [[0, 1], [1, 0]], "RY": [[0, -1j], [1j, 0]], "RZ": [[1, 0], [0, -1]]}
 
 
 class _Tables(NamedTuple):
@@ -38,7 +38,8 @@ def _tables(circuit: Circuit) -> _Tables:
 
     whole = layers(circuit)
     names = {name: 1 + k for k, name in enumerate(FIXED)}
-    paulis, rotation_angles = [], []
+    paulis: list[list[list[complex]]] = []
+    rotation_angles: list[int] = []
     depth = max((len(q) for layer in whole for q in layer.local), default=1) or 1
     factors = np.zeros((len(whole), circuit.qubits, depth), dtype=np.int64)
     for k, layer in enumerate(whole):

@@ -11,8 +11,9 @@ def factorize(dim: int, n: int, pad: bool = True, descending: bool = False) -> t
     """n near-equal factors of ``dim``, the largest at the ends and the smallest inside, or in descending order.
 
     3584 -> (16, 14, 16), 128 -> (8, 4, 4), 512 -> (8, 8, 8): inner cores carry two bonds, so the small
-    factors belong there. Descending: 3584 -> (8, 8, 8, 7). Where the factors would be lopsided (a prime dimension, say) the product is the
-    next larger number that splits well: 1009 -> (13, 6, 13) = 1014, the surplus filled with zeros.
+    factors belong there. Descending: 3584 -> (8, 8, 8, 7). Where the factors would be lopsided (a prime
+    dimension, say) the product is the next larger number that splits well: 1009 -> (13, 6, 13) = 1014, the
+    surplus filled with zeros.
     Raises ValueError if ``pad`` is False and ``dim`` does not split well, or for impossible arguments.
     """
     if dim < 1 or n < 1:

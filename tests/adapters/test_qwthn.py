@@ -6,8 +6,8 @@ import tiny
 import torch
 from peft import LoraConfig, get_peft_model
 from plain import expectation_z
+from sizes import QWEN2_7B, on_meta, ratio, shapes_of
 from torch.nn.functional import linear, pad
-from transformers import AutoModelForCausalLM, Qwen2Config
 
 from qft.adapters import QWTHNConfig
 from qft.adapters.qwthn import QWTHNDelta
@@ -115,19 +115,6 @@ def test_the_circuits_are_counted():
     assert delta.backend.evaluations == 13
 
 
-def on_meta(config, **sizes):
-    with torch.device("meta"):
-        model = AutoModelForCausalLM.from_config(Qwen2Config(**sizes))
-        return get_peft_model(model, config)
-
-
-QWEN2_7B = {
-    "hidden_size": 3584,
-    "num_hidden_layers": 28,
-    "num_attention_heads": 28,
-    "num_key_value_heads": 4,
-    "intermediate_size": 18944,
-}
 IGNORED = pytest.mark.filterwarnings("ignore:.*gradient_checkpointing.* is deprecated:FutureWarning")
 
 
@@ -144,15 +131,6 @@ def test_counts_on_qwen2_7b(config, count):
     model = on_meta(config(), **QWEN2_7B)
     assert model.get_nb_trainable_parameters()[0] == count
     assert {p.device.type for p in model.parameters()} == {"meta"}
-
-
-def shapes_of(hidden, kv, layers=2):
-    return [(hidden, hidden), (hidden, kv)] * layers
-
-
-def ratio(config, shapes):
-    lora = sum(4 * (i + o) for i, o in shapes)
-    return sum(config.delta_class.count(i, o, config) for i, o in shapes) / lora
 
 
 def test_sizes_on_qwen2_7b_are_the_published_ones():
