@@ -54,15 +54,7 @@ class QTHAConfig(HybridConfig):
 
     method: ClassVar[str] = "qtha"
     delta_class: ClassVar[Any] = QTHADelta
-    settings: ClassVar[tuple[tuple[int, int], ...]] = (
-        (256, 5),
-        (128, 4),
-        (64, 3),
-        (32, 2),
-        (16, 2),
-        (8, 2),
-        (8, 1),
-    )
+    settings: ClassVar[tuple[tuple[int, int], ...]] = ((256, 5), (128, 4), (64, 3), (32, 2), (16, 2), (8, 2), (4, 2))
     descending: ClassVar[bool] = True
     normal_cores: ClassVar[bool] = True
     mlp_bias: ClassVar[bool] = False
