@@ -162,12 +162,14 @@ class RunDirectory:
         """Create the directory if needed, lock it and append the log to log.txt."""
         try:
             self.path.mkdir(parents=True, exist_ok=True)
-            self._lock = (self.path / ".lock").open("w")
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            lock = (self.path / ".lock").open("w")
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
+            lock.close()
             raise QftError(f"{self.path} is in use by another process.") from None
         except OSError as error:
             raise QftError(f"{self.path} cannot be used as a run directory: {error.strerror}.") from error
+        self._lock = lock
         for leftover in self.path.glob(".*.tmp"):  # of a process that was killed while writing
             leftover.unlink()
         handler = logging.FileHandler(self.path / "log.txt", encoding="utf-8")

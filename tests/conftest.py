@@ -1,15 +1,30 @@
-"""What every test shares: one thread and a fixed torch seed."""
+"""What every test shares: one thread, a fixed torch seed, and no quiet skips in CI."""
 
+import os
 import sys
 from pathlib import Path
 
 import pytest
 import torch
 
-sys.path.insert(0, str(Path(__file__).parent))  # tests import their helpers by name: tiny, plain
+sys.path.insert(0, str(Path(__file__).parent))  # tests import their helpers by name: tiny, plain, program
 torch.set_num_threads(1)
+
+# the only reasons for which a test may be skipped where CI=true
+ALLOWED_SKIPS = ("needs ../shared", "needs a GPU")
 
 
 @pytest.fixture(autouse=True)
 def seeded():
     torch.manual_seed(0)
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """In CI a skip for any other reason fails the run."""
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    if os.environ.get("CI") != "true" or reporter is None:
+        return
+    reasons = [str(report.longrepr[-1]) for report in reporter.stats.get("skipped", [])]
+    if bad := [r for r in reasons if not any(allowed in r for allowed in ALLOWED_SKIPS)]:
+        reporter.write_line(f"skips that CI does not allow: {bad}", red=True)
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED

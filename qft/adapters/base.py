@@ -233,7 +233,7 @@ def linears(model: nn.Module) -> dict[str, nn.Module]:
 
 def all_linear(model: nn.Module) -> list[str]:
     """Names of all linear layers but the output head, those that carry an adapter already included."""
-    head: Any = model.get_output_embeddings() if hasattr(model, "get_output_embeddings") else None
+    head: Any = model.get_output_embeddings() if hasattr(model, "get_output_embeddings") else None  # type: ignore[operator]
     if isinstance(head, BaseTunerLayer):
         layer: Any = head
         head = layer.get_base_layer()

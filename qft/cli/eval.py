@@ -84,6 +84,8 @@ def run(config: EvalConfig, overrides: list[str]) -> None:
 
 
 def _check(config: EvalConfig) -> None:
+    if "_target_" in (config.adapter or {}):
+        raise QftError("qft eval takes a trained adapter: run=DIR or adapter.path=DIR (neither: the base model).")
     for name in ("max_new_tokens", "batch_size", "limit"):
         value = getattr(config.evaluation, name)
         if value is not None and value < 1:

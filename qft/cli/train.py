@@ -130,8 +130,9 @@ def _report(directory: records.RunDirectory, config: TrainConfig) -> None:
         ["train loss, last epoch", t["train_loss_final_epoch"]],
         ["steps", t["steps"]],
         ["seconds", t["seconds"]],
-        [f"circuits ({record['backend']['name']})", t["circuits"]],
     ]
+    if t["circuits"]:
+        rows.append([f"circuits ({record['backend']['name']})", t["circuits"]])
     if not (config.eval and config.format == "json"):
         show(config.format, document, f"{config.adapter['name']} on {config.data['name']}", ["trained", "value"], rows)
     log.info("curve: %s", directory / "curve.png")

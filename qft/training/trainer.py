@@ -142,12 +142,19 @@ def check(config: TrainerConfig) -> None:
     if not 0 <= config.warmup < 1:
         raise QftError(f"trainer.warmup={config.warmup} is a share of the steps, from 0 up to (not including) 1.")
     from transformers import SchedulerType
+    from transformers.integrations.integration_utils import get_reporting_integration_callbacks
     from transformers.training_args import OptimizerNames
 
     for name, choices in (("scheduler", SchedulerType), ("optimizer", OptimizerNames)):
         value = getattr(config, name)
         if value not in {c.value for c in choices}:
             raise QftError(f"trainer.{name}={value} does not exist.{nearest(value, (c.value for c in choices))}")
+    try:
+        for tracker in get_reporting_integration_callbacks(list(config.report_to)):
+            if isinstance(tracker, type):
+                tracker()
+    except (ValueError, RuntimeError, ImportError) as error:
+        raise QftError(f"trainer.report_to={config.report_to}: {error}") from error
 
 
 def fit(

@@ -1,13 +1,11 @@
 """A run killed at five points and resumed each time ends exactly as one that was never interrupted."""
 
 import csv
-import os
 import signal
-import subprocess
-import sys
 from pathlib import Path
 
-HERE = Path(__file__).parent
+from program import qft
+
 # n=20 gives 18 training samples: 9 steps an epoch, 18 in all, a checkpoint every 3
 ARGS = [
     "train",
@@ -21,13 +19,6 @@ ARGS = [
 POINTS = ["step:5", "checkpoint:6", "marker:0", "history:8", "finish:0"]
 
 
-def qft(cwd: Path, *args: str, point: str | None = None) -> subprocess.CompletedProcess[str]:
-    script = [str(HERE / "kill_at.py"), point] if point else ["-m", "qft.cli.main"]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"}
-    command = [sys.executable, *script, *args]
-    return subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True, timeout=240)
-
-
 def decided(run: Path) -> list[tuple[str, ...]]:
     """history.csv less what depends on the clock."""
     with (run / "history.csv").open() as file:
@@ -37,13 +28,13 @@ def decided(run: Path) -> list[tuple[str, ...]]:
 
 
 def test_five_kills_change_nothing(tmp_path: Path) -> None:
-    assert qft(tmp_path, *ARGS, "run=whole").returncode == 0
+    assert qft(*ARGS, "run=whole", cwd=tmp_path).returncode == 0
     for k, point in enumerate(POINTS):
         resume = ["resume=true"] if k else []
-        done = qft(tmp_path, *ARGS, "run=killed", *resume, point=point)
+        done = qft(*ARGS, "run=killed", *resume, cwd=tmp_path, point=point)
         assert done.returncode == -signal.SIGKILL, (point, done.stderr[-2000:])
         assert not (tmp_path / "outputs/killed/COMPLETE").exists()
-    done = qft(tmp_path, *ARGS, "run=killed", "resume=true")
+    done = qft(*ARGS, "run=killed", "resume=true", cwd=tmp_path)
     assert done.returncode == 0, done.stderr[-2000:]
     whole, killed = tmp_path / "outputs/whole", tmp_path / "outputs/killed"
     assert (killed / "COMPLETE").exists()

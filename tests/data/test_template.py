@@ -1,0 +1,103 @@
+"""Training templates: what is supervised, what is cut, prompts that agree with training."""
+
+import pytest
+from transformers import AutoTokenizer, PreTrainedTokenizerFast
+
+import qft
+from qft.data import template
+from qft.data.message import Message, Sample
+from qft.errors import QftError
+
+TALK = Sample(
+    "talk",
+    (
+        Message("user", "Hello"),
+        Message("assistant", "Hi."),
+        Message("user", "1+1?"),
+        Message("assistant", "It is \\boxed{2}.", reasoning="1+1=2"),
+    ),
+)
+
+
+@pytest.fixture(scope="module")
+def tokenizer():
+    from pathlib import Path
+
+    return AutoTokenizer.from_pretrained(Path(qft.__file__).parent / "models/demo")
+
+
+def bare(*tokens: str) -> PreTrainedTokenizerFast:
+    """A word tokenizer whose vocabulary holds the tokens of a model family."""
+    from tokenizers import Tokenizer, models, pre_tokenizers
+
+    words = ["<unk>", "<eos>", "<bos>", "Hello", "Hi", ".", *tokens]
+    inner = Tokenizer(models.WordLevel({w: k for k, w in enumerate(words)}, unk_token="<unk>"))
+    inner.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
+    return PreTrainedTokenizerFast(tokenizer_object=inner, unk_token="<unk>", eos_token="<eos>", bos_token="<bos>")
+
+
+def supervised(tokenizer, encoded) -> str:
+    row = encoded.rows[0]
+    return tokenizer.decode([i for i, label in zip(row["input_ids"], row["labels"]) if label != template.IGNORE])
+
+
+def test_the_family_decides_the_template(tokenizer) -> None:
+    assert template.choose(tokenizer).name == "chatml"
+    assert template.choose(bare("<|start_header_id|>")).name == "llama3"
+    assert template.choose(bare("<｜User｜>")).name == "deepseek_r1"
+    assert template.choose(bare()).name == "plain"
+    with pytest.raises(QftError, match="chatml"):
+        template.choose(tokenizer, "chatlm")
+
+
+@pytest.mark.parametrize("name", template.names())
+def test_every_template_supervises_answers_with_their_reasoning_and_nothing_else(tokenizer, name: str) -> None:
+    chosen = template.choose(tokenizer, name)
+    text = supervised(tokenizer, template.encode([TALK], tokenizer, chosen, 512))
+    assert "<think>\n1+1=2\n</think>\n\nIt is \\boxed{2}." in text, "the reasoning is learned"
+    assert "Hi." in text, "earlier answers are learned too"
+    assert "Hello" not in text and "1+1?" not in text, "the user's words are not"
+
+
+@pytest.mark.parametrize("name", template.names())
+def test_a_prompt_is_the_beginning_of_what_was_trained(tokenizer, name: str) -> None:
+    chosen = template.choose(tokenizer, name)
+    trained = template.encode([TALK], tokenizer, chosen, 512).rows[0]["input_ids"]
+    (last,) = template.prompts([TALK], tokenizer, chosen, 512, 16)
+    assert tuple(trained[: len(last.ids)]) == last.ids
+    assert last.reference == TALK.messages[-1].text
+    every = template.prompts([TALK], tokenizer, chosen, 512, 16, turns="all")
+    assert [p.turn for p in every] == [1, 3]
+
+
+def test_the_end_of_a_turn_is_learned(tokenizer) -> None:
+    text = supervised(tokenizer, template.encode([TALK], tokenizer, template.choose(tokenizer), 512))
+    assert text.count("<|im_end|>") == 2
+
+
+def test_long_samples_are_cut_and_counted(tokenizer) -> None:
+    chosen = template.choose(tokenizer)
+    whole = template.encode([TALK], tokenizer, chosen, 512)
+    length = len(whole.rows[0]["input_ids"])
+    assert whole.counts["truncated"] == 0 and whole.counts["supervised_tokens"] > 0
+    cut = template.encode([TALK], tokenizer, chosen, length - 3)
+    assert cut.counts["truncated"] == 1 and len(cut.rows[0]["input_ids"]) == length - 3
+    first = len(template.prompts([TALK], tokenizer, chosen, 512, 16, turns="all")[0].ids)
+    with pytest.raises(QftError, match="max_seq_len"):
+        template.encode([TALK], tokenizer, chosen, first)  # only the first question fits
+
+
+def test_no_supervised_token_is_an_error(tokenizer) -> None:
+    unmarked = template.Template("bad", "{% for m in messages %}{{ m['content'] }}{% endfor %}")
+    with pytest.raises(QftError, match="marks no assistant token"):
+        template.encode([TALK], tokenizer, unmarked, 512)
+
+
+def test_a_long_prompt_loses_its_beginning_and_says_so(tokenizer) -> None:
+    chosen = template.choose(tokenizer)
+    (whole,) = template.prompts([TALK], tokenizer, chosen, 512, 16)
+    (cut,) = template.prompts([TALK], tokenizer, chosen, len(whole.ids) + 5, 16)
+    assert cut.truncated and not whole.truncated
+    assert cut.ids == whole.ids[-(len(whole.ids) - 11) :]
+    with pytest.raises(QftError, match="no room"):
+        template.prompts([TALK], tokenizer, chosen, 16, 16)

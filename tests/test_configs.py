@@ -1,0 +1,69 @@
+"""Every yaml is composed into every command that takes its group, and what it names is built."""
+
+import importlib
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hydra import compose, initialize_config_dir
+from hydra.core.config_store import ConfigStore
+from omegaconf import OmegaConf
+
+from qft.cli import _configs
+from qft.config import SCHEMAS, build
+
+ROOT = _configs.packaged()
+FILES = sorted(str(p.relative_to(ROOT).with_suffix("")) for p in ROOT.rglob("*.yaml"))
+MAIN = [f for f in FILES if "/" not in f]
+CHOICES = [f for f in FILES if "/" in f]
+
+
+def composed(command: str, *overrides: str) -> Any:
+    ConfigStore.instance().store(name=f"{command}_schema", node=SCHEMAS[command])
+    with initialize_config_dir(str(ROOT), version_base="1.3"):
+        return OmegaConf.to_object(compose(command, overrides=list(overrides)))
+
+
+def groups_of(command: str) -> set[str]:
+    defaults = OmegaConf.load(ROOT / f"{command}.yaml").defaults
+    return {g for d in defaults if not isinstance(d, str) for g in d if "/" not in g}
+
+
+def test_every_command_has_a_config_and_a_schema() -> None:
+    assert set(MAIN) == set(SCHEMAS)
+
+
+@pytest.mark.parametrize("choice", CHOICES)
+def test_every_choice_composes(choice: str) -> None:
+    group, _, name = choice.partition("/")
+    users = [c for c in MAIN if group in groups_of(c)]
+    if group == "metric":
+        spec = OmegaConf.load(ROOT / f"{choice}.yaml")
+        module, _, function = spec._target_.rpartition(".")
+        assert callable(getattr(importlib.import_module(module), function))
+        return
+    assert users, f"no command takes the group {group}"
+    for command in users:
+        config = composed(command, f"{group}={name}", *(["model.path=x"] if choice == "model/local" else []))
+        options = getattr(config, group)
+        if isinstance(options, dict) and "_target_" in options:
+            module, _, target = options["_target_"].rpartition(".")
+            assert callable(getattr(importlib.import_module(module), target))
+            if group == "adapter":
+                assert build(options, leave_out=("supports",), task_type="CAUSAL_LM").peft_type
+
+
+@pytest.mark.parametrize("file", FILES)
+def test_every_key_is_explained(file: str) -> None:
+    lines = (ROOT / f"{file}.yaml").read_text(encoding="utf-8").splitlines()
+    assert lines[0].startswith("#") or "#" in lines[0], "the first line says what the file is for"
+
+
+def test_all_models_declare_the_same_keys() -> None:
+    keys = {f: set(OmegaConf.load(ROOT / f"{f}.yaml")) for f in CHOICES if f.startswith("model/")}
+    assert len({frozenset(k) for k in keys.values()}) == 1, keys
+
+
+def test_configs_ship_with_the_package() -> None:
+    text = (Path(__file__).parent.parent / "pyproject.toml").read_text()
+    assert 'configs = "qft/configs"' in text

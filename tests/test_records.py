@@ -1,0 +1,71 @@
+"""Run directories: whole or not at all, one process at a time, checkpoints that are what they say."""
+
+from pathlib import Path
+
+import pytest
+
+from qft import records
+from qft.errors import QftError
+
+
+def test_a_file_is_written_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "a.json"
+    records.write_json(path, {"x": "ä"})
+    monkeypatch.setattr(Path, "replace", lambda *a: (_ for _ in ()).throw(OSError(28, "No space left on device")))
+    with pytest.raises(QftError, match="No space left"):
+        records.write_json(path, {"x": "new"})
+    assert records.read_json(path) == {"x": "ä"}
+    assert [p.name for p in tmp_path.iterdir()] == ["a.json"]
+
+
+def test_a_damaged_file_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "record.json"
+    with pytest.raises(QftError, match="missing"):
+        records.read_json(path)
+    records.write_json(path, {"numbers": list(range(50))})
+    whole = path.read_bytes()
+    for cut in range(1, len(whole) - 2, len(whole) // 20):
+        path.write_bytes(whole[:cut])
+        with pytest.raises(QftError, match=r"record\.json is damaged"):
+            records.read_json(path)
+
+
+def test_history_round_trip(tmp_path: Path) -> None:
+    rows = [{"step": 0, "validation_loss": 2.5, "other": 1}, {"step": 1, "train_loss": 2.25, "lr": 0.1}]
+    records.write_history(tmp_path / "history.csv", rows)
+    first, second = records.read_history(tmp_path / "history.csv")
+    assert first["validation_loss"] == 2.5 and first["train_loss"] is None and "other" not in first
+    assert second["train_loss"] == 2.25 and second["step"] == 1
+
+
+def test_one_process_at_a_time(tmp_path: Path) -> None:
+    held = records.RunDirectory(tmp_path / "run").open()
+    with pytest.raises(QftError, match="in use"):
+        records.RunDirectory(tmp_path / "run").open()
+    held.close()
+    records.RunDirectory(tmp_path / "run").open().close()
+
+
+def checkpoint(folder: Path, step: int, mark: bool = True) -> Path:
+    path = folder / f"checkpoint-{step}"
+    path.mkdir(parents=True)
+    (path / "weights").write_bytes(bytes(range(100)))
+    if mark:
+        records.mark_checkpoint(path)
+    return path
+
+
+def test_the_newest_whole_checkpoint_is_chosen(tmp_path: Path) -> None:
+    assert records.newest_checkpoint(tmp_path) is None
+    nine, ten = checkpoint(tmp_path, 9), checkpoint(tmp_path, 10)
+    checkpoint(tmp_path, 11, mark=False)
+    assert records.newest_checkpoint(tmp_path) == ten
+    (ten / "weights").write_bytes(bytes(range(99)) + b"x")  # same length, another content
+    assert records.newest_checkpoint(tmp_path) == nine
+    (nine / records.MARKER).write_text('{"weights": [100')
+    assert records.newest_checkpoint(tmp_path) is None
+
+
+def test_a_record_knows_its_versions_and_commit() -> None:
+    record = records.new_record(seed=3)
+    assert record.seed == 3 and record.packages["torch"] and set(record.git) == {"commit", "dirty"}
