@@ -1,7 +1,5 @@
 """QWTHN against its equations written out, its counts, its choice of sizes and what it refuses."""
 
-import math
-
 import numpy as np
 import pytest
 import tiny
@@ -10,7 +8,6 @@ from peft import LoraConfig, get_peft_model
 from plain import expectation_z
 from sizes import QWEN2_7B, on_meta, ratio, shapes_of
 from torch.nn.functional import linear, pad
-from torch.utils._python_dispatch import TorchDispatchMode
 
 from qft.adapters import QWTHNConfig
 from qft.adapters.qwthn import QWTHNDelta
@@ -243,33 +240,3 @@ def test_a_model_without_query_and_value_projections_says_what_it_has():
 def test_a_prime_size_is_padded_by_default():
     model = get_peft_model(tiny.build("qwen2"), QWTHNConfig(target_modules=["lm_head"]))
     assert model(tiny.tokens()).logits.shape == (2, 7, 97)
-
-
-class Sizes(TorchDispatchMode):
-    """Collects the shape of every tensor any operation returns."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.shapes: list[tuple[int, ...]] = []
-
-    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
-        out = func(*args, **(kwargs or {}))
-        for value in out if isinstance(out, tuple | list) else (out,):
-            if isinstance(value, torch.Tensor):
-                self.shapes.append(tuple(value.shape))
-        return out
-
-
-def test_no_intermediate_of_the_inner_width_exists_per_token() -> None:
-    """31 tokens, inner width 32, 3^4 terms: nothing of 31 x 32 or 31 x 81 elements, forward or backward."""
-    tokens, width = 31, 32
-    config = QWTHNConfig(width=width, bond_dim=2)
-    delta = config.delta_class(64, 48, config, None)
-    torch.nn.init.normal_(delta.mpo_b[-1])
-    x = torch.randn(tokens, 64, requires_grad=True)
-    with Sizes() as seen:
-        delta(x).sum().backward()
-    per_token = [s for s in seen.shapes if tokens in s and any(n % width == 0 for n in s if n != tokens and n != 64)]
-    assert not per_token, per_token
-    # the largest thing per token beside x (64) and y (48) are 4 outputs x 9 half-terms of the circuit
-    assert max(math.prod(s) // tokens for s in seen.shapes if tokens in s) <= 64

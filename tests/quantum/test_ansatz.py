@@ -78,5 +78,5 @@ def test_without_entanglement_it_is_the_same_circuit_without_crz():
     "options", [{"qubits": 0}, {"layers": 0}, {"encode": "twice"}, {"order": "rings_first"}], ids=str
 )
 def test_qtha_refuses_what_is_no_circuit(options):
-    with pytest.raises(ValueError, match="at least 1|is one of"):
+    with pytest.raises(ValueError, match=r"at least 1|is one of"):
         ansatz.qtha(**options)
