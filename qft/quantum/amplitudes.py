@@ -4,7 +4,7 @@ Three exact ways to evaluate L uploads on r qubits, with multiplications per row
 
     Fourier grid      r (2L+1)^r             26,000 at r = L = 4,  10^14 at r = L = 10
     Pauli vector      L 16^r                260,000                10^13
-    state vector      4 L 4^r (dense)         4,000                4 10^7; 8 10^6 layer by layer
+    state vector      4 L 4^r (dense)         4,000                4 10^7; 5 10^6 layer by layer
 
 So the state vector, except for one upload, where the grid is the polynomial of ``response.py``. By
 ``layers.py`` a circuit is fixed matrices with phases exp(-i z lambda) between them. Up to DENSE_QUBITS all
