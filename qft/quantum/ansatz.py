@@ -2,25 +2,78 @@
 
 from qft.quantum.circuit import Circuit, Gate, Input, Weight
 
+ENCODINGS = ("layer", "once")
+ORDERS = ("crz_first", "ry_first")
 
-def qwthn(qubits: int = 4, blocks: int = 1) -> Circuit:
+Ring = list[tuple[int, int]]  # (control, target) pairs
+
+
+def _encoding(qubits: int) -> list[Gate]:
+    return [Gate("RY", (q,), Input(q)) for q in range(qubits)]
+
+
+class _Weights:
+    """Hands out weights 0, 1, 2, ... to the gates that are added."""
+
+    def __init__(self) -> None:
+        self.used = 0
+
+    def _next(self) -> Weight:
+        self.used += 1
+        return Weight(self.used - 1)
+
+    def crz(self, pairs: Ring) -> list[Gate]:
+        return [Gate("CRZ", pair, self._next()) for pair in pairs]
+
+    def ry(self, qubits: int) -> list[Gate]:
+        return [Gate("RY", (q,), self._next()) for q in range(qubits)]
+
+
+def qwthn(qubits: int = 4, blocks: int = 1, entangle: bool = True) -> Circuit:
     """QWTHN circuit (arXiv 2503.12790 v1, section II.B): angle encoding, then ``blocks`` of entanglers.
 
     RY(z_i) on every qubit; each block is CRZ on the nearest-neighbour chain (0,1), (1,2), ..., one
     non-local CRZ (last, 0), then a trainable RY on every qubit. Weights in this order, so a block has
     ``2 * qubits`` of them (two qubits have one neighbour pair and the non-local one, one qubit only RY).
     The place of the trainable RY is inferred: the paper names RY encoding, CRZ and the block structure.
+    ``entangle=False`` is the control: the same circuit with every CRZ left out.
     """
     if qubits < 1 or blocks < 1:
         raise ValueError(f"qubits and blocks must be at least 1, got {qubits} and {blocks}")
-    gates = [Gate("RY", (q,), Input(q)) for q in range(qubits)]
-    pairs = [(q, q + 1) for q in range(qubits - 1)] + ([(qubits - 1, 0)] if qubits > 1 else [])
-    weight = 0
+    pairs = [(q, q + 1) for q in range(qubits - 1)] + [(qubits - 1, 0)]
+    pairs = pairs if entangle and qubits > 1 else []
+    gates, weights = _encoding(qubits), _Weights()
     for _ in range(blocks):
-        for pair in pairs:
-            gates.append(Gate("CRZ", pair, Weight(weight)))
-            weight += 1
-        for q in range(qubits):
-            gates.append(Gate("RY", (q,), Weight(weight)))
-            weight += 1
+        gates += weights.crz(pairs) + weights.ry(qubits)
+    return Circuit(qubits, tuple(gates))
+
+
+def qtha(
+    qubits: int = 4, layers: int = 4, encode: str = "layer", order: str = "crz_first", entangle: bool = True
+) -> Circuit:
+    """QTHA circuit (arXiv 2503.12790 v2): data re-uploading between two opposite rings of CRZ.
+
+    Each layer: RY(z_i) on every qubit, CRZ i -> i+1 around the ring, RY, CRZ i -> i-1 around the ring, RY;
+    4 * qubits * layers weights in this order (2 for one qubit, which has no ring). Options, because
+    descriptions differ: ``encode="once"`` uploads z in the first layer only; ``order="ry_first"`` puts
+    each trainable RY before its ring. The last ring of all would then have no effect on <Z> and is left
+    out, with its ``qubits`` weights. ``entangle=False`` is the control: every CRZ left out. The gates and
+    the number of layers are inferred, and give the published parameter count.
+    """
+    if qubits < 1 or layers < 1:
+        raise ValueError(f"qubits and layers must be at least 1, got {qubits} and {layers}")
+    if encode not in ENCODINGS or order not in ORDERS:
+        raise ValueError(f"encode is one of {ENCODINGS} and order one of {ORDERS}, got {encode!r} and {order!r}")
+    ring = list(range(qubits)) if entangle and qubits > 1 else []
+    up, down = [(q, (q + 1) % qubits) for q in ring], [(q, (q - 1) % qubits) for q in ring]
+    gates, weights = [], _Weights()
+    for layer in range(layers):
+        if layer == 0 or encode == "layer":
+            gates += _encoding(qubits)
+        for pairs in (up, down):
+            if order == "crz_first":
+                gates += weights.crz(pairs) + weights.ry(qubits)
+            else:
+                last = pairs is down and layer == layers - 1
+                gates += weights.ry(qubits) + weights.crz([] if last else pairs)
     return Circuit(qubits, tuple(gates))

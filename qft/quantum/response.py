@@ -101,6 +101,15 @@ def split_encoding(circuit: Circuit) -> tuple[Gate, ...]:
     return rest
 
 
+def is_multilinear(circuit: Circuit) -> bool:
+    """Whether this file can evaluate the circuit: one leading RY(z_q) a qubit, at most MAX_QUBITS of them."""
+    try:
+        split_encoding(circuit)
+    except ValueError:
+        return False
+    return True
+
+
 def coefficients(circuit: Circuit, weights: Tensor) -> Tensor:
     """C of the module docstring: weights (..., num_weights) -> (..., r, 3^r), same real dtype.
 

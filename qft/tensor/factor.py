@@ -7,12 +7,13 @@ LOPSIDED = 4.0  # largest factor over the ideal root beyond which padding is the
 
 
 @cache
-def factorize(dim: int, n: int, pad: bool = True) -> tuple[int, ...]:
-    """n near-equal factors of ``dim``, the largest at the ends and the smallest inside.
+def factorize(dim: int, n: int, pad: bool = True, descending: bool = False) -> tuple[int, ...]:
+    """n near-equal factors of ``dim``, the largest at the ends and the smallest inside, or in descending order.
 
     3584 -> (16, 14, 16), 128 -> (8, 4, 4), 512 -> (8, 8, 8): inner cores carry two bonds, so the small
-    factors belong there. Where the factors would be lopsided (a prime dimension, say) the product is the
-    next larger number that splits well: 1009 -> (13, 6, 13) = 1014, the surplus filled with zeros.
+    factors belong there. Descending: 3584 -> (8, 8, 8, 7). Where the factors would be lopsided (a prime
+    dimension, say) the product is the next larger number that splits well: 1009 -> (13, 6, 13) = 1014, the
+    surplus filled with zeros.
     Raises ValueError if ``pad`` is False and ``dim`` does not split well, or for impossible arguments.
     """
     if dim < 1 or n < 1:
@@ -24,7 +25,7 @@ def factorize(dim: int, n: int, pad: bool = True) -> tuple[int, ...]:
         size = dim + 1
         while max(best) > 1.25 * size ** (1 / n) + 1:
             best, size = _near_equal(size, n), size + 1
-    return _arrange(best)
+    return best if descending else _arrange(best)
 
 
 def _near_equal(dim: int, n: int) -> tuple[int, ...]:

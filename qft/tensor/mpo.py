@@ -28,18 +28,28 @@ def num_parameters(outs: Sequence[int], ins: Sequence[int], bond: int) -> int:
 
 
 def initial_cores(
-    outs: Sequence[int], ins: Sequence[int], bond: int, fan_in: int, generator: torch.Generator | None = None
+    outs: Sequence[int],
+    ins: Sequence[int],
+    bond: int,
+    fan_in: int,
+    generator: torch.Generator | None = None,
+    normal: bool = False,
 ) -> list[Tensor]:
     """Uniform cores whose dense matrix has the variance of a Kaiming-uniform linear, 1 / (3 fan_in).
 
+    ``normal``: Gaussian cores and the variance of a Kaiming-normal linear, 2 / fan_in.
     An entry of the dense matrix sums D^(n-1) products of n independent core entries of variance v, so
-    v = (1 / (3 fan_in D^(n-1)))^(1/n). float32. The paper says "improved Kaiming uniform" without a
-    formula: this reading of it is inferred.
+    v = (1 / (3 fan_in D^(n-1)))^(1/n), or with 2 / fan_in. float32. The papers say "improved Kaiming
+    uniform" and "Kaiming normal" without a formula: this reading of it is inferred.
     """
     n = len(ins)
-    variance = (1.0 / (3.0 * fan_in * bond ** (n - 1))) ** (1.0 / n)
+    dense_variance = (2.0 if normal else 1.0 / 3.0) / fan_in
+    variance = (dense_variance / bond ** (n - 1)) ** (1.0 / n)
+    shapes = core_shapes(outs, ins, bond)
+    if normal:
+        return [torch.empty(shape).normal_(0.0, variance**0.5, generator=generator) for shape in shapes]
     bound = (3.0 * variance) ** 0.5
-    return [torch.empty(shape).uniform_(-bound, bound, generator=generator) for shape in core_shapes(outs, ins, bond)]
+    return [torch.empty(shape).uniform_(-bound, bound, generator=generator) for shape in shapes]
 
 
 def rows_times(rows: Tensor, cores: Sequence[Tensor]) -> Tensor:

@@ -1,16 +1,13 @@
 """QWTHN against its equations written out, its counts, its choice of sizes and what it refuses."""
 
-import math
-
 import numpy as np
 import pytest
 import tiny
 import torch
 from peft import LoraConfig, get_peft_model
 from plain import expectation_z
+from sizes import QWEN2_7B, on_meta, ratio, shapes_of
 from torch.nn.functional import linear, pad
-from torch.utils._python_dispatch import TorchDispatchMode
-from transformers import AutoModelForCausalLM, Qwen2Config
 
 from qft.adapters import QWTHNConfig
 from qft.adapters.qwthn import QWTHNDelta
@@ -23,7 +20,7 @@ SHAPES = {
     "plain": (24, 16, {}),
     "padded": (97, 53, {}),
     "padded-width": (24, 16, {"width": 29}),
-    "no-circuit": (24, 16, {"quantum_path": False}),
+    "no-circuit": (24, 16, {"circuit": "none"}),
     "two-blocks": (24, 16, {"blocks": 2, "r": 3, "alpha": 5.0}),
     "one-qubit": (24, 16, {"r": 1}),
     "two-cores": (24, 16, {"cores": 2}),
@@ -50,7 +47,7 @@ def written_out(delta, config, x, circuit_value):
     for token in x:
         hidden = linear(pad(token, (0, a.shape[1] - len(token))), a)[: config.width]
         z = linear(hidden, delta.mlp_a.weight, delta.mlp_a.bias)
-        o = circuit_value(z) * z + z if config.quantum_path else z
+        o = circuit_value(z) * z + z if config.circuit == "qnn" else z
         hidden = linear(o, delta.mlp_b.weight, delta.mlp_b.bias)
         y = linear(pad(hidden, (0, b.shape[1] - config.width)), b)[: delta.out_features]
         out.append(config.scale * y)
@@ -118,19 +115,6 @@ def test_the_circuits_are_counted():
     assert delta.backend.evaluations == 13
 
 
-def on_meta(config, **sizes):
-    with torch.device("meta"):
-        model = AutoModelForCausalLM.from_config(Qwen2Config(**sizes))
-        return get_peft_model(model, config)
-
-
-QWEN2_7B = {
-    "hidden_size": 3584,
-    "num_hidden_layers": 28,
-    "num_attention_heads": 28,
-    "num_key_value_heads": 4,
-    "intermediate_size": 18944,
-}
 IGNORED = pytest.mark.filterwarnings("ignore:.*gradient_checkpointing.* is deprecated:FutureWarning")
 
 
@@ -147,15 +131,6 @@ def test_counts_on_qwen2_7b(config, count):
     model = on_meta(config(), **QWEN2_7B)
     assert model.get_nb_trainable_parameters()[0] == count
     assert {p.device.type for p in model.parameters()} == {"meta"}
-
-
-def shapes_of(hidden, kv, layers=2):
-    return [(hidden, hidden), (hidden, kv)] * layers
-
-
-def ratio(config, shapes):
-    lora = sum(4 * (i + o) for i, o in shapes)
-    return sum(config.delta_class.count(i, o, config) for i, o in shapes) / lora
 
 
 def test_sizes_on_qwen2_7b_are_the_published_ones():
@@ -199,7 +174,7 @@ def test_the_chosen_sizes_are_saved(tmp_path):
     [
         ({"r": 0}, "r=0: the bottleneck must be at least 1"),
         ({"r": -2}, "r=-2"),
-        ({"r": 9}, "r=9 qubits; the exact backend takes at most 8"),
+        ({"r": 11}, "r=11 qubits; circuit=qnn takes at most 10"),
         ({"alpha": -1.0}, "alpha=-1.0 must be positive"),
         ({"alpha": 0.0}, "alpha=0.0 must be positive"),
         ({"width": 0}, "width=0 must be at least 1"),
@@ -214,7 +189,7 @@ def test_options_out_of_range_are_refused(options, message):
 
 
 def test_a_wide_bottleneck_is_fine_without_a_circuit():
-    assert QWTHNConfig(r=9, quantum_path=False).scale == 2
+    assert QWTHNConfig(r=11, circuit="none").scale == 2
 
 
 REFUSALS = {
@@ -265,33 +240,3 @@ def test_a_model_without_query_and_value_projections_says_what_it_has():
 def test_a_prime_size_is_padded_by_default():
     model = get_peft_model(tiny.build("qwen2"), QWTHNConfig(target_modules=["lm_head"]))
     assert model(tiny.tokens()).logits.shape == (2, 7, 97)
-
-
-class Sizes(TorchDispatchMode):
-    """Collects the shape of every tensor any operation returns."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.shapes: list[tuple[int, ...]] = []
-
-    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
-        out = func(*args, **(kwargs or {}))
-        for value in out if isinstance(out, tuple | list) else (out,):
-            if isinstance(value, torch.Tensor):
-                self.shapes.append(tuple(value.shape))
-        return out
-
-
-def test_no_intermediate_of_the_inner_width_exists_per_token() -> None:
-    """31 tokens, inner width 32, 3^4 terms: nothing of 31 x 32 or 31 x 81 elements, forward or backward."""
-    tokens, width = 31, 32
-    config = QWTHNConfig(width=width, bond_dim=2)
-    delta = config.delta_class(64, 48, config, None)
-    torch.nn.init.normal_(delta.mpo_b[-1])
-    x = torch.randn(tokens, 64, requires_grad=True)
-    with Sizes() as seen:
-        delta(x).sum().backward()
-    per_token = [s for s in seen.shapes if tokens in s and any(n % width == 0 for n in s if n != tokens and n != 64)]
-    assert not per_token, per_token
-    # the largest thing per token beside x (64) and y (48) are 4 outputs x 9 half-terms of the circuit
-    assert max(math.prod(s) // tokens for s in seen.shapes if tokens in s) <= 64

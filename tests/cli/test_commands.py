@@ -119,7 +119,7 @@ def test_errors_found_later(args: list[str], words: list[str], tmp_path: Path) -
 
 
 def test_params_counts_the_published_models_exactly(tmp_path: Path) -> None:
-    for adapter, trainable in (("qwthn", 299_264), ("lora", 1_261_568)):
+    for adapter, trainable in (("qwthn", 299_264), ("qtha", 308_784), ("lora", 1_261_568)):
         done = qft("params", f"adapter={adapter}", "model=qwen2_7b_instruct", "format=json", cwd=tmp_path)
         counts = json.loads(done.stdout)
         assert counts["trainable"] == trainable

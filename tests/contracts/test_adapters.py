@@ -13,9 +13,19 @@ from qft.adapters import METHODS, QftLayer
 from qft.errors import QftError
 
 # switches that change what a method can do; a method without an entry is tested as it is
-SWITCHES = {"qwthn": [{"quantum_path": False}]}
+SWITCHES = {
+    "qwthn": [{"circuit": "none"}, {"circuit": "constants"}, {"mpo": False}],
+    "qtha": [
+        {"circuit": "none"},
+        {"circuit": "constants"},
+        {"circuit": "silu"},
+        {"circuit": "polynomial", "mpo": False},
+        {"entangle": False, "classical_path": False},
+        {"train_angles": False},
+    ],
+}
 CASES = {
-    "-".join([name, *map(str, options)]): (name, options)
+    "-".join([name, *(f"{key}={value}" for key, value in options.items())]): (name, options)
     for name in METHODS
     for options in [{}, *SWITCHES.get(name, [])]
 }
@@ -222,7 +232,7 @@ def test_a_name_is_given_once(case):
 
 
 def test_a_linear_adapter_merges_beside_one_that_is_not():
-    model = perturb(adapted("qwthn-quantum_path", "qwen2"))
+    model = perturb(adapted("qwthn-circuit=none", "qwen2"))
     before = logits(model)
     model.add_adapter("circuit", METHODS["qwthn"]())
     model.merge_adapter(["default"])

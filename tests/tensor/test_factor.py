@@ -49,3 +49,8 @@ def test_impossible_arguments(dim, n):
 def test_the_choice_is_stated():
     assert describe(3584, factorize(3584, 3)) == "3584 = 16 x 14 x 16"
     assert describe(1009, factorize(1009, 3)) == "1009 -> 13 x 6 x 13 (padded to 1014)"
+
+
+@pytest.mark.parametrize("dim, factors", [(3584, (8, 8, 8, 7)), (512, (8, 4, 4, 4)), (256, (4, 4, 4, 4))])
+def test_descending_order(dim, factors):
+    assert factorize(dim, 4, descending=True) == factors

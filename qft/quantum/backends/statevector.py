@@ -1,8 +1,13 @@
-"""Exact, noiseless and differentiable, by the response polynomial of ``qft.quantum.response``."""
+"""Exact, noiseless and differentiable: the response polynomial for one encoding, else the state vector.
+
+A circuit that encodes once on at most 8 qubits is a polynomial whose coefficients are built once a step
+(``qft.quantum.response``); re-uploading circuits and wider ones run as a batched state vector
+(``qft.quantum.amplitudes``).
+"""
 
 from torch import Tensor
 
-from qft.quantum import response
+from qft.quantum import amplitudes, response
 from qft.quantum.backends.base import Backend, Readout
 from qft.quantum.circuit import Circuit
 
@@ -14,11 +19,18 @@ class Statevector(Backend):
     differentiable = True
 
     def bind(self, circuit: Circuit, weights: Tensor) -> Readout:
-        coefficients = response.coefficients(circuit, weights)
+        evaluate: Readout
+        if response.is_multilinear(circuit):
+            coefficients = response.coefficients(circuit, weights)
+
+            def evaluate(inputs: Tensor) -> Tensor:
+                return response.evaluate(coefficients, inputs)
+        else:
+            evaluate = amplitudes.bind(circuit, weights)
 
         def read(inputs: Tensor) -> Tensor:
             self.count(inputs.shape[-1])
-            return response.evaluate(coefficients, inputs)
+            return evaluate(inputs)
 
         return read
 

@@ -1,0 +1,184 @@
+"""What QWTHN and QTHA share: two tensor-train factors of rank r with a circuit between them.
+
+    z = MLP_A(MPO_A(x)) = a x + a0        x: in -> width -> r
+    w = QNN(z)                            or what a control puts in its place
+    o = fuse(z, w)                        the method's own
+    y = W x + s MPO_B(MLP_B(o)) = W x + b o + b0
+
+MLP_A after MPO_A is affine, and so is MPO_B after MLP_B: both are contracted once a step to a factor of
+rank r, (r, in) and (out, r). A token then costs LoRA's two products and an r-qubit circuit; nothing of
+size ``width`` exists per token.
+
+What the controls (fields of HybridConfig) put for w, starting at the size <Z> of a random circuit has:
+
+    constants     c                                             r parameters; affine, so it can be merged
+    silu          the method's own small classical network      2 r (QWTHN) or L r^2 (QTHA)
+    polynomial    sum_p C[k, p] prod_i p_i(z_i)                 r 3^r: the circuit without its constraints
+"""
+
+from math import pi, prod
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from qft.adapters.delta import Delta
+from qft.adapters.hybrid_config import HybridConfig
+from qft.quantum import response
+from qft.quantum.backends.base import Readout
+from qft.quantum.backends.statevector import Statevector
+from qft.tensor import mpo
+
+
+class Factors(NamedTuple):
+    """Once-a-step quantities: z = a x + a0, w = read(z), y = b o + b0 (scaled by s)."""
+
+    a: Tensor  # (r, in)
+    a0: Tensor | None  # (r, 1)
+    read: Readout | None
+    b: Tensor  # (out, r)
+    b0: Tensor | None  # (out,)
+
+
+def uniform(*shape: int, variance: float, generator: torch.Generator | None) -> nn.Parameter:
+    """U(-b, b) of this variance. 1 / (3 fan_in) is torch's own start of a linear layer (Kaiming, a = sqrt 5)."""
+    bound = (3 * variance) ** 0.5
+    return nn.Parameter(torch.empty(shape).uniform_(-bound, bound, generator=generator))
+
+
+class HybridDelta(Delta):
+    """Parameters: cores of MPO_A and MPO_B, MLP_A and MLP_B, the circuit's angles, and the method's own."""
+
+    def __init__(
+        self, in_features: int, out_features: int, config: HybridConfig, generator: torch.Generator | None
+    ) -> None:
+        super().__init__()
+        self.in_features, self.out_features, self.scale = in_features, out_features, config.scale
+        self.kind, self.classical_path = config.circuit, config.classical_path
+        self.linear = config.circuit in ("none", "constants")
+        self.shuffle_seed = (config.init_seed or 0) if config.shuffle else None
+        if not config.mpo:  # LoRA's factors, and its start
+            self.mlp_a = self._linear(in_features, config.r, config.mlp_bias, generator)
+            self._add_middle(config, generator)
+            self.mlp_b = self._linear(config.r, out_features, config.mlp_bias, generator)
+            for parameter in self.mlp_b.parameters():
+                nn.init.zeros_(parameter)
+            return
+        assert config.width is not None and config.bond_dim is not None, "resolve() comes first"
+        ins, mid, outs = (config.factors(dim) for dim in (in_features, config.width, out_features))
+        start = (config.bond_dim, in_features, generator, config.normal_cores)
+        self.mpo_a = nn.ParameterList(mpo.initial_cores(mid, ins, *start))
+        self.mlp_a = self._linear(config.width, config.r, config.mlp_bias, generator)
+        self._add_middle(config, generator)
+        self.mlp_b = self._linear(config.r, config.width, config.mlp_bias, generator)
+        start = (config.bond_dim, config.width, generator, config.normal_cores)
+        cores = mpo.initial_cores(outs, mid, *start)
+        cores[-1].zero_()  # the delta starts at exactly zero
+        self.mpo_b = nn.ParameterList(cores)
+
+    @staticmethod
+    def _linear(n_in: int, n_out: int, bias: bool, generator: torch.Generator | None) -> nn.Linear:
+        layer = nn.utils.skip_init(nn.Linear, n_in, n_out, bias=bias, device=torch.get_default_device())
+        for parameter in layer.parameters():
+            nn.init.uniform_(parameter, -(n_in**-0.5), n_in**-0.5, generator=generator)
+        return layer
+
+    def _add_middle(self, config: Any, generator: torch.Generator | None) -> None:
+        """The circuit and its angles, or what a control puts in its place."""
+        r = config.r
+        match config.circuit:
+            case "qnn":
+                self.circuit = config.ansatz()
+                self.backend = Statevector()
+                # never zero: at zero every CRZ gradient vanishes exactly
+                angles = torch.empty(self.circuit.num_weights).uniform_(-pi, pi, generator=generator)
+                if config.train_angles:
+                    self.angles: Tensor = nn.Parameter(angles)
+                else:
+                    self.register_buffer("angles", angles)  # saved with the adapter, which means nothing without
+            case "constants":
+                self.constants = uniform(r, variance=1 / 3, generator=generator)
+            case "silu":
+                self.silu = uniform(*config.silu_shape, variance=config.silu_variance, generator=generator)
+            case "polynomial":
+                # the mean square over z of a sum of these 3^r terms is 2^r times that of a coefficient
+                self.terms = uniform(r, 3**r, variance=2**-r / 3, generator=generator)
+
+    def _readout(self) -> Readout | None:
+        match self.kind:
+            case "qnn":
+                return self.backend.bind(self.circuit, self.angles)
+            case "constants":
+                return lambda z: self.constants.unsqueeze(1).expand_as(z)
+            case "silu":
+                return self.through_silu
+            case "polynomial":
+                return lambda z: response.evaluate(self.terms, z)
+        return None
+
+    def through_silu(self, z: Tensor) -> Tensor:
+        """The SiLU control: z (r, t) -> w (r, t)."""
+        raise NotImplementedError
+
+    def fuse(self, z: Tensor, w: Tensor | None) -> Tensor:
+        """o (r, t) from z (r, t) and the circuit's w (r, t), None where there is no circuit."""
+        raise NotImplementedError
+
+    def prepare(self) -> Factors:
+        a: Tensor = self.mlp_a.weight
+        a0, b0 = self.mlp_a.bias, None if self.mlp_b.bias is None else self.mlp_b.bias * self.scale
+        b = self.mlp_b.weight * self.scale
+        if hasattr(self, "mpo_a"):
+            padding = prod(c.shape[1] for c in self.mpo_a) - a.shape[1]
+            a = mpo.rows_times(nn.functional.pad(a, (0, padding)), list(self.mpo_a))[:, : self.in_features]
+            columns = b if b0 is None else torch.cat((b, b0.unsqueeze(1)), 1)
+            padding = prod(c.shape[2] for c in self.mpo_b) - b.shape[0]
+            columns = nn.functional.pad(columns, (0, 0, 0, padding))
+            columns = mpo.times_columns(list(self.mpo_b), columns)[: self.out_features]
+            b, b0 = (columns, None) if b0 is None else (columns[:, :-1], columns[:, -1])
+        return Factors(a, None if a0 is None else a0.unsqueeze(1), self._readout(), b, b0)
+
+    def delta(self, x: Tensor, prepared: Factors) -> Tensor:
+        f = prepared
+        # (r, t): tokens last, so the circuit runs over contiguous rows
+        z = f.a @ x.T if f.a0 is None else torch.addmm(f.a0, f.a, x.T)
+        w = None if f.read is None else f.read(z)
+        if w is not None and self.shuffle_seed is not None and not self.training:
+            # the same order at every call: two evaluations of one adapter agree
+            order = torch.Generator().manual_seed(self.shuffle_seed)
+            w = w[:, torch.randperm(w.shape[1], generator=order).to(w.device)]
+        o = self.fuse(z, w)
+        return o.T @ f.b.T if f.b0 is None else torch.addmm(f.b0, o.T, f.b.T)
+
+    def matrix(self) -> tuple[Tensor, Tensor | None]:
+        """Of what is affine: read off at z = 0 and at the unit vectors."""
+        f = self.prepare()
+        points = torch.cat((f.a.new_zeros(len(f.a), 1), torch.eye(len(f.a), dtype=f.a.dtype, device=f.a.device)), 1)
+        o = self.fuse(points, None if f.read is None else f.read(points))
+        slope = o[:, 1:] - o[:, :1]
+        weight = f.b @ slope @ f.a
+        if f.a0 is None and f.read is None:
+            return weight, None
+        shift = o[:, 0] if f.a0 is None else o[:, 0] + (slope @ f.a0).squeeze(1)
+        bias = f.b @ shift
+        return weight, bias if f.b0 is None else bias + f.b0
+
+    @staticmethod
+    def count(in_features: int, out_features: int, config: HybridConfig) -> int:
+        r, width, bond = config.r, config.width, config.bond_dim
+        if config.mpo:
+            assert width is not None and bond is not None, "resolve() comes first"
+            ins, mid, outs = (config.factors(dim) for dim in (in_features, width, out_features))
+            cores = mpo.num_parameters(mid, ins, bond) + mpo.num_parameters(outs, mid, bond)
+            linears = 2 * width * r + (r + width if config.mlp_bias else 0)
+        else:
+            cores = 0
+            linears = r * (in_features + out_features) + (r + out_features if config.mlp_bias else 0)
+        middle = {
+            "qnn": lambda: config.ansatz().num_weights if config.train_angles else 0,
+            "none": lambda: 0,
+            "constants": lambda: r,
+            "silu": lambda: prod(config.silu_shape),
+            "polynomial": lambda: r * 3**r,
+        }[config.circuit]()
+        return cores + linears + middle + config.fusion_count()

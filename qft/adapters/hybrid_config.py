@@ -1,0 +1,116 @@
+"""Options of the methods that put a circuit between two tensor-train factors, and their controls."""
+
+import copy
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+from qft.adapters.base import QftConfig
+from qft.errors import QftError, nearest
+from qft.quantum import amplitudes, response
+from qft.quantum.circuit import Circuit
+from qft.tensor import factor
+
+CIRCUITS = ("qnn", "none", "constants", "silu", "polynomial")
+LARGEST_RATIO = 0.30
+
+
+@dataclass
+class HybridConfig(QftConfig):
+    """Shared by QWTHN and QTHA. ``r`` is also the number of qubits."""
+
+    # (width, bond dimension) tried from the published one down, until the method is at most 0.30 of LoRA r = 4
+    settings: ClassVar[tuple[tuple[int, int], ...]]
+    descending: ClassVar[bool]  # order of the MPO factors
+    normal_cores: ClassVar[bool]  # Gaussian or uniform initial cores
+    mlp_bias: ClassVar[bool]  # whether MLP_A and MLP_B have one
+
+    width: int | None = field(default=None, metadata={"help": "Inner width; null: by rule, see bond_dim."})
+    bond_dim: int | None = field(
+        default=None,
+        metadata={"help": "MPO bond dimension; null: the largest setting at most 0.30 of LoRA r=4."},
+    )
+    cores: int = field(default=3, metadata={"help": "Number of MPO cores."})
+    pad: bool = field(default=True, metadata={"help": "Pad dimensions that do not split well; false: refuse them."})
+    circuit: str = field(
+        default="qnn",
+        metadata={
+            "help": "qnn, or a control in its place: none; constants (r trainable numbers); silu (a small classical "
+            "network of as many parameters); polynomial (every trigonometric polynomial of degree 1, 3^r terms)."
+        },
+    )
+    entangle: bool = field(default=True, metadata={"help": "False leaves every CRZ out of the circuit (a control)."})
+    train_angles: bool = field(default=True, metadata={"help": "False freezes the random initial angles (a control)."})
+    mpo: bool = field(default=True, metadata={"help": "False: plain linear factors as in LoRA (a control)."})
+    classical_path: bool = field(default=True, metadata={"help": "False: only the circuit's output (a control)."})
+    shuffle: bool = field(
+        default=False, metadata={"help": "Shuffle the circuit's outputs over tokens in evaluation mode (a control)."}
+    )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for name in ("width", "bond_dim", "cores"):
+            self._at_least_one(name)
+        self._one_of("circuit", CIRCUITS)
+        limit = {"qnn": amplitudes.MAX_QUBITS, "polynomial": response.MAX_QUBITS}.get(self.circuit, self.r)
+        if self.r > limit:
+            raise QftError(f"r={self.r} qubits; circuit={self.circuit} takes at most {limit}.")
+        if self.circuit == "none" and not self.classical_path:
+            raise QftError("classical_path=false with circuit=none leaves nothing of the adapter.")
+        for name in ("entangle", "train_angles"):
+            if self.circuit != "qnn" and not getattr(self, name):
+                raise QftError(f"{name}=false is about circuit=qnn, not circuit={self.circuit}.")
+        if self.shuffle and self.circuit in ("none", "constants"):
+            raise QftError(f"shuffle=true has no effect with circuit={self.circuit}, which gives all tokens the same.")
+
+    def _at_least_one(self, name: str) -> None:
+        value = getattr(self, name)
+        if value is not None and value < 1:
+            raise QftError(f"{name}={value} must be at least 1.")
+
+    def _one_of(self, name: str, choices: tuple[str, ...]) -> None:
+        if getattr(self, name) not in choices:
+            raise QftError(f"{name}={getattr(self, name)} does not exist.{nearest(getattr(self, name), choices)}")
+
+    def ansatz(self) -> Circuit:
+        """The method's circuit with these options."""
+        raise NotImplementedError
+
+    @property
+    def silu_shape(self) -> tuple[int, ...]:
+        """Shape of the parameters of circuit=silu."""
+        raise NotImplementedError
+
+    def fusion_count(self) -> int:
+        """Trainable parameters of the method that join circuit and classical path."""
+        return 0
+
+    def factors(self, dim: int) -> tuple[int, ...]:
+        """How ``dim`` is split into ``cores`` factors. Raises QftError where it cannot be."""
+        try:
+            return factor.factorize(dim, self.cores, self.pad, self.descending)
+        except ValueError as error:
+            raise QftError(f"{error}; set pad=true or another number of cores.") from None
+
+    def resolve(self, shapes: list[tuple[int, int]]) -> None:
+        """Choose width and bond dimension for layers of these (in, out) sizes, where left open.
+
+        Counted for the method without its controls, so that a control differs by its switch alone.
+        """
+        if not self.mpo or (self.width is not None and self.bond_dim is not None):
+            return
+        plain: Any = copy.copy(self)
+        plain.circuit, plain.entangle, plain.train_angles, plain.classical_path = "qnn", True, True, True
+        lora = sum(4 * (i + o) for i, o in shapes)
+        for width, bond in self.settings:
+            plain.width, plain.bond_dim = self.width or width, self.bond_dim or bond
+            if sum(self.delta_class.count(i, o, plain) for i, o in shapes) <= LARGEST_RATIO * lora:
+                break
+        self.width, self.bond_dim = plain.width, plain.bond_dim
+
+    def describe(self, shapes: list[tuple[int, int]]) -> list[str]:
+        """The factorisations chosen, one line a dimension."""
+        if not self.mpo:
+            return []
+        assert self.width is not None
+        dims = sorted({self.width, *(d for shape in shapes for d in shape)})
+        return [factor.describe(d, self.factors(d)) for d in dims]
