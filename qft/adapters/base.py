@@ -5,6 +5,7 @@ A file of this folder that defines ``CONFIG`` (a subclass of QftConfig) is a met
 """
 
 import hashlib
+import itertools
 import warnings
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
@@ -19,7 +20,15 @@ from qft.adapters.register import PREFIX, AdapterType, register
 from qft.errors import QftError, nearest
 
 # query and value projections under the names model families give them
-QUERY_VALUE = (("q_proj", "v_proj"), ("query", "value"), ("q", "v"), ("query_key_value",))
+QUERY_VALUE = (
+    ("q_proj", "v_proj"),  # Qwen, Llama, GLM, GPT-Neo, OPT, ...
+    ("query", "value"),
+    ("q", "v"),
+    ("q_lin", "v_lin"),
+    ("qkv_proj",),  # one layer for all three
+    ("query_key_value",),
+    ("c_attn",),
+)
 
 
 @dataclass
@@ -28,6 +37,8 @@ class QftConfig(PeftConfig):
 
     method: ClassVar[str]
     delta_class: ClassVar[Any]  # a subclass of Delta
+    wraps: ClassVar[str] = "linear layers"
+    ranked: ClassVar[bool] = True  # False: the method has no r and no alpha
 
     r: int = field(default=4, metadata={"help": "Width of the bottleneck."})
     alpha: float | None = field(default=None, metadata={"help": "Scale s = alpha / r; null means 2 r."})
@@ -54,18 +65,43 @@ class QftConfig(PeftConfig):
             raise QftError(f"r={self.r}: the bottleneck must be at least 1 wide.")
         if self.alpha is not None and self.alpha <= 0:
             raise QftError(f"alpha={self.alpha} must be positive.")
+        if not self.ranked and (self.r != 4 or self.alpha is not None):
+            raise QftError(f"{self.method} has no rank and no scale: leave r and alpha as they are.")
 
     @property
     def scale(self) -> float:
         """s = alpha / r."""
         return (2 * self.r if self.alpha is None else self.alpha) / self.r
 
+    def candidates(self, model: nn.Module) -> dict[str, tuple[int, int]]:
+        """Name -> (in, out) of everything this method can be put on: here, the linear layers."""
+        return {name: (m.in_features, m.out_features) for name, m in linears(model).items()}  # type: ignore[misc]
+
+    def choose_targets(self, model: nn.Module) -> None:
+        """Fill in target_modules where left open."""
+        if self.target_modules is None:
+            self.target_modules = default_targets(model)
+        elif self.target_modules == "all-linear":
+            self.target_modules = all_linear(model)
+
     def resolve(self, shapes: list[tuple[int, int]]) -> None:
         """Fill in options left open, from the (in, out) sizes of the layers that will be adapted."""
 
+    def pack(self, state: dict[str, Tensor]) -> dict[str, Tensor]:
+        """What is written of an adapter's tensors (full names -> tensors); may note something in the config."""
+        return state
+
+    def callbacks(self) -> list[Any]:
+        """TrainerCallbacks this method needs while it is trained."""
+        return []
+
 
 class QftLayer(nn.Module, BaseTunerLayer):
-    """A layer with adapters beside it. The wrapped layer is only called, whatever it is made of."""
+    """A layer or block with adapters beside it. What is wrapped is only called, whatever it is made of.
+
+    A block (attention, feed-forward) may return a tuple: its first element is the value that is added to.
+    Attributes that are not of this class are those of what is wrapped.
+    """
 
     adapter_layer_names = ("qft_delta",)
     # from BaseTunerLayer, whose types are not read
@@ -75,20 +111,30 @@ class QftLayer(nn.Module, BaseTunerLayer):
     disable_adapters: Any
     merged: Any
 
-    def __init__(self, base_layer: nn.Module) -> None:
+    def __init__(self, base_layer: nn.Module, in_features: int, out_features: int) -> None:
         super().__init__()
         self.base_layer = base_layer
+        self.in_features, self.out_features = in_features, out_features
         self.qft_delta: Any = nn.ModuleDict()  # adapter name -> Delta
         self._disable_adapters = False
         self.merged_adapters: list[str] = []
         self._active_adapter: str | list[str] = []
 
+    def __getattr__(self, name: str) -> Any:
+        try:
+            return super().__getattr__(name)
+        except AttributeError:
+            if name == "base_layer":  # not there yet: while unpickling
+                raise
+            return getattr(self.base_layer, name)
+
     def add(self, name: str, delta: Delta, inference_mode: bool = False) -> None:
         """Put the adapter ``name`` on this layer, on the layer's device, and make it active."""
         self.qft_delta[name] = delta
-        device, _ = self._get_base_layer_device_and_dtype(self.get_base_layer())
-        if device is not None and device.type != "meta" and next(delta.parameters()).device.type != "meta":
-            delta.to(device)
+        base = self.get_base_layer()
+        weight = next(itertools.chain(base.parameters(), base.buffers()), None)
+        if weight is not None and weight.device.type != "meta" and next(delta.parameters()).device.type != "meta":
+            delta.to(weight.device)
         self.set_adapter([*self.active_adapters, name], inference_mode=inference_mode)
 
     def set_adapter(self, adapter_names: str | list[str], inference_mode: bool = False) -> None:
@@ -96,16 +142,17 @@ class QftLayer(nn.Module, BaseTunerLayer):
         for delta in self.qft_delta.values():
             delta.forget()
 
-    def forward(self, x: Tensor, *args: Any, **kwargs: Any) -> Tensor:
+    def forward(self, *args: Any, **kwargs: Any) -> Any:
         if self.disable_adapters and self.merged:
             self.unmerge()
-        result = self.base_layer(x, *args, **kwargs)
+        result = self.base_layer(*args, **kwargs)
         if self.disable_adapters or self.merged:
             return result
-        for name in self.active_adapters:
-            if name in self.qft_delta:
-                result = result + self.qft_delta[name](x).to(result.dtype)
-        return result
+        base = result[0] if isinstance(result, tuple) else result
+        value = base
+        for delta in (self.qft_delta[n] for n in self.active_adapters if n in self.qft_delta):
+            value = value + delta(base if delta.reads_output else args[0]).to(base.dtype)
+        return (value, *result[1:]) if isinstance(result, tuple) else value
 
     @torch.no_grad()
     def merge(self, safe_merge: bool = False, adapter_names: list[str] | None = None) -> None:
@@ -153,15 +200,13 @@ class QftTuner(BaseTuner):
     def inject_adapter(self, model: nn.Module, adapter_name: str, *args: Any, **kwargs: Any) -> None:
         """Check everything on shapes alone, then let PEFT put the layers in: a refusal leaves the model as it was."""
         config = self.peft_config[adapter_name]
-        if config.target_modules is None:
-            config.target_modules = default_targets(model)
-        elif config.target_modules == "all-linear":
-            config.target_modules = all_linear(model)
-        shapes = target_shapes(model, config, self)
-        config.resolve(shapes)
+        config.choose_targets(model)
+        sizes = target_sizes(model, config, self)
+        config.resolve(list(sizes.values()))
         with torch.device("meta"):
-            for in_features, out_features in sorted(set(shapes)):
+            for in_features, out_features in sorted(set(sizes.values())):
                 config.delta_class(in_features, out_features, config, None)
+        self._sizes = sizes
         super().inject_adapter(model, adapter_name, *args, **kwargs)
 
     def _create_and_replace(
@@ -174,18 +219,18 @@ class QftTuner(BaseTuner):
         current_key: str,
         parameter_name: str | None = None,
     ) -> None:
-        base = target.get_base_layer() if isinstance(target, BaseTunerLayer) else target
         generator = None
         if peft_config.init_seed is not None:
             digest = hashlib.sha256(f"{peft_config.init_seed}|{current_key}".encode()).digest()
             generator = torch.Generator().manual_seed(int.from_bytes(digest[:7], "big"))
-        delta = peft_config.delta_class(base.in_features, base.out_features, peft_config, generator)
+        sizes = self._sizes[current_key]
+        delta = peft_config.delta_class(*sizes, peft_config, generator)
         if isinstance(target, QftLayer):
             active: Any = target.active_adapters
             target.add(adapter_name, delta, peft_config.inference_mode)
             target.set_adapter(active)
         else:
-            layer = QftLayer(target)
+            layer = QftLayer(target, *sizes)
             layer.add(adapter_name, delta, peft_config.inference_mode)
             if adapter_name not in self.active_adapters:
                 layer.requires_grad_(False)
@@ -213,13 +258,18 @@ class QftTuner(BaseTuner):
         return super()._unload_and_optionally_merge(merge, progressbar, safe_merge, adapter_names)
 
     @classmethod
+    def _get_adapter_state_dict(cls, model: nn.Module, config: QftConfig, *args: Any, **kwargs: Any) -> dict:
+        return config.pack(super()._get_adapter_state_dict(model, config, *args, **kwargs))
+
+    @classmethod
     def _remove_adapter_name_from_key(cls, key: str, adapter_name: str) -> str:
         return key.replace(f".qft_delta.{adapter_name}.", ".qft_delta.", 1)
 
 
-def _modules(model: nn.Module) -> dict[str, nn.Module]:
+def own_modules(model: nn.Module) -> dict[str, nn.Module]:
     """The base model's own modules by name, adapters and what they wrap left out."""
     found = {}
+    module: Any
     for name, module in model.named_modules():
         if not (".base_layer" in name or ".qft_delta" in name or ".modules_to_save" in name):
             found[name] = module.get_base_layer() if isinstance(module, BaseTunerLayer) else module
@@ -228,12 +278,13 @@ def _modules(model: nn.Module) -> dict[str, nn.Module]:
 
 def linears(model: nn.Module) -> dict[str, nn.Module]:
     """Every layer an adapter can wrap, by name: whatever states in_features and out_features."""
-    return {n: m for n, m in _modules(model).items() if hasattr(m, "in_features") and hasattr(m, "out_features")}
+    return {n: m for n, m in own_modules(model).items() if hasattr(m, "in_features") and hasattr(m, "out_features")}
 
 
 def all_linear(model: nn.Module) -> list[str]:
     """Names of all linear layers but the output head, those that carry an adapter already included."""
-    head: Any = model.get_output_embeddings() if hasattr(model, "get_output_embeddings") else None  # type: ignore[operator]
+    find: Any = getattr(model, "get_output_embeddings", None)
+    head = find() if find is not None else None
     if isinstance(head, BaseTunerLayer):
         layer: Any = head
         head = layer.get_base_layer()
@@ -249,19 +300,19 @@ def default_targets(model: nn.Module) -> list[str]:
     raise QftError(f"No query and value projections found; set target_modules.{nearest('q_proj', leaves)}")
 
 
-def target_shapes(model: nn.Module, config: QftConfig, tuner: type[BaseTuner] | BaseTuner) -> list[tuple[int, int]]:
-    """(in, out) of every layer the config selects, in the model's order. Raises QftError where none is."""
-    layers = linears(model)
-    chosen = {n: m for n, m in _modules(model).items() if n and tuner._check_target_module_exists(config, n)}
+def target_sizes(model: nn.Module, config: QftConfig, tuner: type[BaseTuner] | BaseTuner) -> dict[str, tuple[int, int]]:
+    """Name -> (in, out) of all the config selects, in the model's order. Raises QftError where none is."""
+    able = config.candidates(model)
+    chosen = {n: m for n, m in own_modules(model).items() if n and tuner._check_target_module_exists(config, n)}
     for name, module in chosen.items():
-        if name not in layers:
+        if name not in able:
             raise QftError(
                 f"target_modules={config.target_modules} selects {name}, a {type(module).__name__}; "
-                "only linear layers can be adapted."
+                f"only {config.wraps} can be adapted."
             )
     if not chosen:
         targets = config.target_modules
         wanted = targets if isinstance(targets, str) else next(iter(targets or ()), "")
-        leaves = {name.rpartition(".")[2] for name in layers}
+        leaves = {name.rpartition(".")[2] for name in able}
         raise QftError(f"target_modules={targets} matches no layer.{nearest(wanted, leaves)}")
-    return [(m.in_features, m.out_features) for m in chosen.values()]  # type: ignore[misc]
+    return {name: able[name] for name in chosen}

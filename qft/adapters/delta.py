@@ -15,6 +15,7 @@ class Delta(nn.Module):
     """
 
     linear = False
+    reads_output = False  # True: a function of the wrapped block's output, not of its input
 
     def __init__(self) -> None:
         super().__init__()
@@ -37,6 +38,10 @@ class Delta(nn.Module):
     def count(in_features: int, out_features: int, config: Any) -> int:
         """Trainable parameters by formula."""
         raise NotImplementedError
+
+    def report(self) -> dict[str, Any]:
+        """What a run's record should say of this layer after training; most methods have nothing."""
+        return {}
 
     def forward(self, x: Tensor) -> Tensor:
         """x (..., in) of any float dtype -> (..., out), autocast switched off."""

@@ -21,6 +21,11 @@ def run(config: EvalConfig, overrides: list[str]) -> None:
     start_logging()
     _check(config)
     adapter = _adapter(config, overrides)
+    if config.evaluation.baseline and adapter and (adapter / "config.json").is_file():
+        raise QftError(
+            "Full tuning has no adapter to switch off: leave evaluation.baseline=false, "
+            "and evaluate the base alone with qft eval model.path=... and no run=."
+        )
     from qft.data import prepare
 
     parts = prepare.split(build(config.data), config.n, config.data)
@@ -120,11 +125,13 @@ def _digest(adapter: Path | None) -> str | None:
     """SHA-256 of the adapter's weights: predictions of other weights are never taken for these."""
     if adapter is None:
         return None
-    weights = adapter / "adapter_model.safetensors"
-    if not weights.is_file():
-        raise QftError(f"{adapter} is no adapter directory: it holds no adapter_model.safetensors.")
-    with weights.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    from qft.models.load import weight_files
+
+    digests = []
+    for weights in weight_files(adapter):
+        with weights.open("rb") as file:
+            digests.append(hashlib.file_digest(file, "sha256").hexdigest())
+    return "+".join(digests)
 
 
 def _report(config: EvalConfig, directory: records.RunDirectory, result: dict[str, Any], name: str) -> None:

@@ -1,5 +1,8 @@
-"""Trainable parameters of an adapter on a model, exactly, without weights or network."""
+"""Trainable parameters of an adapter on a model, exactly, without weights or network; adapter=all compares."""
 
+from typing import Any
+
+from qft.cli import _configs
 from qft.cli._output import log, megabytes, quiet_libraries, show, start_logging
 from qft.config import ParamsConfig
 from qft.errors import QftError
@@ -8,17 +11,20 @@ from qft.errors import QftError
 def run(config: ParamsConfig, overrides: list[str]) -> None:
     """Print the per-module table, the total, the ratio to LoRA r=4 and the memory it takes."""
     start_logging()
+    if "published" in config.adapter:
+        _compare(config)
+        return
     if "_target_" not in config.adapter:
-        raise QftError("Choose a method to count: adapter=qwthn, adapter=lora, ...")
+        raise QftError("Choose a method to count: adapter=qwthn, adapter=lora, ... or adapter=all.")
     quiet_libraries()
     from qft.models.count import count
 
     counts = count(config.model, config.adapter)
     name = f"{config.adapter['name']} on {config.model['name'] or config.model['path']}"
-    rows = [
+    rows: list[list[Any]] = [
         [m.module, m.in_features, m.out_features, m.layers, m.trainable, m.layers * m.trainable] for m in counts.modules
     ]
-    rows.append(["all", None, None, sum(m.layers for m in counts.modules), None, counts.trainable])
+    rows.append(["all", None, None, sum(m.layers for m in counts.modules) or None, None, counts.trainable])
     document = {"adapter": config.adapter["name"], "model": config.model["name"]} | counts.as_dict()
     show(config.format, document, name, ["module", "in", "out", "layers", "each", "trainable"], rows)
     if config.format == "table":
@@ -28,4 +34,47 @@ def run(config: ParamsConfig, overrides: list[str]) -> None:
         for note in counts.notes:
             print(f"  factors: {note}")
     if counts.ratio > 1:
-        log.warning("warning: more parameters than LoRA r=4; set a smaller adapter.width or adapter.bond_dim.")
+        log.warning("warning: more parameters than LoRA r=4; choose a smaller setting of the adapter.")
+
+
+def _compare(config: ParamsConfig) -> None:
+    """One line a method, beside what papers print for this model."""
+    quiet_libraries()
+    from qft.models.count import count
+
+    published = (config.adapter["published"] or {}).get(config.model["name"]) or {}
+    documents: list[dict[str, Any]] = []
+    rows: list[list[Any]] = []
+    for name, adapter in _methods(config.model).items():
+        printed = published.get(name) or {}
+        document: dict[str, Any] = {"adapter": name, "published": printed or None}
+        try:
+            counts = count(config.model, adapter)
+        except QftError as error:
+            documents.append(document | {"error": str(error)})
+            rows.append([name, None, None, None, None, None])
+            log.warning("%s: %s", name, error)
+            continue
+        share = counts.trainable / counts.base
+        documents.append(
+            document | {"trainable": counts.trainable, "ratio": share, "ratio_to_lora_r4": counts.ratio},
+        )
+        shares = (f"{share:.3%}", f"{counts.ratio:.2%}")
+        rows.append([name, counts.trainable, *shares, printed.get("trainable"), printed.get("ratio")])
+    columns = ["method", "trainable", "of all weights", "of LoRA r=4", "published", "published share"]
+    title = f"all methods on {config.model['name'] or config.model['path']}"
+    show(config.format, {"model": config.model["name"], "methods": documents}, title, columns, rows)
+
+
+def _methods(model: Any) -> dict[str, dict[str, Any]]:
+    """Every method's yaml with the model's values filled in."""
+    from omegaconf import OmegaConf
+
+    found = {}
+    for name in _configs.groups()["adapter"]:
+        file = _configs.find(f"adapter/{name}")
+        content = OmegaConf.load(file) if file else OmegaConf.create()
+        if "_target_" in content:
+            resolved: Any = OmegaConf.to_container(OmegaConf.create({"model": model, "adapter": content}), resolve=True)
+            found[name] = {"name": name} | resolved["adapter"]
+    return found

@@ -26,12 +26,15 @@ def run(config: TrainConfig, overrides: list[str]) -> None:
     log.info("data: %s, %s%s", config.data["name"], _sizes(parts.record), f" ({counted})" if counted else "")
 
     quiet_libraries()
+    import torch
+
     from qft.data import template
     from qft.models import count, fit, load
     from qft.quantum import backends
     from qft.training import trainer
 
     trainer.check(config.trainer)
+    load.check_abilities(config.adapter, config.trainer.gradient_checkpointing)
     dtype = load.precision(config.trainer.precision)
     counts = count.count(config.model, config.adapter, bytes_per_weight=dtype.itemsize)
     fit.check_memory(counts)
@@ -76,7 +79,8 @@ def run(config: TrainConfig, overrides: list[str]) -> None:
             backend = backends.load(**config.backend)
             if not backend.differentiable:
                 raise QftError(f"backend={backend.name} gives no gradient; train with backend=statevector.")
-            model = load.inject(load.load_base(config.model, dtype), config.adapter, config.seed)
+            weights = torch.float32 if load.trains_whole(config.adapter) else dtype  # what is trained is float32
+            model = load.inject(load.load_base(config.model, weights), config.adapter, config.seed)
             load.set_backend(model, backend)
             record.training = trainer.fit(
                 model, tokenizer, train.rows, validation.rows, config.trainer, directory, config.seed, dtype, backend
@@ -124,7 +128,7 @@ def _report(directory: records.RunDirectory, config: TrainConfig) -> None:
     rows = [
         ["trainable parameters", record["parameters"]["trainable"]],
         ["share of LoRA r=4", f"{record['parameters']['ratio_to_lora_r4']:.2%}"],
-        ["validation loss, base", t["validation_loss_at_start"]],
+        ["validation loss, at the start", t["validation_loss_at_start"]],
         ["validation loss, fine-tuned", t["validation_loss"]],
         ["train loss, mean of the run", t["train_loss_run_mean"]],
         ["train loss, last epoch", t["train_loss_final_epoch"]],

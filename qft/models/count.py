@@ -4,11 +4,12 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
+from peft import PeftModel
 from peft.tuners.tuners_utils import BaseTunerLayer
 from torch import nn
 
 from qft.adapters.base import QftConfig, default_targets, linears
-from qft.models.load import Spec, inject, meta_base
+from qft.models.load import Spec, inject, meta_base, trains_whole
 
 LORA_RANK = 4  # what the papers compare with
 
@@ -38,7 +39,7 @@ class Counts:
 
     @property
     def ratio(self) -> float:
-        """Trainable parameters over those of LoRA r = 4 on the same layers."""
+        """Trainable parameters over those of LoRA r = 4 on the same layers, or on query and value projections."""
         return self.trainable / self.lora_r4
 
     @property
@@ -77,28 +78,32 @@ def count(model: Spec, adapter: Spec, bytes_per_weight: int | None = None) -> Co
     """
     base = meta_base(model)
     size = bytes_per_weight or getattr(base.config.dtype, "itemsize", 4) or 4
+    size = 4 if trains_whole(adapter) else size
     total = sum(p.numel() for p in base.parameters())
     everything = _shapes(base)
     defaults = [everything[n] for n in everything if n.rpartition(".")[2] in _defaults(base)]
-    peft = inject(base, adapter, seed=0)
+    hidden_size = base.config.hidden_size
+    peft: Any = inject(base, adapter, seed=0)
     kinds: Counter[tuple[str, int, int, int]] = Counter()
-    adapted = []
+    adapted, shapes = [], []
     for name, module in peft.named_modules():
         if isinstance(module, BaseTunerLayer):
-            inner = module.get_base_layer()
-            shape = (getattr(inner, "in_features", 0), getattr(inner, "out_features", 0))
+            layer: Any = module
+            shape = (layer.in_features, layer.out_features)
             trainable = sum(p.numel() for p in module.parameters() if p.requires_grad)  # type: ignore[attr-defined]
             kinds[(name.rpartition(".")[2], *shape, trainable)] += 1
-            adapted.append(shape)
-    config = peft.peft_config["default"]
-    notes = config.describe(adapted) if isinstance(config, QftConfig) and hasattr(config, "describe") else []
+            shapes.append(shape)
+            if hasattr(layer.get_base_layer(), "in_features"):  # a linear layer, as LoRA would take it
+                adapted.append(shape)
+    config = peft.peft_config["default"] if isinstance(peft, PeftModel) else None
+    notes = config.describe(shapes) if isinstance(config, QftConfig) and hasattr(config, "describe") else []
     return Counts(
         modules=[ModuleCount(n, i, o, layers, each) for (n, i, o, each), layers in kinds.items()],
         trainable=sum(p.numel() for p in peft.parameters() if p.requires_grad),
         base=total,
         lora_r4=sum(LORA_RANK * (i + o) for i, o in adapted or defaults),
         base_bytes=total * size,
-        hidden_size=base.config.hidden_size,
+        hidden_size=hidden_size,
         notes=notes,
     )
 

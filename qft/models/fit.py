@@ -15,7 +15,8 @@ HEADROOM = 256_000_000  # bytes the process itself and its buffers take, at the 
 
 def check_memory(counts: Counts) -> None:
     """Refuse where weights, gradients and optimizer state alone exceed what is free (activations come on top)."""
-    needed = counts.base_bytes + 2 * counts.weight_bytes + counts.optimizer_bytes + HEADROOM
+    apart = 0 if counts.trainable == counts.base else counts.weight_bytes  # weights that are not the base's own
+    needed = counts.base_bytes + apart + counts.weight_bytes + counts.optimizer_bytes + HEADROOM
     if torch.cuda.is_available():
         free, where = torch.cuda.mem_get_info()[0], "GPU memory"
     else:

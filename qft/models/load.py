@@ -12,7 +12,7 @@ from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, PreTra
 
 import qft
 import qft.adapters
-from qft.adapters.base import QftLayer
+from qft.adapters.base import QftConfig, QftLayer, default_targets
 from qft.config import build
 from qft.data.hub import unreachable_because
 from qft.errors import QftError
@@ -114,11 +114,32 @@ def meta_base(spec: Spec) -> PreTrainedModel:
         return AutoModelForCausalLM.from_config(config)
 
 
-def inject(base: nn.Module, adapter: Spec, seed: int) -> PeftModel:
-    """Put the adapter described by a yaml on the base, its initial weights decided by ``seed`` alone."""
+def trains_whole(adapter: Spec) -> bool:
+    """Whether this is full tuning: no adapter is put in, all weights are trained."""
+    return adapter["_target_"] is None
+
+
+def check_abilities(adapter: Spec, gradient_checkpointing: bool) -> None:
+    """Refuse what a method of a library cannot do; its yaml's ``supports`` says what it can. Ours can."""
+    if gradient_checkpointing and "checkpointing" not in adapter.get("supports", ["checkpointing"]):
+        raise QftError(
+            f"adapter={adapter['name']} does not work with gradient checkpointing; "
+            "set trainer.gradient_checkpointing=false."
+        )
+
+
+def inject(base: nn.Module, adapter: Spec, seed: int) -> nn.Module:
+    """Put the adapter described by a yaml on the base, its initial weights decided by ``seed`` alone.
+
+    Full tuning puts nothing in and frees all weights.
+    """
+    if trains_whole(adapter):
+        return base.requires_grad_(True)
     target = str(adapter["_target_"])
     extra = {"task_type": "CAUSAL_LM"} | ({"init_seed": seed} if target.startswith("qft.") else {})
     config = build(adapter, leave_out=("supports",), **extra)
+    if not isinstance(config, QftConfig) and getattr(config, "target_modules", "") is None:
+        config.target_modules = default_targets(base)  # by rule, where the library has a table of families
     torch.manual_seed(seed)  # methods of the PEFT library draw from torch's own generator
     try:
         return get_peft_model(base, config)  # type: ignore[arg-type, return-value]
@@ -126,11 +147,23 @@ def inject(base: nn.Module, adapter: Spec, seed: int) -> PeftModel:
         raise QftError(f"The adapter does not fit the model: {str(error).splitlines()[0]}") from error
 
 
-def load_adapter(base: nn.Module, path: str | Path) -> PeftModel:
-    """Put a saved adapter on the base. Raises QftError for a directory that is none or does not fit."""
-    path = Path(path)
-    if not (path / "adapter_config.json").is_file() or not (path / "adapter_model.safetensors").is_file():
+def weight_files(path: Path) -> list[Path]:
+    """The safetensors files of an adapter directory, those of full tuning included. Raises QftError for none."""
+    files = sorted(path.glob("*.safetensors"))
+    config = "adapter_config.json" if path / "adapter_model.safetensors" in files else "config.json"
+    if not files or not (path / config).is_file():
         raise QftError(f"{path} is no adapter directory: adapter_config.json and adapter_model.safetensors are needed.")
+    return files
+
+
+def load_adapter(base: PreTrainedModel, path: str | Path) -> nn.Module:
+    """Put a saved adapter on the base; a whole model, from full tuning, takes the base's place.
+
+    Raises QftError for a directory that is none or does not fit.
+    """
+    path = Path(path)
+    if path / "adapter_model.safetensors" not in weight_files(path):
+        return _load_whole(base, path)
     try:
         with warnings.catch_warnings():
             warnings.filterwarnings("error", message=".*missing adapter keys.*")
@@ -139,6 +172,19 @@ def load_adapter(base: nn.Module, path: str | Path) -> PeftModel:
         lines = [line.strip() for line in str(error).splitlines() if line.strip()]
         detail = next((line for line in lines if "size mismatch" in line), lines[0] if lines else type(error).__name__)
         raise QftError(f"The adapter in {path} does not fit this base model: {detail[:200]}") from error
+
+
+def _load_whole(base: PreTrainedModel, path: Path) -> PreTrainedModel:
+    place, dtype = base.device, base.dtype
+    try:
+        kind = AutoConfig.from_pretrained(str(path)).model_type
+        if kind != base.config.model_type:
+            raise ValueError(f"it is a {kind}, the base a {base.config.model_type}")
+        base.to("meta")  # its memory is needed
+        whole = type(base).from_pretrained(str(path), dtype=dtype, use_safetensors=True)
+    except (OSError, RuntimeError, ValueError, KeyError) as error:
+        raise QftError(f"The model in {path} cannot be loaded: {str(error).splitlines()[0][:200]}") from error
+    return whole.to(place)
 
 
 def set_backend(model: nn.Module, backend: Backend) -> None:

@@ -1,10 +1,12 @@
 """Assembles transformers' Trainer: arguments, callbacks, exact validation loss, resume."""
 
+import logging
 import math
 import resource
 import shutil
 import sys
 import time
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +16,14 @@ from torch.utils.data import Dataset
 from transformers import DataCollatorForSeq2Seq, Trainer, TrainingArguments
 from transformers.trainer_callback import PrinterCallback, ProgressCallback
 
+from qft.adapters.base import QftConfig, QftLayer
 from qft.config import TrainerConfig
 from qft.errors import QftError, nearest
 from qft.quantum.backends.base import Backend
 from qft.records import RunDirectory, newest_checkpoint
 from qft.training.callbacks import Checkpoints, History, Lines, history_rows, progress
+
+log = logging.getLogger(__name__)
 
 PARTS = 10  # validations and checkpoints of a run, where not set
 
@@ -170,7 +175,7 @@ def fit(
 ) -> dict[str, Any]:
     """Train, leaving history.csv, checkpoints/ and adapter/ in the directory; go on from a checkpoint there.
 
-    Returns the run-mean and final-epoch training loss, the last validation loss and that of the base, the
+    Returns the run-mean and final-epoch training loss, the last validation loss and that at the start, the
     number of steps, seconds and tokens.
     """
     per_step = config.batch_size * config.accumulation
@@ -181,14 +186,14 @@ def fit(
         if checkpoint is None or int(stale.name.rpartition("-")[2]) > int(checkpoint.name.rpartition("-")[2]):
             shutil.rmtree(stale)  # half-written, or newer than what we go on from
     args = arguments(config, steps, folder, seed, dtype)
-    args.eval_on_start = checkpoint is None  # the adapter starts at zero: this is the base's loss
+    args.eval_on_start = checkpoint is None  # the base's loss, where the method starts at zero
     trainer = QftTrainer(
         model=model,
         args=args,
         train_dataset=Rows(train),
         eval_dataset=Rows(validation),
         data_collator=DataCollatorForSeq2Seq(tokenizer, label_pad_token_id=-100),
-        callbacks=[History(directory / "history.csv"), Checkpoints()],
+        callbacks=[History(directory / "history.csv"), Checkpoints(), *method_callbacks(model)],
         backend=backend,
     )
     trainer.remove_callback(PrinterCallback)
@@ -201,8 +206,28 @@ def fit(
     if trainer.is_world_process_zero():
         model.save_pretrained(str(directory / "adapter"))
         directory_rows = history_rows(trainer.state.log_history)
-        return summary(directory_rows, trainer.state.num_input_tokens_seen, backend)
+        return summary(directory_rows, trainer.state.num_input_tokens_seen, backend) | module_reports(model)
     return {}
+
+
+def method_callbacks(model: Any) -> list[Any]:
+    """The callbacks the model's adapters ask for."""
+    configs = getattr(model, "peft_config", {}).values()
+    return [callback for config in configs if isinstance(config, QftConfig) for callback in config.callbacks()]
+
+
+def module_reports(model: nn.Module) -> dict[str, Any]:
+    """What adapters say of themselves after training, by module: {"modules": {"0.q_proj": {"rank": 3}}}, or {}."""
+    found = {}
+    for name, layer in model.named_modules():
+        if isinstance(layer, QftLayer):
+            for delta in layer.qft_delta.values():
+                if report := delta.report():
+                    found[name.removeprefix("base_model.model.")] = report
+    for key in dict.fromkeys(key for report in found.values() for key in report):
+        tally = Counter(report[key] for report in found.values())
+        log.info("%s: %s", key, ", ".join(f"{value} in {n} modules" for value, n in sorted(tally.items())))
+    return {"modules": found} if found else {}
 
 
 def summary(rows: list[dict[str, Any]], tokens: int, backend: Backend) -> dict[str, Any]:

@@ -96,6 +96,9 @@ def test_debug_shows_the_traceback(tmp_path: Path) -> None:
         (["train", "model.path=./nowhere"], ["nowhere"]),
         (["params", "adapter.pad=false", "model=odd"], ["34", "pad=true"]),
         (["params", "adapter.r=0"], ["r=0"]),
+        (["params", "adapter=quanta", "adapter.axes=[2,2]"], ["axes=[2, 2]", "product"]),
+        (["params", "adapter=qaa", "adapter.placement=mlp"], ["placement=mlp", "feed_forward"]),
+        (["train", "adapter=prefix", "trainer.gradient_checkpointing=true"], ["prefix", "gradient checkpointing"]),
         (["params", "adapter.target_modules=[no_proj]"], ["no_proj", "q_proj"]),
         (["train", "trainer.lr=-1"], ["trainer.lr"]),
         (["train", "trainer.scheduler=cosin"], ["cosin", "'cosine'"]),
@@ -123,6 +126,18 @@ def test_params_counts_the_published_models_exactly(tmp_path: Path) -> None:
         assert counts["ratio_to_lora_r4"] == trainable / 1_261_568
         assert counts["bytes"]["optimizer"] == 8 * trainable
     assert "1,261,568" in qft("params", "adapter=lora", "model=qwen2_7b_instruct", cwd=tmp_path).stdout
+
+
+def test_params_compares_all_methods_with_the_survey(tmp_path: Path) -> None:
+    done = qft("params", "adapter=all", "model=gpt_neo_125m", "format=json", cwd=tmp_path)
+    found = {m["adapter"]: m for m in json.loads(done.stdout)["methods"]}
+    assert {"full", "lora", "dora", "sora", "prefix", "qaa", "quanta", "qwthn"} <= set(found)
+    for name in ("full", "lora", "prefix", "qaa"):
+        assert f"{found[name]['trainable']:,}" == found[name]["published"]["trainable"]
+    assert found["sora"]["published"] == {"trainable": "125,337", "ratio": "0.10% / 0.09%"}
+    table = qft("params", "adapter=all", "model=gpt_neo_125m", cwd=tmp_path).stdout
+    assert "0.098%" in table and "0.10% / 0.09%" in table
+    assert "Choose a method" in qft("train", "adapter=all", cwd=tmp_path).stderr
 
 
 def test_own_configs_win_over_the_packaged_ones(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from peft import PeftModel, get_peft_model
 from safetensors.torch import load_file
 
 from qft.adapters import METHODS, QftLayer
+from qft.errors import QftError
 
 # switches that change what a method can do; a method without an entry is tested as it is
 SWITCHES = {
@@ -62,6 +63,10 @@ def family(request):
 @pytest.fixture(params=[torch.float32, torch.bfloat16], ids=["float32", "bfloat16"])
 def dtype(request):
     return request.param
+
+
+def wraps_blocks(case):
+    return config(case).wraps != "linear layers"
 
 
 def adapted(case, family, dtype=torch.float32, name="default", **more):
@@ -255,7 +260,7 @@ def test_every_trainable_tensor_has_a_gradient_and_nothing_else_does(case, famil
 def test_gradients_reach_the_input_of_a_layer(case):
     model = perturb(adapted(case, "llama")).double()
     layer = next(iter(layers(model).values()))
-    x = torch.randn(2, layer.base_layer.in_features, dtype=torch.float64, requires_grad=True)
+    x = torch.randn(2, layer.in_features, dtype=torch.float64, requires_grad=True)
     assert torch.autograd.gradcheck(layer, x)
 
 
@@ -277,7 +282,7 @@ def test_autocast_leaves_the_delta_alone(case, family):
     with torch.autocast("cpu", torch.bfloat16):
         rounded, base_rounded = logits(model).float(), logits(base).float()
         for layer in layers(model).values():
-            x = torch.randn(3, layer.base_layer.in_features)
+            x = torch.randn(3, layer.in_features)
             with torch.no_grad(), torch.autocast("cpu", enabled=False):
                 expected = layer.qft_delta["default"](x)
             with torch.no_grad():
@@ -331,8 +336,7 @@ def test_parameters_are_counted_by_the_formula(case, family):
     total = 0
     for layer in layers(model).values():
         delta = layer.qft_delta["default"]
-        base = layer.base_layer
-        expected = delta.count(base.in_features, base.out_features, model.peft_config["default"])
+        expected = delta.count(layer.in_features, layer.out_features, model.peft_config["default"])
         assert sum(p.numel() for p in delta.parameters()) == expected > 0
         total += expected
     assert model.get_nb_trainable_parameters()[0] == total
@@ -429,6 +433,10 @@ def test_copies_and_pickles_after_evaluation_stand_alone(case):
 
 
 def test_all_linear_reaches_every_linear_but_the_head(case, family):
+    if wraps_blocks(case):
+        with pytest.raises(QftError, match="adapts blocks, not linear layers"):
+            config(case, target_modules="all-linear")
+        return
     model = adapted(case, family, target_modules="all-linear")
     linear = [m for n, m in tiny.build(family).named_modules() if isinstance(m, torch.nn.Linear) and n != "lm_head"]
     assert len(layers(model)) == len(linear)
@@ -437,7 +445,15 @@ def test_all_linear_reaches_every_linear_but_the_head(case, family):
 
 
 def test_targets_and_exclusions_are_obeyed(case):
-    excluded = ["model.layers.1.mlp.down_proj"]
-    model = adapted(case, "qwen2", target_modules=["q_proj", "down_proj"], exclude_modules=excluded)
+    one, other = ("self_attn", "mlp") if wraps_blocks(case) else ("self_attn.q_proj", "mlp.down_proj")
+    targets = [name.rpartition(".")[2] for name in (one, other)]
+    model = adapted(case, "qwen2", target_modules=targets, exclude_modules=[f"model.layers.1.{other}"])
     names = [n.removeprefix("base_model.model.model.layers.") for n in layers(model)]
-    assert names == ["0.self_attn.q_proj", "0.mlp.down_proj", "1.self_attn.q_proj"]
+    assert names == [f"0.{one}", f"0.{other}", f"1.{one}"]
+
+
+def test_what_cannot_be_wrapped_is_named(case):
+    with pytest.raises(QftError, match=r"selects model.norm, a Qwen2RMSNorm; only (linear layers|.* blocks) can"):
+        adapted(case, "qwen2", target_modules=["norm"])
+    with pytest.raises(QftError, match=r"matches no layer.*Choices: "):
+        adapted(case, "qwen2", target_modules=["no_such_module"])

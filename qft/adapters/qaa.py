@@ -1,0 +1,182 @@
+"""QAA, Quantum-Amplitude embedded Adaptation (arXiv 2509.16244): a circuit on the amplitudes of a hidden vector.
+
+    n = ceil(log2 d);  |psi> = pad(h) / ||h||        h (d,): what an attention or feed-forward block gave out
+    RX(theta_i) on each qubit, then CNOT i -> i+1 along the chain;  m_k = <Z_k>
+    h' = h + cut_d(m W_up)                           W_up (n, 2^n), no bias
+
+theta starts U(-pi, pi) (theta = 0 is an exact stationary point), W_up at zero. A zero vector has no state; it
+gives m = 0. Parameters: n 2^n + n; columns of W_up past d never see a gradient. Not linear: not mergeable.
+
+Inferred: one adapter a layer (it gives the published 123,000 on GPT-Neo-125M), after the feed-forward block.
+
+How it is evaluated, exactly and in real numbers. CNOTs permute basis states, so <Z_k> after the chain is the
+parity Z_0 Z_1 ... Z_k before it: signs. With D = diag(i^popcount), RX layer = D (product of RY(-theta)) D^*,
+and D changes no probability: the amplitudes of even and of odd popcount are rotated apart, as real vectors,
+by a Kronecker product of two factors of side 2^(n/2). A token costs 4 2^n 2^(n/2) products, and only h is
+kept for the backward pass. Amplitude encoding on hardware takes about 2^n CNOTs a token, which is refused.
+"""
+
+from dataclasses import dataclass, field
+from math import pi
+from typing import Any, ClassVar, NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
+
+from qft.adapters.base import QftConfig, own_modules
+from qft.adapters.delta import Delta
+from qft.errors import QftError, nearest
+from qft.quantum.backends.base import Backend
+from qft.quantum.backends.statevector import Statevector
+
+# what model families call the two blocks of a decoder layer
+PLACES = {
+    "attention": ("self_attn", "attn", "attention", "self_attention"),
+    "feed_forward": ("mlp", "feed_forward", "ffn"),
+}
+
+
+def qubits(d: int) -> int:
+    """ceil(log2 d), at least 1."""
+    return max(1, (d - 1).bit_length())
+
+
+class Prepared(NamedTuple):
+    """Once-a-step: the RX layer's two factors, split signs (2, 2^n), parity signs (n, 2^n), W_up cut to (n, d)."""
+
+    left: Tensor
+    right: Tensor
+    split: Tensor
+    parity: Tensor
+    up: Tensor
+
+
+def rotation(theta: Tensor) -> Tensor:
+    """Kronecker product of RY(-theta_i) over the qubits given, (2^m, 2^m) real."""
+    out = theta.new_ones(1, 1)
+    for c, s in zip((theta / 2).cos(), (theta / 2).sin()):
+        out = torch.kron(out, torch.stack((torch.stack((c, s)), torch.stack((-s, c)))))
+    return out
+
+
+def signs(n: int, like: Tensor) -> tuple[Tensor, Tensor]:
+    """Split signs (2, 2^n): D^* on even and on odd popcounts; parity signs (n, 2^n): (-1)^(b_0 + ... + b_k)."""
+    index = torch.arange(2**n, device=like.device)
+    bits = torch.stack([(index >> (n - 1 - k)) & 1 for k in range(n)])  # qubit 0 is the most significant bit
+    weight = bits.sum(0)
+    sign = (1 - 2 * ((weight // 2) % 2)).to(like.dtype)  # (-i)^w = (+-1) for even w, -i (+-1) for odd
+    split = torch.stack((sign * (weight % 2 == 0), sign * (weight % 2 == 1)))
+    return split, (1 - 2 * (bits.cumsum(0) % 2)).to(like.dtype)
+
+
+def read_out(h: Tensor, left: Tensor, right: Tensor, split: Tensor, parity: Tensor) -> Tensor:
+    """Rows h (t, d) -> <Z_k> after circuit and chain, (t, n)."""
+    largest = h.detach().abs().amax(1, keepdim=True)
+    u = h / torch.where(largest > 0, largest, 1)  # |psi> does not depend on the scale; squares stay in range
+    u = nn.functional.pad(u, (0, split.shape[1] - u.shape[1]))
+    apart = (u.unsqueeze(1) * split).reshape(-1, right.shape[0])  # (2 t 2^m, 2^(n-m))
+    # spelt out, as matmul picks another order of sums where gradients are off
+    turned = (apart @ right.T).reshape(-1, left.shape[0], right.shape[0])
+    turned = torch.bmm(left.expand(turned.shape[0], -1, -1), turned)
+    probability = turned.reshape(-1, 2, split.shape[1]).square().sum(1)
+    # the largest entry is 1, so the norm is at least 1, but for a zero vector, which gives 0
+    return probability @ parity.T / u.square().sum(1, keepdim=True).clamp_min(1)
+
+
+class QAADelta(Delta):
+    """Parameters: theta (n,), up (n, 2^n)."""
+
+    reads_output = True
+
+    def __init__(
+        self, in_features: int, out_features: int, config: "QAAConfig", generator: torch.Generator | None
+    ) -> None:
+        super().__init__()
+        self.n = n = qubits(out_features)
+        self.out_features = out_features
+        self._backend: Backend = Statevector()
+        self.theta = nn.Parameter(torch.empty(n).uniform_(-pi, pi, generator=generator))
+        self.up = nn.Parameter(torch.zeros(n, 2**n))
+
+    @property
+    def backend(self) -> Backend:
+        """Where the circuit is evaluated: here, exactly; only its count of circuits is used."""
+        return self._backend
+
+    @backend.setter
+    def backend(self, backend: Backend) -> None:
+        if not isinstance(backend, Statevector):
+            raise QftError(
+                f"qaa encodes a hidden vector in {self.n} qubits' amplitudes, about {2**self.n:,} CNOTs for each "
+                f"token: backend={backend.name} does not do that; use backend=statevector."
+            )
+        self._backend = backend
+
+    def prepare(self) -> Prepared:
+        half = self.n // 2
+        factors = rotation(self.theta[:half]), rotation(self.theta[half:])
+        return Prepared(*factors, *signs(self.n, self.theta), self.up[:, : self.out_features])
+
+    def delta(self, x: Tensor, prepared: Prepared) -> Tensor:
+        self._backend.count(x.shape[0])
+        if torch.is_grad_enabled():
+            m: Any = checkpoint(read_out, x, *prepared[:4], use_reentrant=False, preserve_rng_state=False)
+        else:
+            m = read_out(x, *prepared[:4])
+        return m @ prepared.up
+
+    @staticmethod
+    def count(in_features: int, out_features: int, config: "QAAConfig") -> int:
+        n = qubits(out_features)
+        return n * 2**n + n
+
+
+@dataclass
+class QAAConfig(QftConfig):
+    """QAA for PEFT: ``get_peft_model(model, QAAConfig())``. Qubits follow from the hidden size; it has no rank."""
+
+    method: ClassVar[str] = "qaa"
+    delta_class: ClassVar[Any] = QAADelta
+    wraps: ClassVar[str] = "attention and feed-forward blocks"
+    ranked: ClassVar[bool] = False
+
+    placement: str = field(
+        default="feed_forward", metadata={"help": "After which block of a layer: attention, feed_forward or both."}
+    )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.placement not in (*PLACES, "both"):
+            raise QftError(f"placement={self.placement} does not exist.{nearest(self.placement, (*PLACES, 'both'))}")
+        if self.target_modules == "all-linear":
+            raise QftError("qaa adapts blocks, not linear layers: leave target_modules=null and set placement.")
+
+    def candidates(self, model: nn.Module) -> dict[str, tuple[int, int]]:
+        """Attention and feed-forward blocks of the decoder layers, with the hidden size."""
+        config: Any = getattr(model, "config", None)
+        size = getattr(config, "hidden_size", None)
+        return {name: (size, size) for name in blocks(model)} if size else {}
+
+    def choose_targets(self, model: nn.Module) -> None:
+        if self.target_modules is not None:
+            return
+        leaves = {name.rpartition(".")[2] for name in blocks(model)}
+        wanted = PLACES if self.placement == "both" else [self.placement]
+        found: list[str] = []
+        for place in wanted:
+            names = leaves.intersection(PLACES[place])
+            if not names:
+                raise QftError(f"placement={self.placement}: the model has no {place} block.{nearest(place, leaves)}")
+            found += names
+        self.target_modules = sorted(found)
+
+
+def blocks(model: nn.Module) -> list[str]:
+    """Names of the blocks: known leaf names, directly below a numbered layer."""
+    known = {leaf for leaves in PLACES.values() for leaf in leaves}
+    split = (name.rpartition(".") for name in own_modules(model))
+    return [f"{layer}.{leaf}" for layer, _, leaf in split if leaf in known and layer.rpartition(".")[2].isdigit()]
+
+
+CONFIG = QAAConfig

@@ -1,0 +1,138 @@
+"""SoRA, Sparse low-Rank Adaptation (Ding et al., EMNLP 2023): LoRA whose ranks are gated and pruned.
+
+    y = W x + s B (g * (A x))          A: (r, in), g: (r,), B: (out, r),  s = alpha / r
+    g <- sign(g) max(|g| - eta lambda, 0)      after each optimizer step, eta: the learning rate of that step
+
+The soft threshold is the proximal step of lambda |g|_1: pruned gates are exactly zero. A rank whose gate is
+zero may come back while training lasts; once it has ended, such ranks are dropped when the adapter is saved,
+and ``ranks`` of its config says how many each layer kept. A starts Kaiming uniform, g at one, B at zero.
+Linear, so it can be merged. Parameters: r (in + out) + r before pruning.
+
+Inferred: lambda = 1, which makes a step's threshold as large as Adam's largest step.
+"""
+
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from qft.adapters.base import QftConfig, QftLayer
+from qft.adapters.delta import Delta
+from qft.errors import QftError
+
+
+def soft_threshold(g: Tensor, threshold: float) -> Tensor:
+    """sign(g) max(|g| - threshold, 0), elementwise: the proximal map of threshold |g|_1."""
+    return g.sign() * (g.abs() - threshold).clamp_min(0)
+
+
+class SoRADelta(Delta):
+    """Parameters: a (r, in), the gate g (r,), b (out, r); r is the rank kept, once ranks were dropped."""
+
+    linear = True
+
+    def __init__(
+        self, in_features: int, out_features: int, config: "SoRAConfig", generator: torch.Generator | None
+    ) -> None:
+        super().__init__()
+        self.config = config
+        self.scale = config.scale  # that of the rank it started with
+        bound = in_features**-0.5  # what Kaiming uniform with a = sqrt(5) comes to
+        self.a = nn.Parameter(torch.empty(config.r, in_features).uniform_(-bound, bound, generator=generator))
+        self.g = nn.Parameter(torch.ones(config.r))
+        self.b = nn.Parameter(torch.zeros(out_features, config.r))
+
+    def prepare(self) -> tuple[Tensor, Tensor]:
+        return self.g.unsqueeze(1) * self.a, self.scale * self.b
+
+    def delta(self, x: Tensor, prepared: tuple[Tensor, Tensor]) -> Tensor:
+        a, b = prepared
+        return (x @ a.T) @ b.T
+
+    def matrix(self) -> tuple[Tensor, None]:
+        a, b = self.prepare()
+        return b @ a, None
+
+    def report(self) -> dict[str, int]:
+        return {"rank": int(self.g.count_nonzero())}
+
+    @staticmethod
+    def count(in_features: int, out_features: int, config: "SoRAConfig") -> int:
+        return config.r * (in_features + out_features + 1)
+
+    def _load_from_state_dict(self, state_dict: dict[str, Tensor], prefix: str, *args: Any, **kwargs: Any) -> None:
+        """Take over the rank of what is loaded: ranks that were pruned are not in the file."""
+        gate = state_dict.get(f"{prefix}g")
+        if gate is not None and gate.shape != self.g.shape and gate.dim() == 1 and len(gate) < len(self.g):
+            kept = len(gate)
+            for name, small in (("a", self.a[:kept]), ("g", self.g[:kept]), ("b", self.b[:, :kept])):
+                old = getattr(self, name)
+                setattr(self, name, nn.Parameter(small.detach().clone(), requires_grad=old.requires_grad))
+        super()._load_from_state_dict(state_dict, prefix, *args, **kwargs)
+
+
+@dataclass
+class SoRAConfig(QftConfig):
+    """SoRA for PEFT: ``get_peft_model(model, SoRAConfig())``; give ``callbacks()`` to the Trainer."""
+
+    method: ClassVar[str] = "sora"
+    delta_class: ClassVar[Any] = SoRADelta
+
+    sparsity: float = field(default=1.0, metadata={"help": "lambda: gates shrink by learning rate * lambda a step."})
+    ranks: dict[str, int] | None = field(
+        default=None, metadata={"help": "Written when saving: the rank each layer kept. Not an option."}
+    )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.sparsity < 0:
+            raise QftError(f"sparsity={self.sparsity} must not be negative.")
+        self.training_lasts = False
+
+    def pack(self, state: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Drop the ranks whose gate is zero; not while training lasts, as a resumed run needs them."""
+        gates = {name: gate for name, gate in state.items() if ".qft_delta." in name and name.endswith(".g")}
+        self.ranks = {}
+        packed = dict(state)
+        for name, gate in gates.items():
+            kept = torch.ones_like(gate, dtype=torch.bool) if self.training_lasts else gate != 0
+            stem, module = name[:-1], name.rpartition(".qft_delta.")[0].removeprefix("base_model.model.")
+            packed |= {stem + "a": state[stem + "a"][kept], name: gate[kept], stem + "b": state[stem + "b"][:, kept]}
+            self.ranks[module] = int(kept.sum())
+        return packed
+
+    def callbacks(self) -> list[Any]:
+        """The proximal step, as a TrainerCallback."""
+        from transformers import TrainerCallback
+
+        class Proximal(TrainerCallback):
+            """Shrinks the gates once an optimizer step: after accumulation and clipping, on every rank alike."""
+
+            def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+                config.training_lasts = True
+
+            def on_optimizer_step(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+                shrink(kwargs["model"], kwargs["optimizer"], config)
+
+            def on_train_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+                config.training_lasts = False
+
+        config = self
+        return [Proximal()]
+
+
+@torch.no_grad()
+def shrink(model: nn.Module, optimizer: Any, config: SoRAConfig) -> None:
+    """The proximal step on this config's gates that the optimizer trains, unless it skipped its own (an overflow)."""
+    if getattr(optimizer, "step_was_skipped", False):
+        return
+    rates = {id(p): float(group["lr"]) for group in optimizer.param_groups for p in group["params"]}
+    for layer in (m for m in model.modules() if isinstance(m, QftLayer)):
+        for delta in layer.qft_delta.values():
+            if isinstance(delta, SoRADelta) and delta.config is config and id(delta.g) in rates:
+                delta.g.copy_(soft_threshold(delta.g, rates[id(delta.g)] * config.sparsity))
+                delta.forget()
+
+
+CONFIG = SoRAConfig
