@@ -32,6 +32,7 @@ def spec(adapter, model, **options):
         ("quanta", {}, "qwen2_7b_instruct", 1_376_256),
         ("quanta", {}, "deepseek_r1_distill_qwen_7b", 1_376_256),
         ("qwthn", {}, "qwen2_7b_instruct", 299_264),
+        ("qtha", {}, "qwen2_7b_instruct", 308_784),
         ("sora", {}, "qwen2_7b_instruct", 1_261_568 + 4 * 56),
         ("dora", {}, "qwen2_7b_instruct", 1_261_568 + 28 * (3584 + 512)),
         ("full", {}, "gpt_neo_125m", 125_198_592),
