@@ -1,6 +1,8 @@
 """Write docs/adapters.md, the table of all methods, from what their code and yamls state.
 
     python scripts/build_docs.py
+
+A test compares the page with what this would write.
 """
 
 from pathlib import Path

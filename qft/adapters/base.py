@@ -179,12 +179,11 @@ class QftLayer(nn.Module, BaseTunerLayer):
                 "it cannot be merged. Keep it beside the base model."
             )
         base = self.get_base_layer()
-        weight = getattr(base, "weight", None)
-        plain = weight is not None and weight.is_floating_point() and weight.shape == (base.out_features, base.in_features)
-        if names and not plain:
+        weight, shape = getattr(base, "weight", None), (self.out_features, self.in_features)
+        if names and (weight is None or weight.shape != shape or not weight.is_floating_point()):
             raise ValueError(
-                f"Adapter '{names[0]}' cannot be merged into a {type(base).__name__}, whose weights are quantised or packed: "
-                "load the base model in full precision to merge."
+                f"Adapter '{names[0]}' cannot be merged into a {type(base).__name__}, whose weights are quantised "
+                "or packed: load the base model in full precision to merge."
             )
 
     def _add_to_base(self, name: str, sign: float, safe: bool) -> None:

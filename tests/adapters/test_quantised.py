@@ -1,6 +1,7 @@
 """Quantised bases: an adapter only calls the layer it wraps, so it needs no weight it could read."""
 
 import copy
+import importlib.util
 
 import pytest
 import tiny
@@ -94,7 +95,7 @@ def test_every_linear_of_a_stand_in_can_be_wrapped(method) -> None:
     assert len(layers) == 14 and all(isinstance(m.base_layer, Int8Linear) for m in layers)
 
 
-def bitsandbytes(bits: int, folder) -> nn.Module:
+def with_bitsandbytes(bits: int, folder) -> nn.Module:
     """A tiny Llama as transformers loads it in 4 or 8 bits."""
     from transformers import AutoModelForCausalLM, BitsAndBytesConfig
 
@@ -113,10 +114,8 @@ def bitsandbytes(bits: int, folder) -> nn.Module:
 def test_bitsandbytes(method, bits, tmp_path) -> None:
     if not torch.cuda.is_available():
         pytest.skip("needs a GPU")
-    try:
-        import bitsandbytes as _  # noqa: F401
-    except ImportError:
+    if importlib.util.find_spec("bitsandbytes") is None:
         pytest.skip("needs a GPU and bitsandbytes")
-    base = bitsandbytes(bits, tmp_path / "base")
+    base = with_bitsandbytes(bits, tmp_path / "base")
     assert {type(m).__name__ for m in base.modules()} & {"Linear4bit", "Linear8bitLt"}
     check(method, base, tmp_path / "adapter")
