@@ -11,6 +11,7 @@ from omegaconf import OmegaConf
 
 from qft.cli import _configs
 from qft.config import SCHEMAS, build
+from qft.models.load import STATED
 
 ROOT = _configs.packaged()
 FILES = sorted(str(p.relative_to(ROOT).with_suffix("")) for p in ROOT.rglob("*.yaml"))
@@ -50,7 +51,7 @@ def test_every_choice_composes(choice: str) -> None:
             module, _, target = options["_target_"].rpartition(".")
             assert callable(getattr(importlib.import_module(module), target))
             if group == "adapter":
-                assert build(options, leave_out=("supports",), task_type="CAUSAL_LM").peft_type
+                assert build(options, leave_out=STATED, task_type="CAUSAL_LM").peft_type
 
 
 @pytest.mark.parametrize("file", FILES)

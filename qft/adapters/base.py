@@ -15,6 +15,7 @@ from peft.config import PeftConfig
 from peft.tuners.tuners_utils import BaseTuner, BaseTunerLayer, check_adapters_to_merge
 from torch import Tensor, nn
 
+from qft.adapters.about import About
 from qft.adapters.delta import Delta
 from qft.adapters.register import PREFIX, AdapterType, register
 from qft.errors import QftError, nearest
@@ -37,6 +38,7 @@ class QftConfig(PeftConfig):
 
     method: ClassVar[str]
     delta_class: ClassVar[Any]  # a subclass of Delta
+    about: ClassVar[About]  # its row of docs/adapters.md
     wraps: ClassVar[str] = "linear layers"
     ranked: ClassVar[bool] = True  # False: the method has no r and no alpha
 
@@ -158,7 +160,7 @@ class QftLayer(nn.Module, BaseTunerLayer):
     def merge(self, safe_merge: bool = False, adapter_names: list[str] | None = None) -> None:
         """Add linear deltas to the base weight; a missing base bias is created first where one is needed."""
         names = [n for n in check_adapters_to_merge(self, adapter_names) if n in self.qft_delta]
-        self._refuse_nonlinear(names)
+        self._refuse_merge(names)
         for name in names:
             self._add_to_base(name, 1.0, safe_merge)
             self.merged_adapters.append(name)
@@ -170,11 +172,18 @@ class QftLayer(nn.Module, BaseTunerLayer):
         while self.merged_adapters:
             self._add_to_base(self.merged_adapters.pop(), -1.0, False)
 
-    def _refuse_nonlinear(self, names: list[str]) -> None:
+    def _refuse_merge(self, names: list[str]) -> None:
         if crooked := [n for n in names if not self.qft_delta[n].linear]:
             raise ValueError(
                 f"Adapter '{crooked[0]}' is not linear in its input, so no weight matrix equals it: "
                 "it cannot be merged. Keep it beside the base model."
+            )
+        base = self.get_base_layer()
+        weight, shape = getattr(base, "weight", None), (self.out_features, self.in_features)
+        if names and (weight is None or weight.shape != shape or not weight.is_floating_point()):
+            raise ValueError(
+                f"Adapter '{names[0]}' cannot be merged into a {type(base).__name__}, whose weights are quantised "
+                "or packed: load the base model in full precision to merge."
             )
 
     def _add_to_base(self, name: str, sign: float, safe: bool) -> None:
@@ -236,14 +245,18 @@ class QftTuner(BaseTuner):
                 layer.requires_grad_(False)
             self._replace_module(parent, target_name, layer, target)
 
-    def _refuse_nonlinear(self, adapter_names: list[str] | None) -> None:
+    def _replace_module(self, parent: nn.Module, child_name: str, new_module: nn.Module, child: nn.Module) -> None:
+        """PEFT's own looks for a parameter of what is wrapped, which a quantised one need not have."""
+        setattr(parent, child_name, new_module)
+
+    def _refuse_merge(self, adapter_names: list[str] | None) -> None:
         """Look at every layer before the first is merged."""
         for layer in (m for m in self.model.modules() if isinstance(m, QftLayer)):
             names: Any = layer.active_adapters if adapter_names is None else adapter_names
-            layer._refuse_nonlinear([n for n in names if n in layer.qft_delta])
+            layer._refuse_merge([n for n in names if n in layer.qft_delta])
 
     def merge_adapter(self, adapter_names: list[str] | None = None, safe_merge: bool = False) -> None:
-        self._refuse_nonlinear(adapter_names)
+        self._refuse_merge(adapter_names)
         super().merge_adapter(adapter_names=adapter_names, safe_merge=safe_merge)
 
     def _unload_and_optionally_merge(
@@ -254,7 +267,7 @@ class QftTuner(BaseTuner):
         adapter_names: list[str] | None = None,
     ) -> nn.Module:
         if merge:
-            self._refuse_nonlinear(adapter_names)
+            self._refuse_merge(adapter_names)
         return super()._unload_and_optionally_merge(merge, progressbar, safe_merge, adapter_names)
 
     @classmethod

@@ -24,6 +24,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
+from qft.adapters.about import About
 from qft.adapters.base import QftConfig, own_modules
 from qft.adapters.delta import Delta
 from qft.errors import QftError, nearest
@@ -138,6 +139,12 @@ class QAAConfig(QftConfig):
 
     method: ClassVar[str] = "qaa"
     delta_class: ClassVar[Any] = QAADelta
+    about: ClassVar[About] = About(
+        parameters="n 2^n + n for a block of hidden size d, n = ceil(log2 d)",
+        token_cost="4 2^n 2^(n/2) + n d",
+        hardware="no: encoding a token would take about 2^n CNOTs; refused",
+        source="arXiv 2509.16244",
+    )
     wraps: ClassVar[str] = "attention and feed-forward blocks"
     ranked: ClassVar[bool] = False
 

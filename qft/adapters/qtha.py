@@ -19,6 +19,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
+from qft.adapters.about import About
 from qft.adapters.hybrid import HybridDelta, uniform
 from qft.adapters.hybrid_config import HybridConfig
 from qft.quantum import ansatz
@@ -54,6 +55,13 @@ class QTHAConfig(HybridConfig):
 
     method: ClassVar[str] = "qtha"
     delta_class: ClassVar[Any] = QTHADelta
+    about: ClassVar[About] = About(
+        parameters="MPO(in, width) + MPO(width, out) + 2 width r + 2 r^2 + 4 r layers",
+        token_cost="r (in + out) + 2 r^2 + 4 layers 4^r",
+        hardware="yes: r qubits; (2 layers + 1)^r settings of the angles fix a layer's whole response",
+        source="arXiv 2503.12790 v2",
+        merge="yes with circuit=none or constants",
+    )
     settings: ClassVar[tuple[tuple[int, int], ...]] = ((256, 5), (128, 4), (64, 3), (32, 2), (16, 2), (8, 2), (4, 2))
     descending: ClassVar[bool] = True
     normal_cores: ClassVar[bool] = True

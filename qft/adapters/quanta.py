@@ -22,6 +22,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
+from qft.adapters.about import About
 from qft.adapters.base import QftConfig
 from qft.adapters.delta import Delta
 from qft.errors import QftError
@@ -127,6 +128,12 @@ class QuanTAConfig(QftConfig):
 
     method: ClassVar[str] = "quanta"
     delta_class: ClassVar[Any] = QuanTADelta
+    about: ClassVar[About] = About(
+        parameters="sum of (d_m d_n)^2 over all pairs of the axes d_1, ..., d_N",
+        token_cost="in out, or 2 (d_1 ... d_N) (sum of d_m d_n) where that is less",
+        hardware="no circuit: its gates are not unitary",
+        source="arXiv 2406.00132",
+    )
     ranked: ClassVar[bool] = False
 
     axes: list[int] | None = field(

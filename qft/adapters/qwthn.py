@@ -18,6 +18,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
+from qft.adapters.about import About
 from qft.adapters.hybrid import HybridDelta
 from qft.adapters.hybrid_config import HybridConfig
 from qft.quantum import ansatz
@@ -43,6 +44,13 @@ class QWTHNConfig(HybridConfig):
 
     method: ClassVar[str] = "qwthn"
     delta_class: ClassVar[Any] = QWTHNDelta
+    about: ClassVar[About] = About(
+        parameters="MPO(in, width) + MPO(width, out) + 2 width r + width + r + 2 r blocks",
+        token_cost="r (in + out) + r 3^r",
+        hardware="yes: r qubits; 3^r settings of the angles fix a layer's whole response",
+        source="arXiv 2503.12790 v1",
+        merge="yes with circuit=none or constants",
+    )
     settings: ClassVar[tuple[tuple[int, int], ...]] = ((128, 5), (64, 4), (32, 3), (16, 2), (8, 2))
     descending: ClassVar[bool] = False
     normal_cores: ClassVar[bool] = False

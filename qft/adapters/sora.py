@@ -17,6 +17,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
+from qft.adapters.about import About
 from qft.adapters.base import QftConfig, QftLayer
 from qft.adapters.delta import Delta
 from qft.errors import QftError
@@ -78,6 +79,12 @@ class SoRAConfig(QftConfig):
 
     method: ClassVar[str] = "sora"
     delta_class: ClassVar[Any] = SoRADelta
+    about: ClassVar[About] = About(
+        parameters="r (in + out + 1), r the rank kept",
+        token_cost="r (in + out)",
+        hardware="no circuit",
+        source="Ding et al., EMNLP 2023",
+    )
 
     sparsity: float = field(default=1.0, metadata={"help": "lambda: gates shrink by learning rate * lambda a step."})
     ranks: dict[str, int] | None = field(

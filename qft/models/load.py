@@ -19,6 +19,7 @@ from qft.errors import QftError
 from qft.quantum.backends.base import Backend
 
 Spec = Mapping[str, Any]
+STATED = ("supports", "about")  # what a yaml says of a method of a library; not options of it
 
 
 def device() -> torch.device:
@@ -137,7 +138,7 @@ def inject(base: nn.Module, adapter: Spec, seed: int) -> nn.Module:
         return base.requires_grad_(True)
     target = str(adapter["_target_"])
     extra = {"task_type": "CAUSAL_LM"} | ({"init_seed": seed} if target.startswith("qft.") else {})
-    config = build(adapter, leave_out=("supports",), **extra)
+    config = build(adapter, leave_out=STATED, **extra)
     if not isinstance(config, QftConfig) and getattr(config, "target_modules", "") is None:
         config.target_modules = default_targets(base)  # by rule, where the library has a table of families
     torch.manual_seed(seed)  # methods of the PEFT library draw from torch's own generator

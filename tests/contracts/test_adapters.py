@@ -2,6 +2,8 @@
 
 import copy
 import pickle
+from dataclasses import fields
+from pathlib import Path
 
 import pytest
 import tiny
@@ -10,6 +12,7 @@ from peft import PeftModel, get_peft_model
 from safetensors.torch import load_file
 
 from qft.adapters import METHODS, QftLayer
+from qft.adapters.about import About
 from qft.errors import QftError
 
 # switches that change what a method can do; a method without an entry is tested as it is
@@ -97,6 +100,24 @@ def loss(model):
 
 def layers(model):
     return {n: m for n, m in model.named_modules() if isinstance(m, QftLayer)}
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_what_the_documentation_says_of_a_method_is_stated_beside_it(name):
+    about = vars(METHODS[name]).get("about")
+    assert isinstance(about, About), (
+        f"{METHODS[name].__name__} does not state `about: ClassVar[About] = About(...)`, its row of docs/adapters.md; "
+        "see docs/add-an-adapter.md"
+    )
+    assert all(getattr(about, field.name) for field in fields(About) if field.name != "merge")
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_a_method_has_a_yaml_of_its_name(name):
+    file = Path(__file__).parents[2] / "configs" / "adapter" / f"{name}.yaml"
+    target = f"{METHODS[name].__module__}.{METHODS[name].__name__}"
+    assert file.is_file(), f"configs/adapter/{name}.yaml is missing; see docs/add-an-adapter.md"
+    assert f"_target_: {target}\n" in file.read_text(encoding="utf-8")
 
 
 def test_the_delta_starts_at_exactly_zero(case, family, dtype):
@@ -345,7 +366,8 @@ def test_parameters_are_counted_by_the_formula(case, family):
 def test_init_seed_decides_the_initial_weights(case, family):
     def initial(torch_seed, **more):
         torch.manual_seed(torch_seed)
-        return {n: p.detach() for n, p in trainable(adapted(case, family, **more)).items()}
+        state = adapted(case, family, **more).state_dict()  # with what is frozen
+        return {n: p.detach() for n, p in state.items() if ".qft_delta." in n}
 
     def differ(a, b):
         return any(not torch.equal(a[n], b[n]) for n in a)

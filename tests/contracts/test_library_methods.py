@@ -7,6 +7,7 @@ import tiny
 import torch
 import yaml
 
+from qft.adapters.about import About
 from qft.errors import QftError
 from qft.models import load
 
@@ -59,6 +60,7 @@ def close(expected):
 def test_the_walk_finds_the_methods_and_each_says_what_it_can():
     assert {"lora", "dora", "prefix", "full"} <= set(SPECS)
     assert all(set(spec["supports"]) <= ABILITIES for spec in SPECS.values())
+    assert all(About(**spec["about"]) for spec in SPECS.values()), "its row of docs/adapters.md"
 
 
 @pytest.mark.parametrize("name", SPECS)

@@ -1,0 +1,14 @@
+"""What docs/adapters.md says of a method. Ours state it in their config, the libraries' in their yaml."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class About:
+    """One row of the table. Sizes: in and out of the layer, r the rank or number of qubits."""
+
+    parameters: str  # trainable, of one layer unless it says otherwise
+    token_cost: str  # products a token and layer, beside the layer's own
+    hardware: str  # whether its circuit can be evaluated on a quantum computer: no, or how
+    source: str  # where the method was published
+    merge: str = ""  # what "mergeable" depends on, where it is not always the same
