@@ -11,6 +11,7 @@ from program import qft
 # hidden size 34 = 17 x 2 x 1: no three near-equal factors
 ODD_MODEL = """
 path: odd
+target_modules: null
 mpo_width: 8
 mpo_bond: 2
 lr: null
