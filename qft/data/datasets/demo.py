@@ -1,0 +1,50 @@
+"""The demo set: short counselling talks and step-by-step arithmetic, in English and Chinese, generated.
+
+A real sample (shortened)::
+
+    Sample("demo-math-en-0003", (Message("user", "Rosa packs 7 boxes with 6 pens each and ..."),
+                                 Message("assistant", "The answer is \\boxed{57}.", "First multiply ...")))
+
+Pool and test share no template of a question or reply, and no number leads a problem in both.
+"""
+
+import random
+
+from qft.data.datasets.base import Source, parse_rows
+from qft.data.demo.arithmetic import make_problem
+from qft.data.demo.counselling import make_dialogue
+from qft.data.message import Sample
+from qft.errors import QftError
+
+EXAMPLE: dict[str, str] = {}  # generated: there is nothing to read
+
+SEED = 0  # part of what the set is; the demo model was pre-trained beside this very set
+CELLS = (("math", "en"), ("talk", "zh"), ("math", "zh"), ("talk", "en"))
+POOL_SIZE, TEST_SIZE = 1280, 50
+
+
+def load(path: str | None = None, hub: str | None = None, rows: str | None = None) -> Source:
+    """Generate the set: 1280 samples to train on, 50 for the test, the same on every machine."""
+    if path is not None or hub is not None:
+        raise QftError("The demo set is generated and reads nothing; leave data.path and data.hub out.")
+    pool = _generate("pool", POOL_SIZE, "demo")[parse_rows(rows)]
+    return Source(pool, _generate("test", TEST_SIZE, "demo-test"))
+
+
+def _generate(part: str, size: int, prefix: str) -> list[Sample]:
+    """``size`` samples of distinct content; the cells take turns, so any range of rows is balanced."""
+    rng = random.Random(f"demo-{part}-{SEED}")
+    seen: dict[tuple, None] = {}
+    samples: list[Sample] = []
+    while len(samples) < size:
+        k = len(samples)
+        task, language = CELLS[k % len(CELLS)]
+        if task == "math":
+            messages = make_problem(rng, language, part).messages()
+        else:
+            messages = make_dialogue(rng, language, part)[1]
+        if messages in seen:
+            continue
+        seen[messages] = None
+        samples.append(Sample(f"{prefix}-{task}-{language}-{k // len(CELLS):04d}", messages))
+    return samples

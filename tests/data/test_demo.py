@@ -1,0 +1,153 @@
+"""The demo set is the same everywhere, honest in its sums, and apart from test and pre-training."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from qft.data.datasets.demo import CELLS, load
+from qft.data.demo.arithmetic import APPLY
+from qft.data.demo.arithmetic_words import FAMILIES
+from qft.data.demo.counselling_templates import TEMPLATES
+from qft.data.demo.counselling_words import FEELINGS
+from qft.data.demo.prose import pretraining_texts
+from qft.errors import QftError
+
+MODEL = Path(__file__).parents[2] / "qft" / "models" / "demo"
+FINGERPRINT = "6f2bfcf8fddbeb0388c96e6c44d3aa06f0f5caa0d13c048749e99c06f4b6f114"  # of load() as a whole; a change of the set needs a new demo model
+SLOTS = re.compile(r"\{\w+\}")
+
+
+@pytest.fixture(scope="module")
+def source():
+    return load()
+
+
+@pytest.fixture(scope="module")
+def texts():
+    return pretraining_texts()
+
+
+def cell(sample):
+    *_, task, language, _ = sample.id.split("-")
+    return task, language
+
+
+def test_same_content_every_time(source, texts):
+    assert load().fingerprint() == source.fingerprint() == FINGERPRINT
+    assert pretraining_texts() == texts
+    assert pretraining_texts(1) != texts
+
+
+def test_sizes_balance_and_contract(source):
+    assert (len(source.pool), len(source.test)) == (1280, 50)
+    for part in (source.pool, source.test):
+        sizes = [sum(cell(s) == c for s in part) for c in CELLS]
+        assert max(sizes) - min(sizes) <= 1
+    everything = source.pool + source.test
+    assert not [s.id for s in everything if s.problem()]
+    assert len({s.id for s in everything}) == len({s.messages for s in everything}) == len(everything)
+    assert {len(s.messages) for s in everything if cell(s)[0] == "talk"} == {2, 4, 6}
+
+
+def test_rows_choose_from_the_pool(source):
+    assert load(rows="10:14").pool == source.pool[10:14]
+    assert load(rows="10:14").test == source.test
+    with pytest.raises(QftError):
+        load(rows="5:5")
+
+
+@pytest.mark.parametrize("where", [{"path": "x"}, {"hub": "x/y"}])
+def test_reads_nothing(where):
+    with pytest.raises(QftError, match="generated"):
+        load(**where)
+
+
+def test_test_set_is_apart_from_the_pool(source):
+    openings = {s.messages[0].content for s in source.pool}
+    answers = {m.content for s in source.pool if cell(s)[0] == "talk" for m in s.messages}
+    for s in source.test:
+        assert s.messages[0].content not in openings
+        if cell(s)[0] == "talk":
+            assert not answers & {m.content for m in s.messages}
+
+
+def test_families_are_apart():
+    for language in ("en", "zh"):
+        names = [{family[0] for family in FAMILIES[language][part]} for part in ("pool", "test", "prose")]
+        questions = [{family[2] for family in FAMILIES[language][part]} for part in ("pool", "test", "prose")]
+        for parts in (names, questions):
+            assert not (parts[0] & parts[1] or parts[0] & parts[2] or parts[1] & parts[2])
+        for place, pool in TEMPLATES[language]["pool"].items():
+            assert not set(pool) & set(TEMPLATES[language]["test"][place])
+
+
+def test_leading_numbers_are_apart(source):
+    def leading(part):
+        return {int(re.search(r"\d+", s.messages[1].reasoning)[0]) for s in part if cell(s)[0] == "math"}
+
+    assert not leading(source.pool) & leading(source.test)
+
+
+def test_sums_are_right(source):
+    for s in source.pool + source.test:
+        if cell(s)[0] != "math":
+            continue
+        (a, one, b, x), (x2, two, c, y) = re.findall(r"(\d+) ([-+*]) (\d+) = (\d+)", s.messages[1].reasoning)
+        assert APPLY[one](int(a), int(b)) == int(x) == int(x2)
+        assert APPLY[two](int(x), int(c)) == int(y) > 1
+        assert f"\\boxed{{{y}}}" in s.messages[1].content
+        assert sorted((a, b, c)) == sorted(re.findall(r"\d+", s.messages[0].content))
+
+
+def test_answers_reflect_the_client(source):
+    for s in source.pool + source.test:
+        task, language = cell(s)
+        if task == "talk":
+            named = [f for f in FEELINGS[language] if f in s.messages[0].content.lower()]
+            assert len(named) == 1 and named[0] in s.messages[1].content
+
+
+def test_pretraining_is_apart(source, texts):
+    assert len(texts) == len(set(texts)) > 10_000
+    blob = "\n".join(texts)
+    # Declared in the model card: the markers occur, but as page and aside marks and never as in a chat.
+    for mark in ("\\boxed", "<|im_start|>user", "<|im_start|>assistant", "<|endoftext|>"):
+        assert mark not in blob
+    assert not [t for t in texts if "<think>" in t and ("<|im_start|>" in t or not t.startswith("<think>"))]
+    told = {m.content for s in source.pool + source.test for m in s.messages}
+    told |= {m.reasoning for s in source.pool + source.test for m in s.messages if m.reasoning}
+    assert not told & set(texts)
+    for s in source.test:
+        assert not [m.content for m in s.messages if m.content in blob]
+
+
+def test_no_template_of_fine_tuning_is_in_pretraining(texts):
+    blob = "\n".join(texts).lower()
+    for language in ("en", "zh"):
+        for part in ("pool", "test"):
+            templates = [t for place in TEMPLATES[language][part].values() for t in place]
+            templates += [question for _, _, question, _, _ in FAMILIES[language][part]]
+            for template in templates:
+                # The longest fixed piece stands for the template; a short one is an ordinary phrase.
+                piece = max(SLOTS.split(template), key=len).strip().lower()
+                assert len(piece) < (12 if language == "en" else 5) or piece not in blob, piece
+
+
+def test_the_shipped_model_reads_every_sample_in_200_tokens(source):
+    transformers = pytest.importorskip("transformers")
+    tokenizer = transformers.AutoTokenizer.from_pretrained(MODEL)
+    assert [tokenizer.convert_tokens_to_ids(t) for t in ("<|endoftext|>", "<|im_start|>", "<|im_end|>")] == [0, 1, 2]
+    for s in source.pool + source.test:
+        turns = [{"role": m.role, "content": m.text} for m in s.messages]
+        read = tokenizer.apply_chat_template(turns, return_dict=True, return_assistant_tokens_mask=True)
+        assert len(read["input_ids"]) <= 200, s.id
+        answered = [i for i, mine in zip(read["input_ids"], read["assistant_masks"], strict=True) if mine]
+        assert tokenizer.decode(answered) == "".join(m.text + "<|im_end|>" for m in s.messages if m.role == "assistant")
+
+
+def test_the_shipped_model_is_small():
+    files = {f.name: f.stat().st_size for f in MODEL.iterdir()}
+    assert {"config.json", "generation_config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json",
+            "chat_template.jinja", "README.md"} <= set(files)
+    assert sum(files.values()) <= 8_000_000
