@@ -1,0 +1,1 @@
+"""The commands, one file each. The only room that sees Hydra and argv; start-up loads nothing heavy."""

@@ -1,0 +1,1 @@
+"""Validation loss, generation and scores. Knows nothing of training."""

@@ -1,0 +1,1 @@
+"""Base models and tokenizers, with an adapter put in; counting without weights."""

@@ -1,0 +1,1 @@
+"""Tensor networks: factorisations, cores and contractions. Knows nothing of adapters."""

@@ -1,0 +1,1 @@
+"""Assembles transformers' Trainer; no training loop of ours."""

@@ -1,0 +1,38 @@
+# Two commands on a fresh machine: `make demo` and `make test`. Needs python3, make and pip only.
+PYTHON ?= python3
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip install --disable-pip-version-check -q -c constraints.txt
+
+.DEFAULT_GOAL := help
+.PHONY: help install demo test lint clean
+
+help: ## list the targets
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/'
+
+install: .venv/installed ## make .venv with qft and its pinned dependencies
+
+.venv/installed: pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv
+	$(PIP) torch
+	$(PIP) -e .
+	@touch $@
+
+.venv/tested: .venv/installed
+	$(PIP) -e '.[test,lint]'
+	@touch $@
+
+demo: install ## train and evaluate on the embedded defaults, print scores and where the curve is
+	$(BIN)/qft train run=demo overwrite=true
+	$(BIN)/qft eval run=outputs/demo evaluation.baseline=true
+
+test: .venv/tested ## run the tests
+	$(BIN)/python -m pytest -q
+
+lint: .venv/tested ## style, types and who may import whom
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+
+clean: ## remove .venv and caches, never outputs
+	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache build dist *.egg-info

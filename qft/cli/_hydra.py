@@ -1,0 +1,149 @@
+"""Composes the configuration with Hydra and turns its complaints into one sentence."""
+
+import os
+import re
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import hydra
+from hydra.core.config_search_path import ConfigSearchPath
+from hydra.core.config_store import ConfigStore
+from hydra.core.hydra_config import HydraConfig
+from hydra.core.plugins import Plugins
+from hydra.errors import HydraException
+from hydra.plugins.search_path_plugin import SearchPathPlugin
+from hydra.types import RunMode
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from qft.cli import _configs
+from qft.config import SCHEMAS, CommonConfig
+from qft.errors import QftError, nearest
+
+Command = Callable[[CommonConfig, list[str]], None]
+
+
+class OwnConfigsFirst(SearchPathPlugin):
+    """Lets a user's ./configs win over the packaged files (--config-dir only adds)."""
+
+    def manipulate_search_path(self, search_path: ConfigSearchPath) -> None:
+        for directory in reversed(_configs.directories()[:-1]):
+            search_path.prepend("own", f"file://{directory}")
+
+
+def run(name: str, command: Command, args: list[str]) -> int:
+    """Compose ``name``.yaml with the overrides in ``args`` and call ``command(config, overrides)``.
+
+    In a multirun a job that fails with a QftError is reported and the others still run; the exit code is
+    then 2.
+    """
+    os.environ["HYDRA_FULL_ERROR"] = "1"  # exceptions come through to us instead of being printed
+    Plugins.instance().register(OwnConfigsFirst)
+    ConfigStore.instance().store(name=f"{name}_schema", node=SCHEMAS[name])
+    args = _with_local_model(args)
+    _check_choices(args)
+    failures: list[QftError] = []
+    single: list[QftError] = []  # raised only after Hydra has returned: it would print a notice of its own
+
+    def task(cfg: DictConfig) -> None:
+        overrides = list(HydraConfig.get().overrides.task)
+        try:
+            command(_typed(cfg), overrides)
+        except QftError as error:
+            failures.append(error)
+            if HydraConfig.get().mode == RunMode.MULTIRUN:
+                print(f"qft: job {' '.join(overrides)}: {error}", file=sys.stderr)
+            else:
+                single.append(error)
+
+    sys.argv = [f"qft {name}", *args]
+    try:
+        hydra.main(version_base="1.3", config_path=str(_configs.packaged()), config_name=name)(task)()
+    except (HydraException, OmegaConfBaseException) as error:
+        raise QftError(_explain(error, name)) from error
+    if single:
+        raise single[0]
+    return 2 if failures else 0
+
+
+def _with_local_model(args: list[str]) -> list[str]:
+    """``model.path=`` without a choice of model means any local or hub model, not the demo's settings."""
+    keys = [a.partition("=")[0] for a in args]
+    return [*args, "model=local"] if "model.path" in keys and "model" not in keys else args
+
+
+def _check_choices(args: list[str]) -> None:
+    groups = _configs.groups()
+    for arg in args:
+        group, _, value = arg.partition("=")
+        if group in groups:
+            for choice in value.split(","):
+                if choice.strip("'\" ") not in groups[group]:
+                    raise QftError(f"{group}={choice} does not exist.{nearest(choice, groups[group])}")
+
+
+def _typed(cfg: DictConfig) -> CommonConfig:
+    """Check what the schema cannot (missing keys, types of a plug-in's options) and build the dataclass."""
+    if missing := sorted(OmegaConf.missing_keys(cfg)):
+        raise QftError(f"{missing[0]} is required: write {missing[0]}=VALUE.")
+    for group, choice in HydraConfig.get().runtime.choices.items():
+        file = _configs.find(f"{group}/{choice}") if "/" not in group else None
+        if file is not None and OmegaConf.select(cfg, group) is not None:
+            _check_types(OmegaConf.load(file), OmegaConf.select(cfg, group), group)
+    config: Any = OmegaConf.to_object(cfg)
+    for group, choice in HydraConfig.get().runtime.choices.items():
+        if isinstance(options := getattr(config, group, None), dict):
+            options.setdefault("name", choice)  # a plug-in is called what its yaml is called
+    if config.format not in ("table", "json"):
+        raise QftError(f"format={config.format} does not exist.{nearest(config.format, ['table', 'json'])}")
+    return config
+
+
+def _check_types(declared: Any, given: Any, prefix: str) -> None:
+    """A plug-in's yaml declares the type of an option by its default; null accepts anything."""
+    defaults: Any = OmegaConf.to_container(declared, resolve=False)
+    values: Any = OmegaConf.to_container(given, resolve=True)
+    for key, default in defaults.items():
+        value = values.get(key)
+        if default is None or (isinstance(default, str) and "${" in default):
+            continue
+        kinds = {bool: (bool,), int: (int,), float: (int, float), str: (str,), list: (list,), dict: (dict,)}
+        kind = type(default)
+        if not isinstance(value, kinds[kind]) or isinstance(value, bool) != (kind is bool):
+            raise QftError(f"{prefix}.{key}={value} should be of type {kind.__name__}, such as {default!r}.")
+
+
+def _explain(error: Exception, name: str) -> str:
+    """One sentence for a Hydra or OmegaConf error."""
+    cause = error.__cause__ if isinstance(error.__cause__, OmegaConfBaseException) else error
+    text = str(error).strip()
+    if match := re.search(r"Could not (?:override|append to|delete) '([^']+)'|Key '([^']+)' is not in struct", text):
+        key = match[1] or match[2]
+        return f"There is no key '{key}'.{nearest(key, _siblings(key, _keys(name)))}"
+    first = str(cause).strip().splitlines()
+    where = re.search(r"full_key: (\S+)", str(cause))
+    message = first[0] if first else type(error).__name__
+    return (
+        f"{where[1]}: {message}." if where else f"{message}. Overrides are written key=value; quote special characters."
+    )
+
+
+def _siblings(key: str, keys: list[str]) -> list[str]:
+    """Keys of the same group as a wrong one; without a group, the top-level ones."""
+    group = key.rpartition(".")[0]
+    return [k for k in keys if k.rpartition(".")[0] == group] or [k for k in keys if "." not in k]
+
+
+def _keys(name: str) -> list[str]:
+    """All keys a command knows: those of its yaml and of every choice of its groups."""
+    keys = set()
+    main = OmegaConf.load(_configs.find(name) or "")
+    used = {g for d in main.defaults if not isinstance(d, str) for g in d if g in _configs.groups()}  # type: ignore
+    keys |= {str(k) for k in main if k not in ("defaults", "hydra")} | used
+    for group, choices in _configs.groups().items():
+        for choice in choices if group in used else []:
+            file = _configs.find(f"{group}/{choice}")
+            content: Any = OmegaConf.load(file) if file else {}
+            keys |= {f"{group}.{k!s}" for k in content if not str(k).startswith("_")}
+    return sorted(keys)

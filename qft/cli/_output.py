@@ -1,0 +1,65 @@
+"""Tables to standard output (text or one JSON document), progress and notes to standard error."""
+
+import json
+import logging
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+log = logging.getLogger("qft")
+
+
+def start_logging() -> None:
+    """Notes of ours to standard error; everything, warnings of libraries too, to the run's log.txt."""
+    root = logging.getLogger()
+    root.setLevel(logging.INFO)
+    for handler in list(root.handlers):
+        root.removeHandler(handler)
+    console = logging.StreamHandler(sys.stderr)
+    console.addFilter(lambda record: record.name.split(".")[0] == "qft")
+    console.setFormatter(logging.Formatter("%(message)s"))
+    root.addHandler(console)
+    logging.captureWarnings(True)
+    for noisy in ("httpx", "urllib3", "jieba", "absl", "matplotlib"):
+        logging.getLogger(noisy).setLevel(logging.WARNING)
+
+
+def quiet_libraries() -> None:
+    """Send the warnings of transformers to the log file instead of the console. Imports transformers."""
+    from transformers.utils import logging as hf
+
+    hf.disable_default_handler()
+    hf.enable_propagation()
+    hf.disable_progress_bar()
+
+
+def show(form: str, document: Any, title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+    """Print ``document`` as JSON or the rows as a table, as ``format`` asks."""
+    if form == "json":
+        print(json.dumps(document, ensure_ascii=False, indent=2))
+        return
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD)
+    numeric = [
+        all(isinstance(r[k], (int, float)) or str(r[k])[:1].isdigit() for r in rows) for k in range(len(columns))
+    ]
+    for name, right in zip(columns, numeric, strict=True):
+        table.add_column(name, justify="right" if right else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*(_cell(value) for value in row))
+    console = Console(file=sys.stdout)
+    Console(file=sys.stdout, width=max(console.width, 100)).print(table)
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return "-"
+    return f"{value:,}" if isinstance(value, int) else f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def megabytes(size: int) -> str:
+    """Bytes for people: 1.2 MB, 15.2 GB."""
+    return f"{size / 1e9:.2f} GB" if size >= 1e9 else f"{size / 1e6:.2f} MB"

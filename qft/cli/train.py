@@ -1,0 +1,130 @@
+"""Fine-tune a model with an adapter; eval=true also evaluates it."""
+
+import shutil
+from dataclasses import asdict
+from pathlib import Path
+
+import yaml
+
+from qft import records
+from qft.cli import _runs
+from qft.cli import eval as evaluation
+from qft.cli._output import log, quiet_libraries, show, start_logging
+from qft.config import EvalConfig, TrainConfig, build
+from qft.errors import QftError
+
+
+def run(config: TrainConfig, overrides: list[str]) -> None:
+    """Data -> tokens -> adapted model -> Trainer -> run directory (-> evaluation)."""
+    start_logging()
+    if "_target_" not in config.adapter:
+        raise QftError("Choose a method to train: adapter=qwthn, adapter=lora, ...")
+    from qft.data import prepare
+
+    parts = prepare.split(build(config.data), config.n, config.data)
+    counted = ", ".join(f"{v:,} {k}" for k, v in parts.record["counts"].items())
+    log.info("data: %s, %s%s", config.data["name"], _sizes(parts.record), f" ({counted})" if counted else "")
+
+    quiet_libraries()
+    from qft.data import template
+    from qft.models import count, fit, load
+    from qft.quantum import backends
+    from qft.training import trainer
+
+    trainer.check(config.trainer)
+    dtype = load.precision(config.trainer.precision)
+    counts = count.count(config.model, config.adapter, bytes_per_weight=dtype.itemsize)
+    fit.check_memory(counts)
+    fit.check_disk(Path(config.output_dir), counts)
+    tokenizer = load.load_tokenizer(config.model)
+    chosen = template.choose(tokenizer, config.model["template"])
+    train = template.encode(parts.train, tokenizer, chosen, config.max_seq_len)
+    validation = template.encode(parts.validation, tokenizer, chosen, config.max_seq_len)
+
+    if config.trainer.lr is None:
+        config.trainer.lr = trainer.default_lr(counts.hidden_size)
+
+    directory, going_on = _runs.for_training(config)
+    try:
+        if directory.complete:
+            log.info("%s is already finished.", directory.path)
+        else:
+            log.info("run: %s%s", directory.path, " (resuming)" if going_on else "")
+            record = records.new_record(config.seed)
+            record.model = {"name": _runs.model_name(config.model), "path": config.model["path"], "dtype": str(dtype)}
+            record.model |= {"template": chosen.name, "device": str(load.device())}
+            record.data = parts.record | {"train_tokens": train.counts, "validation_tokens": validation.counts}
+            record.parameters = counts.as_dict()
+            records.write_text(
+                directory / "config.yaml", yaml.safe_dump(asdict(config), allow_unicode=True, sort_keys=False)
+            )
+            directory.save_record(record)
+            if cut := train.counts["truncated"]:
+                log.info("%d of %d training samples cut to %d tokens", cut, len(parts.train), config.max_seq_len)
+            log.info(
+                "%s: %s trainable parameters, %.2f%% of LoRA r=4",
+                config.adapter["name"],
+                f"{counts.trainable:,}",
+                100 * counts.ratio,
+            )
+            for note in counts.notes:
+                log.info("factors: %s", note)
+            if counts.ratio > 1:
+                log.warning("warning: more parameters than LoRA r=4 on the same layers.")
+            backend = backends.load(**config.backend)
+            if not backend.differentiable:
+                raise QftError(f"backend={backend.name} gives no gradient; train with backend=statevector.")
+            model = load.inject(load.load_base(config.model, dtype), config.adapter, config.seed)
+            load.set_backend(model, backend)
+            record.training = trainer.fit(
+                model, tokenizer, train.rows, validation.rows, config.trainer, directory, config.seed, dtype, backend
+            )
+            record.backend = {"name": backend.name, "options": config.backend, "circuits": backend.evaluations}
+            directory.save_record(record)
+            _finish(directory, config)
+            del model
+    finally:
+        directory.close()
+    _report(directory, config)
+    if config.eval:
+        evaluation.run(
+            EvalConfig(
+                run=str(directory.path), evaluation=config.evaluation, backend=config.backend, format=config.format
+            ),
+            [],
+        )
+
+
+def _sizes(record: dict) -> str:
+    return f"{record['train']} to train on, {record['validation']} to validate, {record['test']} to test"
+
+
+def _finish(directory: records.RunDirectory, config: TrainConfig) -> None:
+    """Picture, tidy up, and the completion marker last."""
+    from qft.reports import curves
+
+    title = f"{config.adapter['name']} on {config.data['name']}, n={config.n}, "
+    curves.draw(directory.path, title + f"{_runs.model_name(config.model)}, seed {config.seed}")
+    directory.finish()
+    shutil.rmtree(directory / "checkpoints", ignore_errors=True)
+
+
+def _report(directory: records.RunDirectory, config: TrainConfig) -> None:
+    record = records.read_json(directory / "record.json")
+    t = record["training"]
+    document = {"run": str(directory.path), "parameters": record["parameters"]["trainable"]} | t
+    document["ratio_to_lora_r4"] = record["parameters"]["ratio_to_lora_r4"]
+    rows = [
+        ["trainable parameters", record["parameters"]["trainable"]],
+        ["share of LoRA r=4", f"{record['parameters']['ratio_to_lora_r4']:.2%}"],
+        ["validation loss, base", t["validation_loss_at_start"]],
+        ["validation loss, fine-tuned", t["validation_loss"]],
+        ["train loss, mean of the run", t["train_loss_run_mean"]],
+        ["train loss, last epoch", t["train_loss_final_epoch"]],
+        ["steps", t["steps"]],
+        ["seconds", t["seconds"]],
+        [f"circuits ({record['backend']['name']})", t["circuits"]],
+    ]
+    if not (config.eval and config.format == "json"):
+        show(config.format, document, f"{config.adapter['name']} on {config.data['name']}", ["trained", "value"], rows)
+    log.info("curve: %s", directory / "curve.png")

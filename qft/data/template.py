@@ -1,0 +1,139 @@
+"""Messages -> tokens, through training templates of our own, one file a model family in ``templates/``.
+
+The families' own templates are not used: they mark no assistant tokens (or drop the reasoning of past
+turns, or pre-fill ``<think>``). Ours mark each assistant turn with its end token for the loss and keep its
+reasoning. Prompts for generation come from the same template, so training and evaluation agree.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from importlib import resources
+from typing import Any
+
+from qft.data.message import Sample
+from qft.errors import QftError, nearest
+
+IGNORE = -100  # label of a token that does not count in the loss
+
+# token of a family -> its template; the first that is in the vocabulary decides
+_FAMILIES = (
+    ("<｜User｜>", "deepseek_r1"),
+    ("<|start_header_id|>", "llama3"),
+    ("<|im_start|>", "chatml"),
+)
+
+
+@dataclass(frozen=True)
+class Template:
+    """A training template: its name and its Jinja text with generation markers."""
+
+    name: str
+    text: str
+
+
+@dataclass
+class Encoded:
+    """Rows of input_ids and labels (lists of int), and what was cut."""
+
+    rows: list[dict[str, list[int]]] = field(default_factory=list)
+    ids: list[str] = field(default_factory=list)
+    counts: dict[str, int] = field(default_factory=dict)
+
+
+def names() -> list[str]:
+    """Names of the templates that ship with the package."""
+    folder = resources.files("qft.data") / "templates"
+    return sorted(f.name.removesuffix(".jinja") for f in folder.iterdir() if f.name.endswith(".jinja"))
+
+
+def choose(tokenizer: Any, name: str = "auto") -> Template:
+    """The template ``name``, or the one of the tokenizer's family; ``plain`` where no family is known."""
+    if name == "auto":
+        vocabulary = tokenizer.get_vocab()
+        name = next((t for token, t in _FAMILIES if token in vocabulary), "plain")
+        if name == "chatml" and "You are a helpful assistant" in str(tokenizer.chat_template):
+            name = "qwen2"
+    if name not in names():
+        raise QftError(f"model.template={name} does not exist.{nearest(name, ['auto', *names()])}")
+    if name == "plain" and tokenizer.eos_token is None:
+        raise QftError("The tokenizer has no end-of-sequence token; choose model.template by name.")
+    file = resources.files("qft.data") / "templates" / f"{name}.jinja"
+    return Template(name, file.read_text(encoding="utf-8").rstrip("\n"))
+
+
+def _chat(sample: Sample, upto: int | None = None) -> list[dict[str, str]]:
+    return [{"role": m.role, "content": m.text} for m in sample.messages[:upto]]
+
+
+def encode(samples: Sequence[Sample], tokenizer: Any, template: Template, max_len: int) -> Encoded:
+    """Tokenise for training: labels are the assistant's tokens, everything else is IGNORE.
+
+    Samples longer than ``max_len`` tokens are cut at the end and counted; one whose answers all lie
+    beyond the cut is left out and counted. Raises QftError where a whole sample has no supervised token
+    (a template without generation markers) or where none is left at all.
+    """
+    out = Encoded(counts={"samples": 0, "tokens": 0, "supervised_tokens": 0, "truncated": 0, "left_out": 0})
+    for sample in samples:
+        encoded = tokenizer.apply_chat_template(
+            _chat(sample), chat_template=template.text, return_dict=True, return_assistant_tokens_mask=True
+        )
+        ids, mask = encoded["input_ids"], encoded["assistant_masks"]
+        if not any(mask):
+            raise QftError(f"{sample.id}: template '{template.name}' marks no assistant token; nothing to learn from.")
+        if len(ids) > max_len:
+            out.counts["truncated"] += 1
+            ids, mask = ids[:max_len], mask[:max_len]
+            if not any(mask):
+                out.counts["left_out"] += 1
+                continue
+        labels = [token if keep else IGNORE for token, keep in zip(ids, mask, strict=True)]
+        out.rows.append({"input_ids": list(ids), "labels": labels})
+        out.ids.append(sample.id)
+        out.counts["tokens"] += len(ids)
+        out.counts["supervised_tokens"] += sum(mask)
+    out.counts["samples"] = len(out.rows)
+    if not out.rows:
+        raise QftError(f"No sample has an assistant token within max_seq_len={max_len}; raise it.")
+    return out
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """One question to the model: token ids, the text they stand for, and the reference answer."""
+
+    id: str
+    turn: int
+    ids: tuple[int, ...]
+    text: str
+    reference: str
+    truncated: bool
+
+
+def prompts(
+    samples: Sequence[Sample],
+    tokenizer: Any,
+    template: Template,
+    max_len: int,
+    max_new_tokens: int,
+    turns: str = "last",
+) -> list[Prompt]:
+    """What the model is asked: the dialogue before the last assistant turn, or before each (``turns=all``).
+
+    A prompt that leaves no room for ``max_new_tokens`` within ``max_len`` loses its beginning and is
+    marked. Raises QftError for an unknown ``turns`` or no room at all.
+    """
+    if turns not in ("last", "all"):
+        raise QftError(f"evaluation.turns={turns} does not exist.{nearest(turns, ['last', 'all'])}")
+    room = max_len - max_new_tokens
+    if room < 1:
+        raise QftError(f"max_new_tokens={max_new_tokens} leaves no room for a prompt within max_seq_len={max_len}.")
+    out = []
+    for sample in samples:
+        answers = [k for k, m in enumerate(sample.messages) if m.role == "assistant"]
+        for k in answers if turns == "all" else answers[-1:]:
+            text = tokenizer.apply_chat_template(
+                _chat(sample, k), chat_template=template.text, add_generation_prompt=True, tokenize=False
+            )
+            ids = tokenizer(text, add_special_tokens=False)["input_ids"]
+            out.append(Prompt(sample.id, k, tuple(ids[-room:]), text, sample.messages[k].text, len(ids) > room))
+    return out

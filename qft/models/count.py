@@ -1,0 +1,111 @@
+"""Trainable parameters and memory of an adapter on a model, exactly, on the meta device: no weights needed."""
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import Any
+
+from peft.tuners.tuners_utils import BaseTunerLayer
+from torch import nn
+
+from qft.adapters.base import QftConfig, default_targets, linears
+from qft.models.load import Spec, inject, meta_base
+
+LORA_RANK = 4  # what the papers compare with
+
+
+@dataclass(frozen=True)
+class ModuleCount:
+    """One kind of adapted layer: its name, sizes, how many there are, trainable parameters of one."""
+
+    module: str
+    in_features: int
+    out_features: int
+    layers: int
+    trainable: int
+
+
+@dataclass(frozen=True)
+class Counts:
+    """What ``qft params`` reports. Memory in bytes; the optimizer is AdamW with float32 states."""
+
+    modules: list[ModuleCount]
+    trainable: int
+    base: int
+    lora_r4: int
+    base_bytes: int
+    hidden_size: int
+    notes: list[str]
+
+    @property
+    def ratio(self) -> float:
+        """Trainable parameters over those of LoRA r = 4 on the same layers."""
+        return self.trainable / self.lora_r4
+
+    @property
+    def weight_bytes(self) -> int:
+        """Adapter weights, float32."""
+        return 4 * self.trainable
+
+    @property
+    def optimizer_bytes(self) -> int:
+        """Two float32 moments of AdamW."""
+        return 8 * self.trainable
+
+    def as_dict(self) -> dict[str, Any]:
+        """For record.json and JSON output."""
+        return {
+            "trainable": self.trainable,
+            "base": self.base,
+            "lora_r4": self.lora_r4,
+            "ratio_to_lora_r4": self.ratio,
+            "modules": [vars(m) for m in self.modules],
+            "bytes": {
+                "base": self.base_bytes,
+                "adapter": self.weight_bytes,
+                "gradients": self.weight_bytes,
+                "optimizer": self.optimizer_bytes,
+            },
+            "notes": self.notes,
+        }
+
+
+def count(model: Spec, adapter: Spec, bytes_per_weight: int | None = None) -> Counts:
+    """Count without weights or network (where the model's yaml or local files state the architecture).
+
+    ``bytes_per_weight`` of the base; None: what the architecture's dtype takes. Raises QftError where the
+    adapter does not fit.
+    """
+    base = meta_base(model)
+    size = bytes_per_weight or getattr(base.config.dtype, "itemsize", 4) or 4
+    total = sum(p.numel() for p in base.parameters())
+    everything = _shapes(base)
+    defaults = [everything[n] for n in everything if n.rpartition(".")[2] in _defaults(base)]
+    peft = inject(base, adapter, seed=0)
+    kinds: Counter[tuple[str, int, int, int]] = Counter()
+    adapted = []
+    for name, module in peft.named_modules():
+        if isinstance(module, BaseTunerLayer):
+            inner = module.get_base_layer()
+            shape = (getattr(inner, "in_features", 0), getattr(inner, "out_features", 0))
+            trainable = sum(p.numel() for p in module.parameters() if p.requires_grad)  # type: ignore[attr-defined]
+            kinds[(name.rpartition(".")[2], *shape, trainable)] += 1
+            adapted.append(shape)
+    config = peft.peft_config["default"]
+    notes = config.describe(adapted) if isinstance(config, QftConfig) and hasattr(config, "describe") else []
+    return Counts(
+        modules=[ModuleCount(n, i, o, layers, each) for (n, i, o, each), layers in kinds.items()],
+        trainable=sum(p.numel() for p in peft.parameters() if p.requires_grad),
+        base=total,
+        lora_r4=sum(LORA_RANK * (i + o) for i, o in adapted or defaults),
+        base_bytes=total * size,
+        hidden_size=base.config.hidden_size,
+        notes=notes,
+    )
+
+
+def _shapes(base: nn.Module) -> dict[str, tuple[int, int]]:
+    return {name: (m.in_features, m.out_features) for name, m in linears(base).items()}  # type: ignore[misc]
+
+
+def _defaults(base: nn.Module) -> set[str]:
+    return set(default_targets(base))

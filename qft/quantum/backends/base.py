@@ -1,0 +1,32 @@
+"""The contract of a backend: bind a circuit to its weights once a step, then read it out for many rows."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+
+from torch import Tensor
+
+from qft.quantum.circuit import Circuit
+
+Readout = Callable[[Tensor], Tensor]
+
+
+class Backend(ABC):
+    """Evaluates <Z_k> of every qubit. ``evaluations`` counts rows, one circuit each."""
+
+    name: str
+    differentiable: bool
+
+    def __init__(self) -> None:
+        self.evaluations = 0
+
+    @abstractmethod
+    def bind(self, circuit: Circuit, weights: Tensor) -> Readout:
+        """Prepare ``circuit`` for weights (num_weights,); the result maps inputs (r, t) to <Z> (r, t).
+
+        Inputs and weights are float32 or float64 and of one dtype. Raises ValueError for a circuit this
+        backend cannot evaluate.
+        """
+
+    def count(self, rows: int) -> None:
+        """Record that ``rows`` circuits were evaluated."""
+        self.evaluations += rows

@@ -1,0 +1,233 @@
+"""What a run directory holds. Everything is written to a temporary name and renamed; COMPLETE comes last.
+
+config.yaml         resolved configuration
+record.json         Record: versions, git, data, parameters, circuits, results of training
+history.csv         step, epoch, train_loss, validation_loss, lr, seconds, tokens_per_second, peak_memory_mb
+curve.png           the same as a picture
+adapter/            adapter weights (safetensors) and config
+metrics.json        scores with their settings and signatures
+predictions.jsonl   one answer a line, written as it is produced
+log.txt             log of all starts
+checkpoints/        checkpoints to resume from, removed at the end
+COMPLETE            written last: the run is finished
+"""
+
+import csv
+import fcntl
+import hashlib
+import importlib.metadata
+import io
+import json
+import logging
+import os
+import platform
+import shutil
+import subprocess
+import sys
+import time
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import IO, Any
+
+import qft
+from qft.errors import QftError
+
+SCHEMA = 1
+COMPLETE = "COMPLETE"
+HISTORY = ("step", "epoch", "train_loss", "validation_loss", "lr", "seconds", "tokens_per_second", "peak_memory_mb")
+PACKAGES = (
+    "torch",
+    "transformers",
+    "peft",
+    "accelerate",
+    "datasets",
+    "numpy",
+    "hydra-core",
+    "sacrebleu",
+    "rouge-score",
+)
+
+
+@dataclass
+class Record:
+    """record.json: answers every later question about a run."""
+
+    command: str
+    started: str
+    seed: int
+    schema: int = SCHEMA
+    qft: str = qft.__version__
+    python: str = platform.python_version()
+    machine: str = f"{platform.system()} {platform.machine()}"
+    packages: dict[str, str] = field(default_factory=dict)
+    git: dict[str, Any] = field(default_factory=dict)
+    model: dict[str, Any] = field(default_factory=dict)
+    data: dict[str, Any] = field(default_factory=dict)
+    parameters: dict[str, Any] = field(default_factory=dict)
+    backend: dict[str, Any] = field(default_factory=dict)
+    training: dict[str, Any] = field(default_factory=dict)
+
+
+def new_record(seed: int) -> Record:
+    """A record with everything that is known before a run starts."""
+    record = Record(command=" ".join(["qft", *sys.argv[0].split()[1:], *sys.argv[1:]]), started=_now(), seed=seed)
+    for package in PACKAGES:
+        try:
+            record.packages[package] = importlib.metadata.version(package)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    record.git = _git_state(Path(qft.__file__).parent)
+    return record
+
+
+def _git_state(where: Path) -> dict[str, Any]:
+    def git(*args: str) -> str | None:
+        try:
+            done = subprocess.run(["git", "-C", str(where), *args], capture_output=True, text=True, timeout=10)
+        except (OSError, subprocess.TimeoutExpired):
+            return None
+        return done.stdout.strip() if done.returncode == 0 else None
+
+    # only where the package itself is under version control, not where a user's own project is
+    if git("ls-files", "--error-unmatch", "__init__.py") is None:
+        return {"commit": None, "dirty": None}
+    status = git("status", "--porcelain")
+    return {"commit": git("rev-parse", "HEAD"), "dirty": None if status is None else bool(status)}
+
+
+def _now() -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%S%z")
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a file whole or not at all."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with temporary.open("w", encoding="utf-8", newline="") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise QftError(f"{path} cannot be written: {error.strerror}.") from error
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Write one JSON document whole or not at all."""
+    write_text(path, json.dumps(content, ensure_ascii=False, indent=2, allow_nan=False) + "\n")
+
+
+def read_json(path: Path) -> Any:
+    """Read one JSON document of a run. Raises QftError where it is missing or damaged."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise QftError(f"{path} is missing.") from None
+    except (ValueError, OSError) as error:
+        raise QftError(f"{path} is damaged ({error}); run again with overwrite=true.") from error
+
+
+def write_history(path: Path, rows: list[dict[str, Any]]) -> None:
+    """history.csv from rows with the keys of HISTORY; a missing value is an empty cell."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, HISTORY, lineterminator="\n", extrasaction="ignore")
+    writer.writeheader()
+    writer.writerows(rows)
+    write_text(path, text.getvalue())
+
+
+def read_history(path: Path) -> list[dict[str, float | None]]:
+    """history.csv as numbers; an empty cell is None."""
+    with path.open(encoding="utf-8", newline="") as file:
+        return [{k: float(v) if v else None for k, v in row.items()} for row in csv.DictReader(file)]
+
+
+class RunDirectory:
+    """One run's directory, held by one process at a time."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._lock: IO[str] | None = None
+
+    def __truediv__(self, name: str) -> Path:
+        return self.path / name
+
+    @property
+    def complete(self) -> bool:
+        """Whether the run has finished."""
+        return (self.path / COMPLETE).is_file()
+
+    def open(self) -> "RunDirectory":
+        """Create the directory if needed, lock it and append the log to log.txt."""
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            self._lock = (self.path / ".lock").open("w")
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise QftError(f"{self.path} is in use by another process.") from None
+        except OSError as error:
+            raise QftError(f"{self.path} cannot be used as a run directory: {error.strerror}.") from error
+        handler = logging.FileHandler(self.path / "log.txt", encoding="utf-8")
+        handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+        self._handler = handler
+        logging.getLogger().addHandler(handler)
+        return self
+
+    def close(self) -> None:
+        """Stop logging here and let others in."""
+        logging.getLogger().removeHandler(self._handler)
+        self._handler.close()
+        if self._lock is not None:
+            self._lock.close()
+
+    def clear(self) -> None:
+        """Remove what an earlier run left, the lock excepted."""
+        for item in self.path.iterdir():
+            if item.name in (".lock", "log.txt"):
+                continue
+            shutil.rmtree(item) if item.is_dir() and not item.is_symlink() else item.unlink()
+
+    def finish(self) -> None:
+        """Write the completion marker, last of all."""
+        write_text(self.path / COMPLETE, _now() + "\n")
+
+    def save_record(self, record: Record) -> None:
+        """Write record.json."""
+        write_json(self.path / "record.json", asdict(record))
+
+
+MARKER = "QFT_COMPLETE.json"
+
+
+def mark_checkpoint(checkpoint: Path) -> None:
+    """Declare a checkpoint complete: sizes and SHA-256 of its files, written last."""
+    write_json(checkpoint / MARKER, _digests(checkpoint))
+
+
+def newest_checkpoint(folder: Path) -> Path | None:
+    """The newest checkpoint whose marker agrees with its files; others are half-written and ignored."""
+    found = []
+    for path in folder.glob("checkpoint-*"):
+        number = path.name.rpartition("-")[2]
+        if number.isdigit() and (path / MARKER).is_file():
+            found.append((int(number), path))
+    for _, path in sorted(found, reverse=True):
+        try:
+            if read_json(path / MARKER) == _digests(path):
+                return path
+        except QftError:
+            continue
+    return None
+
+
+def _digests(folder: Path) -> dict[str, list[Any]]:
+    out: dict[str, list[Any]] = {}
+    for file in sorted(folder.rglob("*")):
+        if file.is_file() and file.name != MARKER and not file.name.endswith(".tmp"):
+            with file.open("rb") as stream:
+                out[str(file.relative_to(folder))] = [
+                    file.stat().st_size,
+                    hashlib.file_digest(stream, "sha256").hexdigest(),
+                ]
+    return out

@@ -1,0 +1,74 @@
+"""What a run does beside training: a progress bar, a history on disk, marked checkpoints, a last validation."""
+
+import logging
+import sys
+from pathlib import Path
+from typing import Any
+
+from transformers import TrainerCallback
+from transformers.trainer_callback import ProgressCallback
+
+from qft import records
+
+log = logging.getLogger(__name__)
+
+
+class Bar(ProgressCallback):
+    """The library's bar with the losses beside it instead of a line of text a step."""
+
+    def on_log(self, args: Any, state: Any, control: Any, logs: dict | None = None, **kwargs: Any) -> None:
+        if self.training_bar is not None and logs:
+            shown = {"loss": logs.get("loss"), "val": logs.get("eval_loss")}
+            self._last = {**getattr(self, "_last", {}), **{k: f"{v:.3f}" for k, v in shown.items() if v is not None}}
+            self.training_bar.set_postfix(self._last, refresh=False)
+
+
+class Lines(TrainerCallback):
+    """Plain lines where no one watches a bar: one with each validation."""
+
+    def on_evaluate(self, args: Any, state: Any, control: Any, metrics: dict | None = None, **kwargs: Any) -> None:
+        losses = [row["loss"] for row in state.log_history if "loss" in row]
+        train = f"train loss {losses[-1]:.4f}, " if losses else ""
+        value = (metrics or {}).get("eval_loss", float("nan"))
+        log.info("step %d/%d: %svalidation loss %.4f", state.global_step, state.max_steps, train, value)
+
+
+def progress() -> TrainerCallback:
+    """A bar on a terminal, plain lines elsewhere."""
+    return Bar() if sys.stderr.isatty() else Lines()
+
+
+class History(TrainerCallback):
+    """Rewrites history.csv from the Trainer's own log, which a resume has already cut back to its step."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def on_log(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        if state.is_world_process_zero:
+            records.write_history(self.path, history_rows(state.log_history))
+
+
+def history_rows(log_history: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The Trainer's log entries as rows of history.csv: one a step, training and validation side by side."""
+    names = {"loss": "train_loss", "eval_loss": "validation_loss", "learning_rate": "lr"}
+    rows: dict[int, dict[str, Any]] = {}
+    for entry in log_history:
+        if "loss" not in entry and "eval_loss" not in entry:
+            continue
+        row = rows.setdefault(entry["step"], {})
+        row.update({names.get(k, k): v for k, v in entry.items() if names.get(k, k) in records.HISTORY})
+    return [rows[step] for step in sorted(rows)]
+
+
+class Checkpoints(TrainerCallback):
+    """Validates and saves at the last step too, and marks each checkpoint complete once all of it is there."""
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        if state.global_step >= state.max_steps:
+            control.should_evaluate = True
+            control.should_save = True
+
+    def on_save(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        if state.is_world_process_zero:
+            records.mark_checkpoint(Path(args.output_dir) / f"checkpoint-{state.global_step}")

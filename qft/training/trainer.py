@@ -1,0 +1,219 @@
+"""Assembles transformers' Trainer: arguments, callbacks, exact validation loss, resume."""
+
+import math
+import resource
+import shutil
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+from torch.utils.data import Dataset
+from transformers import DataCollatorForSeq2Seq, Trainer, TrainingArguments
+from transformers.trainer_callback import PrinterCallback, ProgressCallback
+
+from qft.config import TrainerConfig
+from qft.errors import QftError, nearest
+from qft.quantum.backends.base import Backend
+from qft.records import RunDirectory, newest_checkpoint
+from qft.training.callbacks import Checkpoints, History, Lines, history_rows, progress
+
+PARTS = 10  # validations and checkpoints of a run, where not set
+
+
+class Rows(Dataset):
+    """A list of tokenised rows as a dataset."""
+
+    def __init__(self, rows: list[dict[str, list[int]]]) -> None:
+        self.rows = rows
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, index: int) -> dict[str, list[int]]:
+        return self.rows[index]
+
+
+class QftTrainer(Trainer):
+    """The library's Trainer with a validation loss per token and a few more columns in its log."""
+
+    def __init__(self, *args: Any, backend: Backend, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.backend = backend
+        rows = self.eval_dataset.rows  # type: ignore[union-attr]
+        # the first token of a row is never predicted
+        tokens = sum(sum(label != -100 for label in row["labels"][1:]) for row in rows)
+        self._samples_per_token = len(rows) / tokens
+
+    def prediction_step(self, model: nn.Module, inputs: dict, *args: Any, **kwargs: Any) -> tuple:
+        """Rescales a batch's mean loss so that the library's mean over samples is the mean over tokens.
+
+        The library averages batch means weighted by samples: sum_b (loss_b * n_b) / N. With
+        loss'_b = loss_b * tokens_b / n_b * N / T that is sum_b (loss_b * tokens_b) / T.
+        """
+        loss, *rest = super().prediction_step(model, inputs, *args, **kwargs)
+        if loss is not None:
+            labels = inputs["labels"]
+            loss = loss * ((labels[:, 1:] != -100).sum() / labels.shape[0] * self._samples_per_token)
+        return loss, *rest
+
+    def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
+        """Adds seconds (of all starts together), tokens per second, peak memory and circuits evaluated."""
+        now, seen = time.perf_counter(), self.state.num_input_tokens_seen
+        before: dict[str, Any] = next((e for e in reversed(self.state.log_history) if "seconds" in e), {})
+        if not hasattr(self, "_clock"):
+            self._clock = (now, before.get("seconds", 0.0), seen)
+            self.backend.evaluations += before.get("circuits", 0)
+        start, offset, _ = self._clock
+        logs["seconds"] = round(now - start + offset, 3)
+        if "loss" in logs:
+            last_time, last_seen = getattr(self, "_last", (start, self._clock[2]))
+            logs["tokens_per_second"] = round((seen - last_seen) / max(now - last_time, 1e-9), 1)
+            self._last = (now, seen)
+        logs["peak_memory_mb"] = round(peak_memory_mb(), 1)
+        logs["circuits"] = self.backend.evaluations
+        super().log(logs, start_time)
+
+
+def peak_memory_mb() -> float:
+    """Peak memory so far in MB (10^6 bytes): allocated on the GPU where there is one, else of the process."""
+    if torch.cuda.is_available():
+        return torch.cuda.max_memory_allocated() / 1e6
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e6
+
+
+def arguments(config: TrainerConfig, steps: int, output: Path, seed: int, dtype: torch.dtype) -> TrainingArguments:
+    """TrainingArguments for a run of ``steps`` optimizer steps."""
+    every = config.eval_every or max(1, steps // PARTS)
+    cpu = not torch.cuda.is_available()
+    try:
+        return TrainingArguments(
+            output_dir=str(output),
+            num_train_epochs=config.epochs,
+            max_steps=config.max_steps or -1,
+            per_device_train_batch_size=config.batch_size,
+            per_device_eval_batch_size=config.batch_size,
+            gradient_accumulation_steps=config.accumulation,
+            learning_rate=config.lr,
+            lr_scheduler_type=config.scheduler,
+            warmup_steps=config.warmup,
+            weight_decay=config.weight_decay,
+            max_grad_norm=config.max_grad_norm,
+            optim=config.optimizer,
+            bf16=dtype == torch.bfloat16,
+            use_cpu=cpu,
+            activation_checkpointing=config.gradient_checkpointing,
+            activation_checkpointing_kwargs={"use_reentrant": False} if config.gradient_checkpointing else None,
+            logging_steps=config.log_every,
+            eval_strategy="steps",
+            eval_steps=every,
+            save_strategy="steps",
+            save_steps=config.save_every or every,
+            save_total_limit=2,
+            seed=seed,
+            data_seed=seed,
+            report_to=list(config.report_to),
+            disable_tqdm=True,
+            dataloader_pin_memory=not cpu,
+            ddp_find_unused_parameters=False,
+            include_num_input_tokens_seen="non_padding",
+            prediction_loss_only=True,
+            label_names=["labels"],
+            remove_unused_columns=False,
+        )
+    except ValueError as error:
+        raise QftError(f"trainer: {str(error).splitlines()[0]}") from error
+
+
+def default_lr(hidden_size: int) -> float:
+    """Peak learning rate where none is set: 1e-2 for small bases, 5e-4 (a related public implementation) for large."""
+    return 1e-2 if hidden_size < 1024 else 5e-4
+
+
+def check(config: TrainerConfig) -> None:
+    """Refuse settings that no run can have."""
+    positive = ("epochs", "batch_size", "accumulation", "lr", "log_every")
+    for name in positive + tuple(
+        n for n in ("max_steps", "eval_every", "save_every") if getattr(config, n) is not None
+    ):
+        if not getattr(config, name) > 0:
+            raise QftError(f"trainer.{name}={getattr(config, name)} must be positive.")
+    if not 0 <= config.warmup < 1:
+        raise QftError(f"trainer.warmup={config.warmup} is a share of the steps, from 0 up to (not including) 1.")
+    from transformers import SchedulerType
+    from transformers.training_args import OptimizerNames
+
+    for name, choices in (("scheduler", SchedulerType), ("optimizer", OptimizerNames)):
+        value = getattr(config, name)
+        if value not in {c.value for c in choices}:
+            raise QftError(f"trainer.{name}={value} does not exist.{nearest(value, (c.value for c in choices))}")
+
+
+def fit(
+    model: Any,
+    tokenizer: Any,
+    train: list[dict[str, list[int]]],
+    validation: list[dict[str, list[int]]],
+    config: TrainerConfig,
+    directory: RunDirectory,
+    seed: int,
+    dtype: torch.dtype,
+    backend: Backend,
+) -> dict[str, Any]:
+    """Train, leaving history.csv, checkpoints/ and adapter/ in the directory; go on from a checkpoint there.
+
+    Returns the run-mean and final-epoch training loss, the last validation loss and that of the base, the
+    number of steps, seconds and tokens.
+    """
+    per_step = config.batch_size * config.accumulation
+    steps = config.max_steps or math.ceil(math.ceil(len(train) / per_step) * config.epochs)
+    folder = directory / "checkpoints"
+    checkpoint = newest_checkpoint(folder)
+    for stale in folder.glob("checkpoint-*"):
+        if checkpoint is None or int(stale.name.rpartition("-")[2]) > int(checkpoint.name.rpartition("-")[2]):
+            shutil.rmtree(stale)  # half-written, or newer than what we go on from
+    args = arguments(config, steps, folder, seed, dtype)
+    args.eval_on_start = checkpoint is None  # the adapter starts at zero: this is the base's loss
+    trainer = QftTrainer(
+        model=model,
+        args=args,
+        train_dataset=Rows(train),
+        eval_dataset=Rows(validation),
+        data_collator=DataCollatorForSeq2Seq(tokenizer, label_pad_token_id=-100),
+        callbacks=[History(directory / "history.csv"), Checkpoints()],
+        backend=backend,
+    )
+    trainer.remove_callback(PrinterCallback)
+    trainer.remove_callback(ProgressCallback)
+    bar = progress()
+    trainer.add_callback(bar)
+    if not isinstance(bar, Lines) and trainer.is_world_process_zero():
+        args.disable_tqdm = False
+    trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+    if trainer.is_world_process_zero():
+        model.save_pretrained(str(directory / "adapter"))
+        directory_rows = history_rows(trainer.state.log_history)
+        return summary(directory_rows, trainer.state.num_input_tokens_seen, backend)
+    return {}
+
+
+def summary(rows: list[dict[str, Any]], tokens: int, backend: Backend) -> dict[str, Any]:
+    """Figures of a finished training from the rows of its history."""
+    trained = [r for r in rows if r.get("train_loss") is not None]
+    last = math.ceil(trained[-1]["epoch"] - 1e-9)
+    final = [r["train_loss"] for r in trained if r["epoch"] > last - 1 + 1e-9]
+    validated = [r["validation_loss"] for r in rows if r.get("validation_loss") is not None]
+    return {
+        "steps": trained[-1]["step"],
+        "train_loss_run_mean": sum(r["train_loss"] for r in trained) / len(trained),
+        "train_loss_final_epoch": sum(final) / len(final),
+        "validation_loss": validated[-1],
+        "validation_loss_at_start": validated[0],
+        "seconds": rows[-1]["seconds"],
+        "tokens": tokens,
+        "peak_memory_mb": max(r["peak_memory_mb"] for r in rows),
+        "circuits": backend.evaluations,
+    }

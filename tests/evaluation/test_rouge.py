@@ -1,0 +1,67 @@
+"""ROUGE against values worked out by hand."""
+
+import pytest
+
+from qft.errors import QftError
+from qft.evaluation.metrics.rouge import score
+from qft.evaluation.words import words
+
+
+def values(prediction, reference, **options):
+    return {s.name: s.value for s in score([prediction], [reference], **options)}
+
+
+def test_chinese_by_hand():
+    # Words: 我 今天 很 高兴 / 我 今天 很 开心. Single: 3 of 4 both ways. Pairs: 2 of 3. Longest common: 3 of 4.
+    assert words("我今天很高兴。") == ["我", "今天", "很", "高兴"]
+    assert values("我今天很高兴。", "我今天很开心。") == pytest.approx(
+        {"rouge1": 100 * 3 / 4, "rouge2": 100 * 2 / 3, "rougel": 100 * 3 / 4}
+    )
+
+
+def test_english_by_hand():
+    # the cat on the mat (5) / the cat sat on the mat (6). Single: P = 5/5, R = 5/6, F1 = 10/11.
+    # Pairs: the-cat, on-the, the-mat: P = 3/4, R = 3/5, F1 = 2 * 3 / (4 + 5) = 2/3.
+    # Longest common: all 5 words: as for single ones.
+    assert values("The cat on the mat.", "the cat sat on the mat") == pytest.approx(
+        {"rouge1": 100 * 10 / 11, "rouge2": 100 * 2 / 3, "rougel": 100 * 10 / 11}
+    )
+
+
+def test_order_counts_for_rouge_l_only():
+    # a b c d / d c b a: every word shared, no pair, longest common subsequence 1 of 4.
+    assert values("a b c d", "d c b a") == pytest.approx({"rouge1": 100, "rouge2": 0, "rougel": 25})
+
+
+def test_the_value_is_the_mean_over_samples():
+    # Sample 1: equal, 100; sample 2: a / a b: P = 1, R = 1/2, F1 = 2/3.
+    rouge1 = score(["x y", "a"], ["x y", "a b"])[0]
+    assert rouge1.per_sample == pytest.approx([100, 100 * 2 / 3])
+    assert rouge1.value == pytest.approx(100 * (1 + 2 / 3) / 2)
+
+
+def test_the_signature_names_versions_tokenizer_and_stemmer():
+    chinese, english = score(["好"], ["好"])[0].signature, score(["a"], ["a"])[0].signature
+    assert chinese == "rouge-score-0.1.2|f1|avg:sample|tok:jieba-0.42.1|stem:no"
+    assert english == "rouge-score-0.1.2|f1|avg:sample|tok:default|stem:no"
+
+
+def test_stems_are_not_taken():
+    assert values("running", "runs")["rouge1"] == 0
+
+
+def test_the_tokenizer_can_be_named():
+    assert values("好", "好", tokenize="default")["rouge1"] == 0  # rouge-score's own sees no Chinese
+    with pytest.raises(QftError, match="Did you mean 'jieba'"):
+        score(["a"], ["a"], tokenize="jiba")
+
+
+def test_cutting_words_prints_nothing_and_leaves_no_cache(capfd, tmp_path, monkeypatch):
+    from qft.evaluation.words import _cutter
+
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    _cutter.cache_clear()
+    assert words("睡不好 Sleep，2小时") == ["睡", "不好", "sleep", "2", "小时"]
+    assert capfd.readouterr() == ("", "")
+    assert not list(tmp_path.iterdir())
