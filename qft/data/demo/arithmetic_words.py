@@ -2,9 +2,12 @@
 
 A real row: ``("bake", "add_sub", "{name} baked {a} {item} ...", "First {a} + {b} = {x} {item}.", ...)``.
 Slots: {name}, {item}; the given numbers {a}, {b}, {c}; {x} after the first step, {y} the answer.
-``SHAPES`` says which sum each shape is. The three parts share no family: ``pool`` is trained on,
-``test`` is only asked, ``prose`` belongs to pre-training.
+``SHAPES`` says which sum each shape is. The parts share no family: ``pool`` is trained on, ``test``
+is only asked. Pre-training has problems of its own, see ``sums_words``.
 """
+
+# fmt: off
+# ruff: noqa: E501
 
 SHAPES = {  # shape: (operator of the first step, operator of the second)
     "add_sub": ("+", "-"),
@@ -56,32 +59,6 @@ FAMILIES = {
              "At a party {a} tables hold {b} {item} each. {name} brings {c} extra {item}. How many {item} are at the party?",
              "First multiply the tables: {a} * {b} = {x}.", "Then add the extra ones: {x} + {c} = {y}."),
         ],
-        "prose": [
-            ("garden", "add_sub",
-             "In the morning {name} counted {a} {item}, and in the afternoon {b} more. Later {c} were eaten.",
-             "First add the afternoon: {a} + {b} = {x}.", "Then take away what was eaten: {x} - {c} = {y}."),
-            ("ship", "add_sub",
-             "A ship carries {a} {item}, loads {b} in the harbour and drops {c} into the sea.",
-             "First add what was loaded: {a} + {b} = {x}.", "Then take away the dropped ones: {x} - {c} = {y}."),
-            ("train", "sub_add",
-             "A train carries {a} {item}. At one stop {b} are unloaded, at the next {c} are loaded.",
-             "First take away what was unloaded: {a} - {b} = {x}.", "Then add what was loaded: {x} + {c} = {y}."),
-            ("kitchen", "sub_add",
-             "Of {a} {item} in the kitchen {name} cooks {b}, and then fetches {c} from the cellar.",
-             "First take away what was cooked: {a} - {b} = {x}.", "Then add what was fetched: {x} + {c} = {y}."),
-            ("farm", "mul_add",
-             "On a farm {a} workers carry {b} {item} each, and {name} carries {c}.",
-             "First multiply the workers: {a} * {b} = {x}.", "Then add what {name} carries: {x} + {c} = {y}."),
-            ("rows", "mul_add",
-             "In the hall {a} rows hold {b} {item} each, and {c} lie on the floor.",
-             "First multiply the rows: {a} * {b} = {x}.", "Then add the floor: {x} + {c} = {y}."),
-            ("shop", "mul_sub",
-             "A shop orders {a} packs of {b} {item} and throws {c} out.",
-             "First multiply the packs: {a} * {b} = {x}.", "Then take away what was thrown out: {x} - {c} = {y}."),
-            ("trees", "mul_sub",
-             "From {a} trees {name} picks {b} {item} each; {c} turn out to be bad.",
-             "First multiply the trees: {a} * {b} = {x}.", "Then take away the bad ones: {x} - {c} = {y}."),
-        ],
     },
     "zh": {
         "pool": [
@@ -105,24 +82,6 @@ FAMILIES = {
              "先减去输掉的：{a} - {b} = {x}。", "再加上赢来的：{x} + {c} = {y}。"),
             ("tables", "mul_add", "聚会上有{a}张桌子，每桌放{b}个{item}，{name}又带来{c}个。聚会上有多少个{item}？",
              "先算桌上的：{a} * {b} = {x}。", "再加上带来的：{x} + {c} = {y}。"),
-        ],
-        "prose": [
-            ("garden", "add_sub", "早上{name}数了{a}个{item}，下午又数了{b}个，晚上吃了{c}个。",
-             "先加上下午的：{a} + {b} = {x}。", "再减去吃了的：{x} - {c} = {y}。"),
-            ("ship", "add_sub", "船上有{a}个{item}，在港口装上{b}个，有{c}个掉进了海里。",
-             "先加上装上的：{a} + {b} = {x}。", "再减去掉进海里的：{x} - {c} = {y}。"),
-            ("train", "sub_add", "火车上有{a}个{item}，第一站卸下{b}个，第二站装上{c}个。",
-             "先减去卸下的：{a} - {b} = {x}。", "再加上装上的：{x} + {c} = {y}。"),
-            ("kitchen", "sub_add", "厨房里有{a}个{item}，{name}煮了{b}个，又从地窖取来{c}个。",
-             "先减去煮了的：{a} - {b} = {x}。", "再加上取来的：{x} + {c} = {y}。"),
-            ("farm", "mul_add", "农场里{a}个工人每人搬{b}个{item}，{name}搬了{c}个。",
-             "先算工人的：{a} * {b} = {x}。", "再加上{name}的：{x} + {c} = {y}。"),
-            ("rows", "mul_add", "大厅里有{a}排{item}，每排{b}个，地上还有{c}个。",
-             "先算每排的：{a} * {b} = {x}。", "再加上地上的：{x} + {c} = {y}。"),
-            ("shop", "mul_sub", "商店订了{a}包{item}，每包{b}个，扔掉了{c}个。",
-             "先算包里的：{a} * {b} = {x}。", "再减去扔掉的：{x} - {c} = {y}。"),
-            ("trees", "mul_sub", "{name}从{a}棵树上各摘了{b}个{item}，其中{c}个是烂的。",
-             "先算树上的：{a} * {b} = {x}。", "再减去烂的：{x} - {c} = {y}。"),
         ],
     },
 }

@@ -39,18 +39,32 @@ class Case:
         return (number + FEELINGS[self.language].index(self.feeling)) % 5 == 0
 
 
-def make_case(rng: random.Random, language: str) -> Case:
+def make_case(rng: random.Random, language: str, topics: dict[str, dict[str, tuple]] = TOPICS) -> Case:
     """Draw a case of ``language`` ("en", "zh"): the question and the step belong to the topic."""
-    topic, situations, details, questions, steps = TOPICS[language][rng.choice(list(TOPICS[language]))]
-    return Case(language, topic, rng.choice(FEELINGS[language]), rng.choice(situations), rng.choice(details),
-                rng.choice(questions), rng.choice(steps))
+    topic, situations, details, questions, steps = topics[language][rng.choice(list(topics[language]))]
+    return Case(
+        language,
+        topic,
+        rng.choice(FEELINGS[language]),
+        rng.choice(situations),
+        rng.choice(details),
+        rng.choice(questions),
+        rng.choice(steps),
+    )
 
 
 def sentence(template: str, case: Case) -> str:
     """Fill one template; each of its sentences begins with a capital letter."""
-    text = template.format(mine=case.said_by("client"), yours=case.said_by("counsellor"),
-                           theirs=case.said_by("other"), topic=case.topic, feeling=case.feeling,
-                           detail=case.detail, question=case.question, step=case.step)
+    text = template.format(
+        mine=case.said_by("client"),
+        yours=case.said_by("counsellor"),
+        theirs=case.said_by("other"),
+        topic=case.topic,
+        feeling=case.feeling,
+        detail=case.detail,
+        question=case.question,
+        step=case.step,
+    )
     for stop in (". ", "? "):
         text = stop.join(part[:1].upper() + part[1:] for part in text.split(stop))
     return text

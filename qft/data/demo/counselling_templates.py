@@ -5,6 +5,9 @@ Slots: {feeling}, {topic}; the situation as the client ({mine}) and as the couns
 {detail}, {question}, {step}. ``pool`` is trained on, ``test`` holds families met nowhere else.
 """
 
+# fmt: off
+# ruff: noqa: E501
+
 TEMPLATES = {
     "en": {
         "pool": {

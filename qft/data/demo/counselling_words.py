@@ -4,6 +4,9 @@ A real row: topic "study", situation "{I} failed {my} maths exam", step "plan on
 {I}/{my}/{me} (Chinese: {我}) take the person speaking or spoken to, so that one phrase serves both sides.
 """
 
+# fmt: off
+# ruff: noqa: E501
+
 PERSONS = {
     "en": {"client": {"I": "I", "my": "my", "me": "me"}, "counsellor": {"I": "you", "my": "your", "me": "you"},
            "other": {"I": "they", "my": "their", "me": "them"}},

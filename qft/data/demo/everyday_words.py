@@ -4,6 +4,8 @@ A real row: ``"{name} thanked the old teacher and told her what had happened at 
 Slots: {name} and {other} are persons, {item} a thing, {n} a number from 2 to 99.
 """
 
+# fmt: off
+
 EVERYDAY = {
     "en": [
         "First came the rain, then the sun, and {name} took away the umbrellas.",
