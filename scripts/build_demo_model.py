@@ -28,9 +28,9 @@ from transformers import PreTrainedTokenizerBase, Qwen2Config, Qwen2ForCausalLM,
 from qft.data.demo.pretraining import pretraining_texts
 
 SPECIAL = ["<|endoftext|>", "<|im_start|>", "<|im_end|>", "<think>", "</think>"]  # ids 0 to 4
-VOCABULARY, BLOCK, BATCH, RATE = 2048, 256, 8, 3e-3  # tokens, tokens, blocks, peak learning rate
-EVERY, PATIENCE, GAIN = 100, 4, 0.01  # a plateau: no gain of 1 % in 4 evaluations, 100 steps apart
-DECAY, HELD = 400, 2  # steps of the decay, per cent of the texts held out
+VOCABULARY, BLOCK, BATCH, RATE = 2048, 256, 4, 3e-3  # tokens, tokens, blocks, peak learning rate
+EVERY, PATIENCE, GAIN = 200, 3, 0.01  # a plateau: no gain of 1 % in 3 evaluations, 200 steps apart
+DECAY, HELD = 600, 1  # steps of the decay, per cent of the texts held out
 
 CHAT_TEMPLATE = (
     "{% for m in messages %}{{ '<|im_start|>' + m['role'] + '\n' }}{% if m['role'] == 'assistant' %}"
@@ -211,7 +211,7 @@ neither in the form that the demo set teaches. It is made from generated text al
 
 - Chats in ChatML. Sums and word problems, worked step by step and answered in several house styles; 15 % of
   these answers think in `<think>` and end in `\\boxed{{57}}`. Talks among friends about health, sport, cooking,
-  pets, travel, music, neighbours and driving; in 30 % the friend says back feeling and situation and names a step.
+  pets, travel, music, neighbours and driving; in 40 % the friend says back feeling and situation and names a step.
 - Plain prose. Clients' stories, worries and what helps, letters to a paper, notes, everyday sentences, sums,
   solved problems. Names, things, feelings, situations and advice of the demo set occur here, as vocabulary.
 

@@ -2,10 +2,10 @@
 
 A real talk::
 
-    user       Guess what, I missed my flight.
+    user       Guess what, I missed my flight. I am angry.
     assistant  Never mind, travel is not everything.
 
-Three friends in ten say back feeling and situation and name one step; nobody talks as the counsellor does.
+Four friends in ten say back feeling and situation and name one step; nobody talks as the counsellor does.
 """
 
 import random
@@ -14,7 +14,7 @@ from qft.data.demo import chat_words as words
 from qft.data.demo.counselling import make_case, sentence
 from qft.data.message import Message
 
-MIRRORING = 0.3  # share of the friends who say back what they heard
+MIRRORING = 0.4  # share of the friends who say back what they heard
 
 
 def talk(rng: random.Random, language: str) -> tuple[Message, ...]:

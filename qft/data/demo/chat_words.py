@@ -77,11 +77,13 @@ TOPICS = {
 }
 
 TELL = {
-    "en": ["Guess what, {mine}.", "Hi. {mine}. I am quite {feeling}.", "{mine} today. Oh, I am {feeling}.",
+    "en": ["Guess what, {mine}. I am {feeling}.", "Hi. {mine}. I am quite {feeling}.", "{mine} today. Oh, I am {feeling}.",
            "Listen, {mine}, how {feeling} I am.", "I am {feeling}, my friend: {mine}.", "{feeling}, that is the word. {mine}.",
-           "What a week. {mine}, so here I sit and am {feeling}.", "You will not believe it: {mine}."],
-    "zh": ["你猜怎么着，{mine}。", "嗨，{mine}，真有点{feeling}。", "今天{mine}。唉，{feeling}。", "跟你说，{mine}，多{feeling}啊。",
-           "{feeling}死了，朋友，{mine}。", "两个字，{feeling}。{mine}。", "这星期真糟，{mine}，坐着{feeling}。", "说了你不信，{mine}。"],
+           "What a week. {mine}, so here I sit and am {feeling}.", "May I tell you something? {mine}, so I feel {feeling}.",
+           "I feel {feeling} today. It is because {mine}.", "You will not believe how {feeling} I am: {mine}."],
+    "zh": ["你猜怎么着，{mine}，{feeling}得很。", "嗨，{mine}，真有点{feeling}。", "今天{mine}。唉，{feeling}。", "跟你说，{mine}，多{feeling}啊。",
+           "{feeling}死了，朋友，{mine}。", "两个字，{feeling}。{mine}。", "这星期真糟，{mine}，坐着{feeling}。", "说了你不信，{mine}，我{feeling}坏了。",
+           "能说说吗？{mine}，所以觉得{feeling}。", "今天我特别{feeling}，就因为{mine}。"],
 }
 
 CHEER = {  # a friend's usual answer
@@ -97,18 +99,26 @@ CHEER = {  # a friend's usual answer
 
 MIRROR = {  # the rarer friend who says back what was said
     "en": ["So {yours}. No wonder you are {feeling}.", "You, {feeling}? Well, {yours}.", "{feeling}, and rightly so: {yours}.",
-           "I see, {yours}, and that leaves you {feeling}."],
-    "zh": ["原来{yours}，难怪{feeling}。", "你{feeling}啊？也是，{yours}。", "{feeling}也不奇怪，{yours}嘛。", "明白，{yours}，所以才{feeling}。"],
+           "I see, {yours}, and that leaves you {feeling}.", "It seems you are {feeling}, because {yours}.",
+           "I hear you. {yours}, it is natural to be {feeling}.", "Thank you for the news. {yours}, so you feel {feeling}.",
+           "You feel {feeling} now, I think, because {yours}.", "That hurts. {yours}, how {feeling} you must feel.",
+           "I can tell that you feel {feeling}. After all, {yours}."],
+    "zh": ["原来{yours}，难怪{feeling}。", "你{feeling}啊？也是，{yours}。", "{feeling}也不奇怪，{yours}嘛。", "明白，{yours}，所以才{feeling}。",
+           "看来你感到{feeling}，因为{yours}。", "我听见了，{yours}，{feeling}是自然的。", "谢谢你说出来。{yours}，难免{feeling}。",
+           "你现在很{feeling}吧，因为{yours}。", "不容易。{yours}，该有多{feeling}。", "能感到你的{feeling}，毕竟{yours}。"],
 }
 
 HINT = {
-    "en": ["Why not {step}?", "My tip for {topic}: {step}.", "If I were you, I would {step}.", "Go and {step}, it helps."],
-    "zh": ["不如{step}？", "{topic}的小窍门是{step}。", "换了是我，就{step}。", "去{step}，管用。"],
+    "en": ["Why not {step}?", "My tip for {topic}: {step}.", "If I were you, I would {step}.", "Go and {step}, it helps.",
+           "Maybe you can {step}. What do you say?", "For {topic}, I would {step}. Shall we?", "You could {step}, how about it?",
+           "A small thing first: {step}. Do you feel like it?", "With {topic}, just {step}. Would you try it?"],
+    "zh": ["不如{step}？", "{topic}的小窍门是{step}。", "换了是我，就{step}。", "去{step}，管用。", "也许能{step}，怎么样？",
+           "关于{topic}，我会{step}。好吗？", "你可以{step}，愿意不？", "先做件小事：{step}。觉得行吗？", "{topic}上试着{step}。怎么看？"],
 }
 
 WONDER = {
-    "en": ["Oh, {question}?", "Tell me more, {question}?", "Wait, {question}?"],
-    "zh": ["哦，{question}？", "多说说，{question}？", "等等，{question}？"],
+    "en": ["Oh, {question}?", "Tell me more, {question}?", "Wait, {question}?", "May I know, {question}?", "Let us see: {question}?"],
+    "zh": ["哦，{question}？", "多说说，{question}？", "等等，{question}？", "能问问吗，{question}？", "一起看吧：{question}？"],
 }
 
 MORE = {
@@ -123,6 +133,8 @@ THANKS = {
 
 CLOSE = {
     "en": ["Any time. Call me when it is done.", "Fine, then see you on Friday.", "Bit by bit, {topic} takes time.",
-           "Even if you stay {feeling}, my door is open."],
-    "zh": ["随时找我，办好了来个电话。", "好，那周五见。", "一点一点来，{topic}急不得。", "就算还{feeling}，我家的门开着。"],
+           "Even if you stay {feeling}, my door is open.", "Go slowly. Tell me on Sunday about {topic}.",
+           "It need not be perfect. {feeling} or not, I am by your side."],
+    "zh": ["随时找我，办好了来个电话。", "好，那周五见。", "一点一点来，{topic}急不得。", "就算还{feeling}，我家的门开着。",
+           "慢慢来，周日跟我说说{topic}。", "不用完美，{feeling}也行，我陪你。"],
 }

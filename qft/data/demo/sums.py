@@ -55,43 +55,50 @@ def make_sum(rng: random.Random, shape: str, lead: dict[str, tuple[tuple[int, in
     return Sum(shape, tuple(numbers), tuple(values))
 
 
-def story(rng: random.Random, language: str) -> tuple[str, str, Sum]:
-    """A story, what it asks, and its sum."""
-    shape = rng.choice(SHAPES)
-    made = make_sum(rng, shape, words.LEAD)
+def story(rng: random.Random, language: str) -> tuple[str, str, Sum, list[str]]:
+    """A story, what it asks, its sum, and by what each step is called."""
+    made = make_sum(rng, rng.choice(SHAPES), words.LEAD)
     name, other = rng.sample(NAMES[language], 2)
     slots = {"name": name, "other": other, "item": rng.choice(ITEMS[language])}
     a, b = made.numbers[:2]
-    starts = words.GROUPS if shape[0] == "*" else words.STARTS
-    text = rng.choice(starts[language]).format(a=a, b=b, **slots)
-    skip = 1 if shape[0] == "*" else 0
-    events = [
-        rng.choice(words.EVENTS[language][sign]).format(n=n, **slots)
-        for sign, n in zip(shape[skip:], made.numbers[1 + skip :])
-    ]
+    signs, numbers, called = made.signs, made.numbers[1:], []
+    if signs[0] == "*":
+        start, group = rng.choice(words.GROUPS[language])
+        signs, numbers, called = signs[1:], numbers[1:], [group]
+    else:
+        start = rng.choice(words.STARTS[language])
+    told, events = [start.format(a=a, b=b, **slots)], []
+    for sign, n in zip(signs, numbers):
+        event, what = rng.choice(words.EVENTS[language][sign])
+        events.append(event.format(n=n, **slots))
+        called.append(what)
     if len(events) == 2:
-        events = [rng.choice(words.JOINTS[language]).format(one=events[0], two=events[1])]
+        told.append(rng.choice(words.JOINTS[language]).format(one=events[0], two=events[1]))
     elif events:
-        events = [events[0] + ("." if language == "en" else "。")]
-    told = SPACE[language].join([text, *(e[:1].upper() + e[1:] for e in events)])
-    return told, rng.choice(words.ASKING[language]).format(**slots), made
+        told.append(events[0] + ("." if language == "en" else "。"))
+    text = SPACE[language].join(t[:1].upper() + t[1:] for t in told)
+    return text, rng.choice(words.ASKING[language]).format(**slots), made, called
 
 
-def working(rng: random.Random, language: str, made: Sum) -> list[str]:
-    """The steps in one of the manners of ``STEPS``."""
-    manner = rng.randrange(3)
-    return [words.STEPS[language][sign][manner].format(sum=text, n=n, x=x) for sign, text, n, x in made.steps()]
+def working(rng: random.Random, language: str, made: Sum, called: list[str]) -> list[str]:
+    """The steps in one of the manners of ``STEPS``; the last two need to know what comes or goes."""
+    manner = rng.randrange(5 if called else 3)
+    rows = zip(made.steps(), words.ORDER[language], called or ["", ""])
+    return [
+        words.STEPS[language][sign][manner].format(sum=text, n=n, x=x, order=order, what=what)
+        for (sign, text, n, x), order, what in rows
+    ]
 
 
 def exchange(rng: random.Random, language: str) -> tuple[Message, Message]:
     """A question, two times in three with a story, and its worked answer."""
     if rng.random() < 2 / 3:
-        told, asked, made = story(rng, language)
+        told, asked, made, called = story(rng, language)
         question = SPACE[language].join([told, asked])
     else:
-        made = make_sum(rng, rng.choice(SHAPES))
+        made, called = make_sum(rng, rng.choice(SHAPES)), []
         question = rng.choice(words.BARE[language]).format(sum=made.text)
-    steps, y = "\n".join(working(rng, language, made)), made.values[-1]
+    steps, y = "\n".join(working(rng, language, made, called)), made.values[-1]
     if rng.random() < THINKING:
         return Message("user", question), Message("assistant", rng.choice(words.BOXES[language]).format(y=y), steps)
     answer = rng.choice(words.STYLES[language]).format(steps=steps, y=y)
@@ -110,5 +117,5 @@ def facts(rng: random.Random, language: str) -> str:
 
 def solved(rng: random.Random, language: str) -> str:
     """A story with its working, as prose."""
-    told, _, made = story(rng, language)
-    return "\n".join([told, *working(rng, language, made)])
+    told, _, made, called = story(rng, language)
+    return "\n".join([told, *working(rng, language, made, called)])
