@@ -1,8 +1,8 @@
 """Pre-train the demo model: a Qwen2 causal LM of about one million parameters, and its own tokenizer.
 
-    python scripts/build_demo_model.py --out qft/models/demo --seed 0 --steps 2400 --threads 1
+    python scripts/build_demo_model.py --out qft/models/demo --seed 0 --threads 2
 
-Corpus: ``qft.data.demo.prose.pretraining_texts``. The weights are the same for the same seed, number of
+Corpus: ``qft.data.demo.pretraining.pretraining_texts``. The weights are the same for the same seed, number of
 threads and library versions; only ``--minutes``, a safety cap, can cut a run short and change them.
 """
 
@@ -25,12 +25,12 @@ from tokenizers.models import BPE
 from tokenizers.pre_tokenizers import ByteLevel
 from transformers import PreTrainedTokenizerBase, Qwen2Config, Qwen2ForCausalLM, Qwen2Tokenizer
 
-from qft.data.datasets.demo import load
-from qft.data.demo.prose import pretraining_texts
+from qft.data.demo.pretraining import pretraining_texts
 
 SPECIAL = ["<|endoftext|>", "<|im_start|>", "<|im_end|>", "<think>", "</think>"]  # ids 0 to 4
-VOCABULARY, BLOCK, BATCH, RATE = 2048, 256, 8, 3e-3  # tokens, tokens, blocks, peak learning rate
-EVERY, PATIENCE, GAIN, DECAY = 100, 3, 0.005, 300  # steps, evaluations, relative gain, steps
+VOCABULARY, BLOCK, BATCH, RATE = 2048, 256, 4, 3e-3  # tokens, tokens, blocks, peak learning rate
+EVERY, PATIENCE, GAIN = 200, 3, 0.01  # a plateau: no gain of 1 % in 3 evaluations, 200 steps apart
+DECAY, HELD = 600, 1  # steps of the decay, per cent of the texts held out
 
 CHAT_TEMPLATE = (
     "{% for m in messages %}{{ '<|im_start|>' + m['role'] + '\n' }}{% if m['role'] == 'assistant' %}"
@@ -47,7 +47,7 @@ class Outcome:
     steps: int
     train_loss: float
     validation_loss: float
-    best_before_decay: float
+    before_decay: float
     reason: str
     minutes: float
 
@@ -135,9 +135,9 @@ def pretrain(
     groups = [{"params": decayed, "weight_decay": 0.1}, {"params": others, "weight_decay": 0.0}]
     optimizer = torch.optim.AdamW(groups, lr=RATE, betas=(0.9, 0.95))
     order, rng, began = [], random.Random(f"order-{seed}"), time.monotonic()
-    best, since, recent = math.inf, 0, []
+    best, since, recent = math.inf, 0, []  # best: the loss at the last gain
     last, reason = steps, f"the limit of {steps} steps"  # the step at which the decay ends
-    step = 0
+    step, before = 0, math.nan
     while step < last:
         if len(order) < BATCH:
             order = rng.sample(range(len(train)), len(train))
@@ -156,26 +156,29 @@ def pretrain(
             continue
         held_loss, spent = evaluate(model, held), (time.monotonic() - began) / 60
         say(
-            f"step {step:5d}/{last}  lr {rate:.1e}  train {sum(recent) / len(recent):.4f}  held-out {held_loss:.4f}  {spent:.1f} min"
+            f"step {step:5d}/{last}  lr {rate:.1e}  train {sum(recent) / len(recent):.4f}  "
+            f"held-out {held_loss:.4f}  {spent:.1f} min"
         )
         if step > last - DECAY:
             continue  # the decay has begun; it runs to its end
-        since = 0 if held_loss < best * (1 - GAIN) else since + 1
-        best = min(best, held_loss)
+        if held_loss < best * (1 - GAIN):
+            best, since = held_loss, 0
+        else:
+            since += 1
         if since >= PATIENCE:
             reason = f"a plateau at step {step}"
         elif spent > minutes:
             reason = f"the limit of {minutes} minutes at step {step}"
         else:
             continue
-        last = step + min(DECAY, last - step)
+        before, last = held_loss, step + min(DECAY, last - step)
         say(f"{reason}; the rate now falls to zero over {last - step} steps")
     return Outcome(
-        step, sum(recent) / len(recent), evaluate(model, held), best, reason, (time.monotonic() - began) / 60
+        step, sum(recent) / len(recent), evaluate(model, held), before, reason, (time.monotonic() - began) / 60
     )
 
 
-def card(outcome: Outcome, args: argparse.Namespace, texts: int, tokens: int, parameters: int) -> str:
+def card(outcome: Outcome, args: argparse.Namespace, texts: int, tokens: int, chats: float, parameters: int) -> str:
     """The README of the model."""
     seen = outcome.steps * BATCH * BLOCK
     return f"""---
@@ -186,45 +189,40 @@ pipeline_tag: text-generation
 
 # The demo model of qft
 
-A small base model for trying out fine-tuning in minutes on a CPU. It knows the language of the demo set,
-not its answers. It is made from generated text alone; the same weights come from
-`scripts/build_demo_model.py --seed {args.seed} --threads {args.threads} --steps {outcome.steps}`.
+A small base model for trying out fine-tuning in minutes on a CPU: it can chat and reckon a little, and does
+neither in the form that the demo set teaches. It is made from generated text alone; the same weights come from
+
+    python scripts/build_demo_model.py --seed {args.seed} --threads {args.threads} --steps {outcome.steps}
 
 | | |
 |---|---|
 | Architecture | Qwen2: hidden 128, 4 layers, 4 heads, 2 key/value heads, MLP 352, tied embeddings, context 512 |
 | Parameters | {parameters:,}, stored as float32 |
-| Tokenizer | byte-level BPE, {VOCABULARY} tokens, trained on the pre-training texts and the users' turns of the fine-tuning pool; digits stand alone |
-| Corpus | {texts:,} generated texts in English and Chinese, {tokens:,} tokens; 3 % of the texts held out |
+| Tokenizer | byte-level BPE, {VOCABULARY} tokens, trained on the same texts; digits stand alone |
+| Corpus | {texts:,} generated texts in English and Chinese, {tokens:,} tokens, {chats:.0%} of them in chats; {HELD} % of the texts held out |
 | Training | {outcome.steps:,} steps of {BATCH} x {BLOCK} tokens ({seen:,} tokens, {seen / tokens:.1f} passes), AdamW, peak rate {RATE} |
-| Stopped by | {outcome.reason}, then the decay to zero |
-| Plateau would be | no gain of {GAIN:.1%} in the held-out loss in {PATIENCE} evaluations, {EVERY} steps apart; best before the decay {outcome.best_before_decay:.4f} |
+| Stopped by | {outcome.reason}, held-out loss {outcome.before_decay:.4f}; then {DECAY} steps of decay to zero |
+| A plateau | is no gain of {GAIN:.0%} in the held-out loss in {PATIENCE} evaluations, {EVERY} steps apart, at the constant peak rate |
 | Final loss | training {outcome.train_loss:.4f}, held-out {outcome.validation_loss:.4f} nats a token |
 | Time | {outcome.minutes:.1f} minutes on {args.threads} CPU thread(s), torch {torch.__version__.split("+")[0]}, transformers {transformers.__version__} |
 | Licence | Apache-2.0 |
 
 ## What it has seen
 
-Clients' stories in the first person, prose about worries and what helps, sums of numbers, word problems
-solved step by step, readers' letters with the answer of a paper, notes, and everyday sentences. The names,
-situations, feelings and advice of the demo set occur as vocabulary, in other sentences.
-
-So that a few thousand trainable parameters can teach it a format, some of this is close in kind:
-
-- problems with solutions, and letters with answers, stand on two pages marked by `<|im_start|>`, a heading
-  such as "Lily" or "pens", the text, `<|im_end|>`: the chat markers, in another use;
-- `<think>` and `</think>` enclose a thought before an unrelated text; no problem is solved in them;
-- solutions have steps of the same kind ("First add ...", "Then take away ...") and end plainly or in
-  `\\mathbf{{57}}`, `\\underline{{57}}`, `\\framebox{{57}}` and the like.
+- Chats in ChatML. Sums and word problems, worked step by step and answered in several house styles; 15 % of
+  these answers think in `<think>` and end in `\\boxed{{57}}`. Talks among friends about health, sport, cooking,
+  pets, travel, music, neighbours and driving; in 40 % the friend says back feeling and situation and names a step.
+- Plain prose. Clients' stories, worries and what helps, letters to a paper, notes, everyday sentences, sums,
+  solved problems. Names, things, feelings, situations and advice of the demo set occur here, as vocabulary.
 
 ## What it has not seen
 
-The roles "user" and "assistant", a reply template of the counsellor, a talk of more than one exchange, a
-thought before an answer, `\\boxed`, any word problem of the families used for fine-tuning or for the test, and
-any word problem led by a number that leads one of the test; single sums such as "74 + 13 = 87." do cover
-those numbers.
+- Any text or template of a question, step or reply of the set for fine-tuning or of its test.
+- A chat about one of the set's situations, or a reply in the counsellor's words.
+- A word problem of the set's families, or one led by a number that leads one of them with the same first
+  operation. Sums without a story do cover all numbers up to about 150.
 
-It answers nothing sensibly outside the demo set. It is no counsellor.
+It answers nothing sensibly outside its templates. It is no counsellor.
 """
 
 
@@ -240,13 +238,13 @@ def main() -> None:
     torch.use_deterministic_algorithms(True)
 
     texts = pretraining_texts(args.seed)
-    pool = [m.content for s in load().pool for m in s.messages if m.role == "user"]
-    tokenizer = train_tokenizer(texts + pool)
-    cut = len(texts) * 3 // 100
+    tokenizer = train_tokenizer(texts)
+    cut = len(texts) * HELD // 100
     held, train = pack(tokenizer, texts[:cut]), pack(tokenizer, texts[cut:])
     model = new_model(args.seed)
     parameters = sum(p.numel() for p in model.parameters())
-    say(f"{len(texts)} texts, {train.numel()} + {held.numel()} tokens, {parameters} parameters")
+    chats = pack(tokenizer, [t for t in texts if "<|im_start|>" in t]).numel() / (train.numel() + held.numel())
+    say(f"{len(texts)} texts, {train.numel()} + {held.numel()} tokens, {chats:.0%} in chats, {parameters} parameters")
     outcome = pretrain(model, train, held, args.steps, args.minutes, args.seed)
 
     args.out.parent.mkdir(parents=True, exist_ok=True)
@@ -254,7 +252,8 @@ def main() -> None:
     try:
         model.save_pretrained(fresh)
         tokenizer.save_pretrained(fresh)
-        (fresh / "README.md").write_text(card(outcome, args, len(texts), train.numel(), parameters), encoding="utf-8")
+        readme = card(outcome, args, len(texts), train.numel(), chats, parameters)
+        (fresh / "README.md").write_text(readme, encoding="utf-8")
         fresh.chmod(0o755)  # mkdtemp gives 0700, safetensors 0600
         (fresh / "model.safetensors").chmod(0o644)
         if args.out.exists():

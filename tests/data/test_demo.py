@@ -6,14 +6,19 @@ from pathlib import Path
 import pytest
 
 from qft.data.datasets.demo import CELLS, load
-from qft.data.demo.arithmetic import APPLY
+from qft.data.demo.arithmetic import ANSWERS, APPLY
+from qft.data.demo.arithmetic import LEAD as LEAD_OF_SET
 from qft.data.demo.arithmetic_words import FAMILIES
+from qft.data.demo.chat_words import TOPICS as TOPICS_OF_CHATS
 from qft.data.demo.counselling_templates import TEMPLATES
-from qft.data.demo.prose import pretraining_texts
+from qft.data.demo.counselling_words import FEELINGS, PERSONS, TOPICS
+from qft.data.demo.pretraining import chatml, pretraining_texts
+from qft.data.demo.sums_words import LEAD
 from qft.errors import QftError
 
 MODEL = Path(__file__).parents[2] / "qft" / "models" / "demo"
-FINGERPRINT = "6f2bfcf8fddbeb0388c96e6c44d3aa06f0f5caa0d13c048749e99c06f4b6f114"  # of load() as a whole; a change of the set needs a new demo model
+# of load() as a whole; a change of the set needs a new demo model
+FINGERPRINT = "6f2bfcf8fddbeb0388c96e6c44d3aa06f0f5caa0d13c048749e99c06f4b6f114"
 SLOTS = re.compile(r"\{\w+\}")
 
 
@@ -73,10 +78,9 @@ def test_test_set_is_apart_from_the_pool(source):
 
 def test_families_are_apart():
     for language in ("en", "zh"):
-        names = [{family[0] for family in FAMILIES[language][part]} for part in ("pool", "test", "prose")]
-        questions = [{family[2] for family in FAMILIES[language][part]} for part in ("pool", "test", "prose")]
-        for parts in (names, questions):
-            assert not (parts[0] & parts[1] or parts[0] & parts[2] or parts[1] & parts[2])
+        for column in (0, 2):  # name, question
+            pool, test = ({family[column] for family in FAMILIES[language][part]} for part in ("pool", "test"))
+            assert not pool & test
         for place, pool in TEMPLATES[language]["pool"].items():
             assert not set(pool) & set(TEMPLATES[language]["test"][place])
 
@@ -100,8 +104,6 @@ def test_sums_are_right(source):
 
 
 def test_answers_reflect_the_client(source):
-    from qft.data.demo.counselling_words import FEELINGS
-
     for s in source.pool + source.test:
         task, language = cell(s)
         if task == "talk":
@@ -109,30 +111,52 @@ def test_answers_reflect_the_client(source):
             assert len(named) == 1 and named[0] in s.messages[1].content
 
 
-def test_pretraining_is_apart(source, texts):
-    assert len(texts) == len(set(texts)) > 10_000
+def test_no_text_of_fine_tuning_is_in_pretraining(source, texts):
+    assert len(texts) == len(set(texts)) > 40_000
     blob = "\n".join(texts)
-    # Declared in the model card: the markers occur, but as page and aside marks and never as in a chat.
-    for mark in ("\\boxed", "<|im_start|>user", "<|im_start|>assistant", "<|endoftext|>"):
-        assert mark not in blob
-    assert not [t for t in texts if "<think>" in t and ("<|im_start|>" in t or not t.startswith("<think>"))]
     told = {m.content for s in source.pool + source.test for m in s.messages}
     told |= {m.reasoning for s in source.pool + source.test for m in s.messages if m.reasoning}
-    assert not told & set(texts)
-    for s in source.test:
-        assert not [m.content for m in s.messages if m.content in blob]
+    assert not [text for text in told if text in blob]
 
 
 def test_no_template_of_fine_tuning_is_in_pretraining(texts):
     blob = "\n".join(texts).lower()
     for language in ("en", "zh"):
+        templates = [ANSWERS[language].replace("{{", "{").replace("}}", "}")]
         for part in ("pool", "test"):
-            templates = [t for place in TEMPLATES[language][part].values() for t in place]
-            templates += [question for _, _, question, _, _ in FAMILIES[language][part]]
-            for template in templates:
-                # The longest fixed piece stands for the template; a short one is an ordinary phrase.
-                piece = max(SLOTS.split(template), key=len).strip().lower()
-                assert len(piece) < (12 if language == "en" else 5) or piece not in blob, piece
+            templates += [t for place in TEMPLATES[language][part].values() for t in place]
+            templates += [text for family in FAMILIES[language][part] for text in family[2:]]
+        for template in templates:
+            # The longest fixed piece stands for the template; a short one is an ordinary phrase.
+            piece = max(SLOTS.split(template), key=len).strip().lower()
+            assert len(piece) < (12 if language == "en" else 5) or piece not in blob, piece
+
+
+def test_chats_are_most_of_pretraining_and_of_other_things(texts):
+    chats = [t for t in texts if "<|im_start|>" in t]
+    assert sum(map(len, chats)) > sum(map(len, texts)) / 2
+    sums = [t for t in chats if re.search(r"assistant\n[^<]*\d|<think>", t)]
+    thoughts = [t for t in sums if "<think>" in t]
+    assert thoughts == [t for t in texts if "<think>" in t] == [t for t in texts if "\\boxed" in t]
+    assert 0.12 < len(thoughts) / len(sums) < 0.18
+    blob = "\n".join(chats)
+    for language in ("en", "zh"):
+        assert not TOPICS[language].keys() & TOPICS_OF_CHATS[language].keys()
+        for _, situations, details, _, steps in TOPICS[language].values():
+            said = [s.format(**person) for s in situations for person in PERSONS[language].values()]
+            assert not [phrase for phrase in said + details + steps if phrase in blob]
+
+
+def test_problems_of_pretraining_have_other_leading_numbers():
+    for part in LEAD_OF_SET.values():
+        for sign, (least, most) in part.items():
+            assert not [n for low, high in LEAD[sign] for n in range(low, high + 1) if least <= n <= most]
+
+
+def test_sums_of_pretraining_are_right(texts):
+    found = re.findall(r"(?<![-+*\d] )\b(\d+) ([-+*]) (\d+) = (\d+)", "\n".join(texts))
+    assert len(found) > 40_000
+    assert not [row for row in found if APPLY[row[1]](int(row[0]), int(row[2])) != int(row[3])]
 
 
 def test_the_shipped_model_reads_every_sample_in_200_tokens(source):
@@ -141,6 +165,7 @@ def test_the_shipped_model_reads_every_sample_in_200_tokens(source):
     assert [tokenizer.convert_tokens_to_ids(t) for t in ("<|endoftext|>", "<|im_start|>", "<|im_end|>")] == [0, 1, 2]
     for s in source.pool + source.test:
         turns = [{"role": m.role, "content": m.text} for m in s.messages]
+        assert tokenizer.apply_chat_template(turns, tokenize=False) == chatml(s.messages)
         read = tokenizer.apply_chat_template(turns, return_dict=True, return_assistant_tokens_mask=True)
         assert len(read["input_ids"]) <= 200, s.id
         answered = [i for i, mine in zip(read["input_ids"], read["assistant_masks"], strict=True) if mine]

@@ -13,7 +13,7 @@ import random
 from qft.data.datasets.base import Source, parse_rows
 from qft.data.demo.arithmetic import make_problem
 from qft.data.demo.counselling import make_dialogue
-from qft.data.message import Sample
+from qft.data.message import Message, Sample
 from qft.errors import QftError
 
 EXAMPLE: dict[str, str] = {}  # generated: there is nothing to read
@@ -39,6 +39,7 @@ def _generate(part: str, size: int, prefix: str) -> list[Sample]:
     while len(samples) < size:
         k = len(samples)
         task, language = CELLS[k % len(CELLS)]
+        messages: tuple[Message, ...]
         if task == "math":
             messages = make_problem(rng, language, part).messages()
         else:

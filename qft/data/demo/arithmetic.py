@@ -22,7 +22,6 @@ APPLY = {"+": operator.add, "-": operator.sub, "*": operator.mul}
 LEAD = {
     "pool": {"+": (15, 59), "-": (32, 59), "*": (2, 9)},
     "test": {"+": (61, 79), "-": (61, 79), "*": (11, 14)},
-    "prose": {"+": (15, 59), "-": (32, 59), "*": (2, 9)},
 }
 
 
@@ -45,7 +44,7 @@ class Problem:
 
 
 def make_problem(rng: random.Random, language: str, part: str) -> Problem:
-    """Draw one problem of ``language`` ("en", "zh") from the families of ``part`` ("pool", "test", "prose")."""
+    """Draw one problem of ``language`` ("en", "zh") from the families of ``part`` ("pool", "test")."""
     family, shape, question, first, second = rng.choice(FAMILIES[language][part])
     one, two = SHAPES[shape]
     a = rng.randint(*LEAD[part][one])

@@ -39,9 +39,9 @@ class Case:
         return (number + FEELINGS[self.language].index(self.feeling)) % 5 == 0
 
 
-def make_case(rng: random.Random, language: str) -> Case:
+def make_case(rng: random.Random, language: str, topics: dict[str, dict[str, tuple]] = TOPICS) -> Case:
     """Draw a case of ``language`` ("en", "zh"): the question and the step belong to the topic."""
-    topic, situations, details, questions, steps = TOPICS[language][rng.choice(list(TOPICS[language]))]
+    topic, situations, details, questions, steps = topics[language][rng.choice(list(topics[language]))]
     return Case(
         language,
         topic,
