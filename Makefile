@@ -1,6 +1,7 @@
 # Two commands on a fresh machine: `make demo` and `make test`. Needs python3, make and pip only.
 PYTHON ?= python3
 BIN := .venv/bin
+WORKERS ?= 2
 PIP := $(BIN)/python -m pip install --disable-pip-version-check -q -c constraints.txt
 
 .DEFAULT_GOAL := help
@@ -26,7 +27,7 @@ demo: install ## train and evaluate on the embedded defaults, print scores and w
 	$(BIN)/qft eval run=outputs/demo evaluation.baseline=true
 
 test: .venv/tested ## run the tests
-	$(BIN)/python -m pytest -q
+	$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadgroup
 
 lint: .venv/tested ## style, types and who may import whom
 	$(BIN)/ruff check .

@@ -11,6 +11,9 @@ from program import qft
 TRAIN = ["train", "n=20", "run=r", "trainer.batch_size=4", "trainer.max_steps=6", "trainer.eval_every=2"]
 EVAL = ["eval", "run=outputs/r", "evaluation.limit=6", "evaluation.batch_size=4", "evaluation.max_new_tokens=12"]
 
+# one worker, or each would make the shared directory again
+pytestmark = pytest.mark.xdist_group("end_to_end")
+
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Path:

@@ -10,6 +10,9 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 
+# one worker, or each would make the shared directory again
+pytestmark = pytest.mark.xdist_group("wheel")
+
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:

@@ -1,6 +1,7 @@
 """What every adapter of ours must do, on three model families. Methods are found by the walk of qft.adapters."""
 
 import copy
+import itertools
 import pickle
 from dataclasses import fields
 from pathlib import Path
@@ -53,19 +54,24 @@ pytestmark = pytest.mark.filterwarnings(
 )
 
 
-@pytest.fixture(params=CASES)
-def case(request):
-    return request.param
+DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 
 
-@pytest.fixture(params=tiny.CONFIGS)
-def family(request):
-    return request.param
-
-
-@pytest.fixture(params=[torch.float32, torch.bfloat16], ids=["float32", "bfloat16"])
-def dtype(request):
-    return request.param
+def pytest_generate_tests(metafunc):
+    """Every method on every family and dtype; a method with switches set on one family in float32 only."""
+    marks = metafunc.definition.iter_markers("parametrize")
+    taken = {name.strip() for mark in marks for name in mark.args[0].split(",")}
+    names = [n for n in ("case", "family", "dtype") if n in metafunc.fixturenames and n not in taken]
+    rows = []
+    for case, family, dtype in itertools.product(CASES, tiny.CONFIGS, DTYPES):
+        if CASES[case][1] and "case" in names and (family, dtype) != ("qwen2", "float32"):
+            continue
+        row = {"case": case, "family": family, "dtype": dtype}
+        rows.append(tuple(row[n] for n in names))
+    if names:
+        rows = list(dict.fromkeys(rows))
+        values = [tuple(DTYPES.get(v, v) for v in row) for row in rows]
+        metafunc.parametrize(names, values, ids=["-".join(row) for row in rows])
 
 
 def wraps_blocks(case):
