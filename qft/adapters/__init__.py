@@ -3,7 +3,8 @@
 import importlib
 import pkgutil
 
-from qft.adapters.base import QftConfig, QftLayer, QftTuner
+from qft.adapters.base import QftConfig, QftTuner
+from qft.adapters.layer import QftLayer
 
 METHODS: dict[str, type[QftConfig]] = {}
 for _module in sorted(m.name for m in pkgutil.iter_modules(__path__)):

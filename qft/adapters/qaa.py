@@ -25,8 +25,9 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from qft.adapters.about import About
-from qft.adapters.base import QftConfig, own_modules
+from qft.adapters.base import QftConfig
 from qft.adapters.delta import Delta
+from qft.adapters.targets import own_modules
 from qft.errors import QftError, nearest
 from qft.quantum.backends.base import Backend
 from qft.quantum.backends.statevector import Statevector

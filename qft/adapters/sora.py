@@ -18,8 +18,9 @@ import torch
 from torch import Tensor, nn
 
 from qft.adapters.about import About
-from qft.adapters.base import QftConfig, QftLayer
+from qft.adapters.base import QftConfig
 from qft.adapters.delta import Delta
+from qft.adapters.layer import QftLayer
 from qft.errors import QftError
 
 

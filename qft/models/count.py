@@ -8,7 +8,8 @@ from peft import PeftModel
 from peft.tuners.tuners_utils import BaseTunerLayer
 from torch import nn
 
-from qft.adapters.base import QftConfig, default_targets, linears
+from qft.adapters.base import QftConfig
+from qft.adapters.targets import default_targets, linears
 from qft.models.load import Spec, inject, meta_base, trains_whole
 
 LORA_RANK = 4  # what the papers compare with

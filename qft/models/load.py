@@ -12,7 +12,9 @@ from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, PreTra
 
 import qft
 import qft.adapters
-from qft.adapters.base import QftConfig, QftLayer, default_targets
+from qft.adapters.base import QftConfig
+from qft.adapters.layer import QftLayer
+from qft.adapters.targets import default_targets
 from qft.config import build
 from qft.data.hub import unreachable_because
 from qft.errors import QftError

@@ -16,7 +16,8 @@ from torch.utils.data import Dataset
 from transformers import DataCollatorForSeq2Seq, Trainer, TrainingArguments
 from transformers.trainer_callback import PrinterCallback, ProgressCallback
 
-from qft.adapters.base import QftConfig, QftLayer
+from qft.adapters.base import QftConfig
+from qft.adapters.layer import QftLayer
 from qft.config import TrainerConfig
 from qft.errors import QftError, nearest
 from qft.quantum.backends.base import Backend

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from omegaconf import OmegaConf
 
-from qft.adapters.base import default_targets
+from qft.adapters.targets import default_targets
 from qft.models.count import count
 from qft.models.load import meta_base
 

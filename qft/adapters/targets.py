@@ -1,0 +1,76 @@
+"""Which layers of a model are adapted: found by looking at the model, not by a table of families."""
+
+from typing import TYPE_CHECKING, Any
+
+from peft.tuners.tuners_utils import BaseTuner, BaseTunerLayer
+from torch import nn
+
+from qft.errors import QftError, nearest
+
+if TYPE_CHECKING:
+    from qft.adapters.base import QftConfig
+
+# query and value projections under the names model families give them
+QUERY_VALUE = (
+    ("q_proj", "v_proj"),  # Qwen, Llama, GLM, GPT-Neo, OPT, ...
+    ("query", "value"),
+    ("q", "v"),
+    ("q_lin", "v_lin"),
+    ("qkv_proj",),  # one layer for all three
+    ("query_key_value",),
+    ("c_attn",),
+)
+
+
+def own_modules(model: nn.Module) -> dict[str, nn.Module]:
+    """The base model's own modules by name, adapters and what they wrap left out."""
+    found = {}
+    module: Any
+    for name, module in model.named_modules():
+        if not (".base_layer" in name or ".qft_delta" in name or ".modules_to_save" in name):
+            found[name] = module.get_base_layer() if isinstance(module, BaseTunerLayer) else module
+    return found
+
+
+def linears(model: nn.Module) -> dict[str, nn.Module]:
+    """Every layer an adapter can wrap, by name: whatever states in_features and out_features."""
+    return {n: m for n, m in own_modules(model).items() if hasattr(m, "in_features") and hasattr(m, "out_features")}
+
+
+def all_linear(model: nn.Module) -> list[str]:
+    """Names of all linear layers but the output head, those that carry an adapter already included."""
+    find: Any = getattr(model, "get_output_embeddings", None)
+    head = find() if find is not None else None
+    if isinstance(head, BaseTunerLayer):
+        layer: Any = head
+        head = layer.get_base_layer()
+    return sorted(name for name, module in linears(model).items() if module is not head)
+
+
+def default_targets(model: nn.Module) -> list[str]:
+    """Leaf names of the query and value projections of this model, found by looking rather than by family."""
+    leaves = {name.rpartition(".")[2] for name in linears(model)}
+    for names in QUERY_VALUE:
+        if leaves.issuperset(names):
+            return sorted(names)
+    raise QftError(f"No query and value projections found; set target_modules.{nearest('q_proj', leaves)}")
+
+
+def target_sizes(
+    model: nn.Module, config: "QftConfig", tuner: type[BaseTuner] | BaseTuner
+) -> dict[str, tuple[int, int]]:
+    """Name -> (in, out) of all the config selects, in the model's order. Raises QftError where none is."""
+    able = config.candidates(model)
+    chosen = {n: m for n, m in own_modules(model).items() if n and tuner._check_target_module_exists(config, n)}
+    for name, module in chosen.items():
+        if name not in able:
+            raise QftError(
+                f"target_modules={config.target_modules} selects {name}, a {type(module).__name__}; "
+                f"only {config.wraps} can be adapted."
+            )
+    if not chosen:
+        targets = config.target_modules
+        wanted = targets if isinstance(targets, str) else next(iter(targets or ()), "")
+        leaves = {name.rpartition(".")[2] for name in able}
+        raise QftError(f"target_modules={targets} matches no layer.{nearest(wanted, leaves)}")
+    return {name: able[name] for name in chosen}
