@@ -96,6 +96,12 @@ def test_an_adapter_that_does_not_fit_is_refused(place: Path) -> None:
     assert done.returncode == 2 and "does not fit" in done.stderr and "Traceback" not in done.stderr
 
 
+def test_a_run_is_evaluated_on_its_own_base(place: Path) -> None:
+    _small_model(place / "another")
+    done = qft(*EVAL, "model.path=another", "out=no", cwd=place)
+    assert done.returncode == 2 and "base model is not what" in done.stderr
+
+
 def _small_model(path: Path) -> None:
     """A tiny random model of other sizes with the demo's tokenizer."""
     from transformers import AutoTokenizer, Qwen2Config, Qwen2ForCausalLM

@@ -50,7 +50,7 @@ def run(config: EvalConfig, overrides: list[str]) -> None:
     validation = template.encode(parts.validation, tokenizer, chosen, config.max_seq_len)
     dtype = load.precision()
     settings: dict[str, Any] = {
-        "model": config.model["path"],
+        "base": load.fingerprint(config.model),
         "dtype": str(dtype),
         "template": chosen.name,
         "adapter": _digest(adapter),
@@ -64,6 +64,8 @@ def run(config: EvalConfig, overrides: list[str]) -> None:
         "batch_size": e.batch_size,
         "limit": e.limit,
     }
+    if config.run:
+        _same_as_trained(Path(config.run), settings)
     if config.run and not config.out:
         directory = records.RunDirectory(Path(config.run)).open()
     else:
@@ -89,7 +91,7 @@ def run(config: EvalConfig, overrides: list[str]) -> None:
 
 
 def _check(config: EvalConfig) -> None:
-    if "_target_" in (config.adapter or {}):
+    if (config.adapter or {}).get("name", "saved") != "saved":
         raise QftError("qft eval takes a trained adapter: run=DIR or adapter.path=DIR (neither: the base model).")
     for name in ("max_new_tokens", "batch_size", "limit"):
         value = getattr(config.evaluation, name)
@@ -119,6 +121,17 @@ def _adapter(config: EvalConfig, overrides: list[str]) -> Path | None:
         if key not in given:
             setattr(config, key, saved[key])
     return run / "adapter"
+
+
+def _same_as_trained(run: Path, settings: dict[str, Any]) -> None:
+    """Refuse a base or data other than those of the run: the scores would mean nothing."""
+    record = records.read_json(run / "record.json")
+    for what, now, then, key in (
+        ("base model", settings["base"], record["model"].get("fingerprint"), "model.path"),
+        ("data", settings["data"], record["data"].get("fingerprint"), "data.path"),
+    ):
+        if now != then:
+            raise QftError(f"The {what} is not what {run} was trained with; give the same with {key}=.")
 
 
 def _digest(adapter: Path | None) -> str | None:

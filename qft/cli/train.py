@@ -58,6 +58,7 @@ def run(config: TrainConfig, overrides: list[str]) -> None:
                 _same_data(directory, parts.record)
             record.model = {"name": _runs.model_name(config.model), "path": config.model["path"], "dtype": str(dtype)}
             record.model |= {"template": chosen.name, "device": str(load.device())}
+            record.model["fingerprint"] = load.fingerprint(config.model)
             record.data = parts.record | {"train_tokens": train.counts, "validation_tokens": validation.counts}
             record.parameters = counts.as_dict()
             records.write_text(

@@ -8,6 +8,7 @@ from typing import Any
 from qft.data.datasets.base import Source
 from qft.data.message import Sample
 from qft.data.split import subset
+from qft.errors import QftError
 
 
 @dataclass(frozen=True)
@@ -22,6 +23,11 @@ class Parts:
 
 def split(source: Source, n: int, spec: Mapping[str, Any]) -> Parts:
     """Choose n samples of the pool; the subset does not depend on the run's seed."""
+    if n > len(source.pool) and spec.get("rows"):
+        raise QftError(
+            f"n={n} is larger than the data: data.rows={spec['rows']} leaves {len(source.pool)} samples for training; "
+            "data.rows=null uses them all."
+        )
     train, validation = subset(source.pool, n)
     chosen = hashlib.sha256("\n".join(s.id for s in [*train, *validation]).encode()).hexdigest()
     record = {

@@ -1,5 +1,6 @@
 """Load a base model and its tokenizer from a local directory, a hub or the package, and put an adapter in."""
 
+import hashlib
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
@@ -64,6 +65,24 @@ def locate(spec: Spec) -> str:
     if spec.get("hub") not in (None, "hf"):
         raise QftError(f"model.hub={spec['hub']} does not exist. Choices: hf, modelscope.")
     return path
+
+
+def fingerprint(spec: Spec) -> str:
+    """What tells two bases apart: SHA-256 over names, sizes and both ends of the weight files; of a hub id, the id.
+
+    Both ends only, so that 15 GB of weights take no longer than 15 MB.
+    """
+    source = Path(locate(spec))
+    if not source.is_dir():
+        return f"{source}@{spec.get('revision') or 'main'}"
+    digest = hashlib.sha256()
+    for file in sorted([*source.glob("*.safetensors"), source / "config.json"]):
+        with file.open("rb") as stream:
+            size = file.stat().st_size
+            digest.update(f"{file.name} {size} ".encode() + stream.read(1_000_000))
+            stream.seek(max(0, size - 1_000_000))
+            digest.update(stream.read())
+    return digest.hexdigest()
 
 
 def _unreachable(path: str, hub: str, error: Exception) -> QftError:
