@@ -46,6 +46,8 @@ def run(config: TrainConfig, overrides: list[str]) -> None:
 
     if config.trainer.lr is None:
         config.trainer.lr = trainer.default_lr(counts.hidden_size)
+    if not any(o.startswith("trainer.lr=") for o in overrides):
+        config.trainer.lr *= config.adapter.get("lr_scale", 1.0)  # the model's rate suits adapters of few weights
 
     directory, going_on = _runs.for_training(config)
     try:

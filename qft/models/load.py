@@ -22,7 +22,7 @@ from qft.errors import QftError
 from qft.quantum.backends.base import Backend
 
 Spec = Mapping[str, Any]
-STATED = ("supports", "about")  # what a yaml says of a method of a library; not options of it
+STATED = ("supports", "about", "lr_scale")  # what a yaml says of a method of a library; not options of it
 
 
 def device() -> torch.device:
