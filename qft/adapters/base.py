@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from qft.adapters.about import About
 from qft.adapters.layer import QftLayer
 from qft.adapters.register import PREFIX, AdapterType, register
-from qft.adapters.targets import all_linear, default_targets, linears, target_sizes
+from qft.adapters.targets import all_linear, default_targets, linear_sizes, target_sizes
 from qft.errors import QftError
 
 
@@ -65,7 +65,7 @@ class QftConfig(PeftConfig):
 
     def candidates(self, model: nn.Module) -> dict[str, tuple[int, int]]:
         """Name -> (in, out) of everything this method can be put on: here, the linear layers."""
-        return {name: (m.in_features, m.out_features) for name, m in linears(model).items()}  # type: ignore[misc]
+        return linear_sizes(model)
 
     def choose_targets(self, model: nn.Module) -> None:
         """Fill in target_modules where left open."""

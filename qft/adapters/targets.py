@@ -37,6 +37,11 @@ def linears(model: nn.Module) -> dict[str, nn.Module]:
     return {n: m for n, m in own_modules(model).items() if hasattr(m, "in_features") and hasattr(m, "out_features")}
 
 
+def linear_sizes(model: nn.Module) -> dict[str, tuple[int, int]]:
+    """Name -> (in, out) of the linear layers."""
+    return {name: (m.in_features, m.out_features) for name, m in linears(model).items()}  # type: ignore[misc]
+
+
 def all_linear(model: nn.Module) -> list[str]:
     """Names of all linear layers but the output head, those that carry an adapter already included."""
     find: Any = getattr(model, "get_output_embeddings", None)

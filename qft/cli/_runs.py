@@ -10,7 +10,7 @@ import yaml
 
 from qft.config import CommonConfig, TrainConfig, differences
 from qft.errors import QftError
-from qft.records import COMPLETE, RunDirectory
+from qft.records import COMPLETE, RunDirectory, read_json
 
 TRANSIENT = ("resume", "overwrite", "eval", "format", "run", "evaluation", "output_dir")  # decide no weight
 
@@ -43,6 +43,17 @@ def saved_config(run: Path) -> dict[str, Any]:
 def deciding(config: Mapping[str, Any]) -> dict[str, Any]:
     """The part of a resolved config that decides the trained weights."""
     return {k: v for k, v in config.items() if k not in TRANSIENT}
+
+
+def same_as_started(run: Path, base: str, data: str) -> None:
+    """Refuse a base model or data, by their fingerprints, other than the run was started with."""
+    record = read_json(run / "record.json")
+    for what, now, then, key in (
+        ("base model", base, record["model"].get("fingerprint"), "model.path"),
+        ("data", data, record["data"].get("fingerprint"), "data.path"),
+    ):
+        if now != then:
+            raise QftError(f"The {what} is not what {run} was trained with; give the same with {key}=.")
 
 
 def for_training(config: TrainConfig) -> tuple[RunDirectory, bool]:

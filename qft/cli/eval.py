@@ -36,13 +36,11 @@ def run(config: EvalConfig, overrides: list[str]) -> None:
     quiet_libraries()
     from qft.data import template
     from qft.evaluation import evaluate
-    from qft.evaluation.score import metric_names
+    from qft.evaluation.score import check_names
     from qft.models import load
     from qft.quantum import backends
 
-    for name in config.evaluation.metrics:
-        if name not in metric_names():
-            raise QftError(f"evaluation.metrics: '{name}' does not exist.{nearest(name, metric_names())}")
+    check_names(config.evaluation.metrics)
     tokenizer = load.load_tokenizer(config.model)
     chosen = template.choose(tokenizer, config.model["template"])
     e = config.evaluation
@@ -65,7 +63,7 @@ def run(config: EvalConfig, overrides: list[str]) -> None:
         "limit": e.limit,
     }
     if config.run:
-        _same_as_trained(Path(config.run), settings)
+        _runs.same_as_started(Path(config.run), settings["base"], settings["data"])
     if config.run and not config.out:
         directory = records.RunDirectory(Path(config.run)).open()
     else:
@@ -121,17 +119,6 @@ def _adapter(config: EvalConfig, overrides: list[str]) -> Path | None:
         if key not in given:
             setattr(config, key, saved[key])
     return run / "adapter"
-
-
-def _same_as_trained(run: Path, settings: dict[str, Any]) -> None:
-    """Refuse a base or data other than those of the run: the scores would mean nothing."""
-    record = records.read_json(run / "record.json")
-    for what, now, then, key in (
-        ("base model", settings["base"], record["model"].get("fingerprint"), "model.path"),
-        ("data", settings["data"], record["data"].get("fingerprint"), "data.path"),
-    ):
-        if now != then:
-            raise QftError(f"The {what} is not what {run} was trained with; give the same with {key}=.")
 
 
 def _digest(adapter: Path | None) -> str | None:

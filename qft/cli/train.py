@@ -56,11 +56,12 @@ def run(config: TrainConfig, overrides: list[str]) -> None:
         else:
             log.info("run: %s%s", directory.path, " (resuming)" if going_on else "")
             record = records.new_record(config.seed)
+            base = load.fingerprint(config.model)
             if going_on:
-                _same_data(directory, parts.record)
+                _runs.same_as_started(directory.path, base, parts.record["fingerprint"])
             record.model = {"name": _runs.model_name(config.model), "path": config.model["path"], "dtype": str(dtype)}
             record.model |= {"template": chosen.name, "device": str(load.device())}
-            record.model["fingerprint"] = load.fingerprint(config.model)
+            record.model["fingerprint"] = base
             record.data = parts.record | {"train_tokens": train.counts, "validation_tokens": validation.counts}
             record.parameters = counts.as_dict()
             records.write_text(
@@ -102,11 +103,6 @@ def run(config: TrainConfig, overrides: list[str]) -> None:
             ),
             [],
         )
-
-
-def _same_data(directory: records.RunDirectory, data: dict) -> None:
-    if records.read_json(directory / "record.json")["data"]["fingerprint"] != data["fingerprint"]:
-        raise QftError(f"The data have changed since {directory.path} was started; overwrite=true starts afresh.")
 
 
 def _sizes(record: dict) -> str:

@@ -14,11 +14,16 @@ def metric_names() -> list[str]:
     return sorted(m.name for m in pkgutil.iter_modules(family.__path__) if m.name != "base")
 
 
+def check_names(metrics: Sequence[str]) -> None:
+    """Raise QftError for a metric that does not exist."""
+    for name in metrics:
+        if name not in metric_names():
+            raise QftError(f"metric={name} is unknown.{nearest(name, metric_names())}")
+
+
 def score_all(predictions: list[str], references: list[str], metrics: Sequence[str]) -> list[Score]:
     """Compute each named metric on the pairs, in the order named; texts may be empty, the lists may not."""
-    unknown = [m for m in metrics if m not in metric_names()]
-    if unknown:
-        raise QftError(f"metric={unknown[0]} is unknown.{nearest(unknown[0], metric_names())}")
+    check_names(metrics)
     if len(predictions) != len(references):
         raise QftError(
             f"{len(predictions)} predictions for {len(references)} references; each prediction needs its "

@@ -6,10 +6,9 @@ from typing import Any
 
 from peft import PeftModel
 from peft.tuners.tuners_utils import BaseTunerLayer
-from torch import nn
 
 from qft.adapters.base import QftConfig
-from qft.adapters.targets import default_targets, linears
+from qft.adapters.targets import default_targets, linear_sizes
 from qft.models.load import Spec, inject, meta_base, trains_whole
 
 LORA_RANK = 4  # what the papers compare with
@@ -81,8 +80,8 @@ def count(model: Spec, adapter: Spec, bytes_per_weight: int | None = None) -> Co
     size = bytes_per_weight or getattr(base.config.dtype, "itemsize", 4) or 4
     size = 4 if trains_whole(adapter) else size
     total = sum(p.numel() for p in base.parameters())
-    everything = _shapes(base)
-    defaults = [everything[n] for n in everything if n.rpartition(".")[2] in _defaults(base)]
+    usual = default_targets(base)
+    defaults = [sizes for name, sizes in linear_sizes(base).items() if name.rpartition(".")[2] in usual]
     hidden_size = base.config.hidden_size
     peft: Any = inject(base, adapter, seed=0)
     kinds: Counter[tuple[str, int, int, int]] = Counter()
@@ -107,11 +106,3 @@ def count(model: Spec, adapter: Spec, bytes_per_weight: int | None = None) -> Co
         hidden_size=hidden_size,
         notes=notes,
     )
-
-
-def _shapes(base: nn.Module) -> dict[str, tuple[int, int]]:
-    return {name: (m.in_features, m.out_features) for name, m in linears(base).items()}  # type: ignore[misc]
-
-
-def _defaults(base: nn.Module) -> set[str]:
-    return set(default_targets(base))
