@@ -64,10 +64,11 @@ def run(config: TrainConfig, overrides: list[str]) -> None:
             record.model["fingerprint"] = base
             record.data = parts.record | {"train_tokens": train.counts, "validation_tokens": validation.counts}
             record.parameters = counts.as_dict()
+            directory.save_record(record)
+            # after the record: a directory without config.yaml is no run yet and is started afresh
             records.write_text(
                 directory / "config.yaml", yaml.safe_dump(asdict(config), allow_unicode=True, sort_keys=False)
             )
-            directory.save_record(record)
             if cut := train.counts["truncated"]:
                 log.info("%d of %d training samples cut to %d tokens", cut, len(parts.train), config.max_seq_len)
             log.info(
