@@ -28,7 +28,7 @@ def run(config: EvalConfig, overrides: list[str]) -> None:
         )
     from qft.data import prepare
 
-    parts = prepare.split(build(config.data), config.n, config.data)
+    parts = prepare.split(build(config.data, leave_out=("metrics",)), config.n, config.data)
     test = parts.test[: config.evaluation.limit]
     if not test:
         raise QftError(f"data={config.data['name']} has no test samples to evaluate on.")

@@ -21,7 +21,7 @@ def run(config: TrainConfig, overrides: list[str]) -> None:
         raise QftError("Choose a method to train: adapter=qwthn, adapter=lora, ...")
     from qft.data import prepare
 
-    parts = prepare.split(build(config.data), config.n, config.data)
+    parts = prepare.split(build(config.data, leave_out=("metrics",)), config.n, config.data)
     counted = ", ".join(f"{v:,} {k}" for k, v in parts.record["counts"].items())
     log.info("data: %s, %s%s", config.data["name"], _sizes(parts.record), f" ({counted})" if counted else "")
 

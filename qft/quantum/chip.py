@@ -87,17 +87,17 @@ def to_chip(circuit: Circuit) -> ChipCircuit:
         open_parts[target].append(Part("H"))
 
     for gate in circuit.gates:
-        *control, target = gate.qubits
+        control, target = gate.qubits[0], gate.qubits[-1]
         match gate.name:
             case "CZ":
-                cz(*control, target)
+                cz(control, target)
             case "CNOT":
-                cnot(*control, target)
+                cnot(control, target)
             case "CRZ":
                 open_parts[target].append(Part("RZ", gate.angle, 0.5))
-                cnot(*control, target)
+                cnot(control, target)
                 open_parts[target].append(Part("RZ", gate.angle, -0.5))
-                cnot(*control, target)
+                cnot(control, target)
             case name:
                 open_parts[target].append(Part(name, gate.angle))
     for qubit in range(circuit.qubits):
@@ -122,8 +122,7 @@ def bound(
             matrix = gate_matrix(part.name, _value(part, inputs, weights)) @ matrix
         angles = u3_angles(matrix)
         # + 0.0 turns -0.0 into 0.0: equal circuits have equal texts
-        theta, phi, lam = angles if decimals is None else (round(a, decimals) + 0.0 for a in angles)
-        out.append(BoundU3(op.qubit, theta, phi, lam))
+        out.append(BoundU3(op.qubit, *(a if decimals is None else round(a, decimals) + 0.0 for a in angles)))
     return tuple(out)
 
 
@@ -135,8 +134,7 @@ def _value(part: Part, inputs: Sequence[float], weights: Sequence[float]) -> flo
             return part.factor * float(weights[i])
         case None:
             return 0.0
-        case value:
-            return part.factor * float(value)
+    return part.factor * part.angle
 
 
 def u3_angles(matrix: np.ndarray) -> tuple[float, float, float]:

@@ -105,4 +105,6 @@ def test_each_has_its_yaml(module):
     name = module.__name__.rpartition(".")[2]
     config = yaml.safe_load((CONFIGS / f"{name}.yaml").read_text(encoding="utf-8"))
     assert config["_target_"] == f"{module.__name__}.load"
-    assert set(config) - {"_target_"} <= set(module.load.__code__.co_varnames[: module.load.__code__.co_argcount])
+    assert set(config) - {"_target_", "metrics"} <= set(
+        module.load.__code__.co_varnames[: module.load.__code__.co_argcount]
+    )
