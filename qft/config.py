@@ -39,7 +39,11 @@ class EvaluationConfig:
 
     turns: str = "last"
     max_new_tokens: int = 256
-    batch_size: int = 16
+    batch_size: int | str = "auto"
+    do_sample: bool = False
+    temperature: float = 1.0
+    top_p: float = 1.0
+    max_seconds: float | None = None
     limit: int | None = None
     baseline: bool = False
     metrics: list[str] = field(default_factory=lambda: ["bleu", "rouge"])
@@ -67,6 +71,7 @@ class TrainConfig(CommonConfig):
 
     trainer: TrainerConfig = field(default_factory=TrainerConfig)
     evaluation: EvaluationConfig = field(default_factory=EvaluationConfig)
+    metric: Any = None
     run: str | None = None
     eval: bool = False
     resume: bool = False
@@ -77,8 +82,25 @@ class EvalConfig(CommonConfig):
     """``qft eval``."""
 
     evaluation: EvaluationConfig = field(default_factory=EvaluationConfig)
+    metric: Any = None
     run: str | None = None
     out: str | None = None
+
+
+@dataclass
+class ScoringConfig:
+    """Which scores are computed from answers that are there."""
+
+    metrics: list[str] | None = None
+
+
+@dataclass
+class ScoreConfig(CommonConfig):
+    """``qft score``."""
+
+    evaluation: ScoringConfig = field(default_factory=ScoringConfig)
+    metric: Any = None
+    run: str = "???"
 
 
 @dataclass
@@ -86,7 +108,12 @@ class ParamsConfig(CommonConfig):
     """``qft params``."""
 
 
-SCHEMAS: dict[str, type[CommonConfig]] = {"train": TrainConfig, "eval": EvalConfig, "params": ParamsConfig}
+SCHEMAS: dict[str, type[CommonConfig]] = {
+    "train": TrainConfig,
+    "eval": EvalConfig,
+    "score": ScoreConfig,
+    "params": ParamsConfig,
+}
 
 
 def build(spec: Mapping[str, Any], *args: Any, leave_out: tuple[str, ...] = (), **extra: Any) -> Any:

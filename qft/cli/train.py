@@ -19,6 +19,8 @@ def run(config: TrainConfig, overrides: list[str]) -> None:
     start_logging()
     if "_target_" not in config.adapter:
         raise QftError("Choose a method to train: adapter=qwthn, adapter=lora, ...")
+    if config.eval:
+        evaluation.check_options(config.evaluation, config.metric)
     from qft.data import prepare
 
     parts = prepare.split(build(config.data, leave_out=("metrics",)), config.n, config.data)
@@ -52,6 +54,7 @@ def run(config: TrainConfig, overrides: list[str]) -> None:
     directory, going_on = _runs.for_training(config)
     try:
         if directory.complete:
+            directory.verify()
             log.info("%s is already finished.", directory.path)
         else:
             log.info("run: %s%s", directory.path, " (resuming)" if going_on else "")
@@ -100,9 +103,13 @@ def run(config: TrainConfig, overrides: list[str]) -> None:
     if config.eval:
         evaluation.run(
             EvalConfig(
-                run=str(directory.path), evaluation=config.evaluation, backend=config.backend, format=config.format
+                run=str(directory.path),
+                evaluation=config.evaluation,
+                metric=config.metric,
+                backend=config.backend,
+                format=config.format,
             ),
-            [],
+            ["evaluation.metrics="],
         )
 
 

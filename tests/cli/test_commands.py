@@ -33,6 +33,7 @@ def test_help_names_the_groups_and_their_choices(tmp_path: Path) -> None:
         "train",
         "eval",
         "params",
+        "score",
         "adapter",
         "lora",
         "qwthn",
@@ -64,6 +65,12 @@ def test_help_names_the_groups_and_their_choices(tmp_path: Path) -> None:
         (["eval", "run=nowhere"], ["nowhere"]),
         (["eval", "evaluation.batch_size=0"], ["batch_size=0"]),
         (["eval", "adapter=qwthn"], ["run=DIR"]),
+        (["eval", "evaluation.batch_size=many"], ["batch_size=many", "auto"]),
+        (["eval", "evaluation.temperature=0.5"], ["do_sample=true"]),
+        (["eval", "metric.bleu.tokenise=zh"], ["metric.bleu.tokenise", "'tokenize'"]),
+        (["train", "eval=true", "evaluation.metrics=[blue]"], ["blue", "'bleu'"]),
+        (["score"], ["run is required"]),
+        (["score", "run=nowhere"], ["nowhere"]),
     ],
 )
 def test_config_errors_are_one_message_and_load_nothing_heavy(
