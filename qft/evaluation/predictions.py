@@ -58,7 +58,9 @@ def read(path: Path) -> list[dict[str, Any]]:
 
 def _row(path: Path, number: int, line: bytes) -> dict[str, Any]:
     def refuse(reason: str) -> QftError:
-        return QftError(f"{path}, row {number}: {reason}; repair or remove the line, or answer again (overwrite=true).")
+        return QftError(
+            f"{path}, row {number}: {reason}; repair it, or remove it and repeat qft eval, which answers it again."
+        )
 
     def constant(name: str) -> None:
         raise refuse(f"{name} is not a number")
@@ -93,7 +95,7 @@ def of_prompts(path: Path, prompts: Sequence[Prompt]) -> dict[int, dict[str, Any
         elif place in out:
             reason = f"{row['id']}, turn {row['turn']} stands there twice"
         if reason or place is None:
-            raise QftError(f"{path}, row {number}: {reason}; write elsewhere with out=DIR, or overwrite=true.")
+            raise QftError(f"{path}, row {number}: {reason}; remove the row, or write elsewhere with out=DIR.")
         out[place] = row
     return out
 
