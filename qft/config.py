@@ -86,7 +86,19 @@ class ParamsConfig(CommonConfig):
     """``qft params``."""
 
 
-SCHEMAS: dict[str, type[CommonConfig]] = {"train": TrainConfig, "eval": EvalConfig, "params": ParamsConfig}
+@dataclass
+class DataConfig(CommonConfig):
+    """``qft data``."""
+
+    samples: int = 5
+
+
+SCHEMAS: dict[str, type[CommonConfig]] = {
+    "train": TrainConfig,
+    "eval": EvalConfig,
+    "params": ParamsConfig,
+    "data": DataConfig,
+}
 
 
 def build(spec: Mapping[str, Any], *args: Any, leave_out: tuple[str, ...] = (), **extra: Any) -> Any:

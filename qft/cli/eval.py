@@ -5,6 +5,7 @@ Repeating an interrupted evaluation goes on where it stopped.
 """
 
 import hashlib
+from collections import Counter
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -28,7 +29,8 @@ def run(config: EvalConfig, overrides: list[str]) -> None:
         )
     from qft.data import prepare
 
-    parts = prepare.split(build(config.data, leave_out=("metrics",)), config.n, config.data)
+    overlong = prepare.overlong(config.data)
+    parts = prepare.split(build(config.data, leave_out=prepare.STATED), config.n, config.data)
     test = parts.test[: config.evaluation.limit]
     if not test:
         raise QftError(f"data={config.data['name']} has no test samples to evaluate on.")
@@ -44,8 +46,9 @@ def run(config: EvalConfig, overrides: list[str]) -> None:
     tokenizer = load.load_tokenizer(config.model)
     chosen = template.choose(tokenizer, config.model["template"])
     e = config.evaluation
-    prompts = template.prompts(test, tokenizer, chosen, config.max_seq_len, e.max_new_tokens, e.turns)
-    validation = template.encode(parts.validation, tokenizer, chosen, config.max_seq_len)
+    cut: Counter[str] = Counter()
+    prompts = template.prompts(test, tokenizer, chosen, config.max_seq_len, e.max_new_tokens, e.turns, overlong, cut)
+    validation = template.encode(parts.validation, tokenizer, chosen, config.max_seq_len, overlong)
     dtype = load.precision()
     settings: dict[str, Any] = {
         "base": load.fingerprint(config.model),
@@ -57,6 +60,7 @@ def run(config: EvalConfig, overrides: list[str]) -> None:
         "backend": config.backend,
         "decoding": "greedy",
         "max_seq_len": config.max_seq_len,
+        "overlong": overlong,
         "turns": e.turns,
         "max_new_tokens": e.max_new_tokens,
         "batch_size": e.batch_size,
@@ -75,11 +79,14 @@ def run(config: EvalConfig, overrides: list[str]) -> None:
         if adapter is not None:
             model = load.load_adapter(model, adapter)
             load.set_backend(model, backend)
+        for sentence in template.report(cut, "prompts", config.max_seq_len - e.max_new_tokens):
+            log.info("%s", sentence)
         log.info("evaluating %d prompts into %s", len(prompts), directory.path)
         result: dict[str, Any] = {"schema": records.SCHEMA, "settings": settings}
         result["metrics"] = evaluate.evaluate(model, tokenizer, prompts, validation.rows, e, directory.path)
         if e.baseline and adapter is not None:
             result["base"] = evaluate.evaluate(model, tokenizer, prompts, validation.rows, e, directory.path, base=True)
+        result["prompts"] = dict(cut)
         result["backend"] = {"name": backend.name, "circuits": backend.evaluations}
         result["record"] = asdict(records.new_record(config.seed))
         records.write_json(directory / "metrics.json", result)

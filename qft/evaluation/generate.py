@@ -1,7 +1,7 @@
 """Answers of a model, batch by batch, each on disk as soon as it exists.
 
 A line of predictions.jsonl: ``{"id": "case_3084", "turn": 7, "prompt": ..., "reference": ...,
-"prediction": ..., "tokens": 31, "finished": true, "prompt_truncated": false, "seconds": 0.4}``
+"answer": null, "prediction": ..., "tokens": 31, "finished": true, "prompt_truncated": false, "seconds": 0.4}``
 """
 
 import json
@@ -90,6 +90,7 @@ def generate(
                     "turn": prompt.turn,
                     "prompt": prompt.text,
                     "reference": prompt.reference,
+                    "answer": prompt.answer,
                     "prediction": decode(tokenizer, answer[:end], stops),
                     "tokens": len(answer) if end is None else end + 1,
                     "finished": end is not None,
