@@ -18,7 +18,7 @@ def bins(lengths: Sequence[int], limit: int = 12) -> list[int]:
 
 
 def histogram(lengths: Sequence[int], mark: int | None = None) -> str:
-    """One line a bin: range of tokens, how many samples, a bar; ``mark`` draws a line behind the bin it lies in."""
+    """One line a bin: range of tokens, how many samples, a bar; ``mark`` draws a line behind the bin it ends in."""
     edges = bins(lengths)
     counts = [sum(low <= n < high for n in lengths) for low, high in pairwise(edges)]
     wide = len(str(edges[-1]))
@@ -26,7 +26,7 @@ def histogram(lengths: Sequence[int], mark: int | None = None) -> str:
     for low, high, count in zip(edges, edges[1:], counts, strict=False):
         bar = "█" * math.ceil(BARS * count / max(counts))
         lines.append(f"  {low:>{wide}} - {high - 1:<{wide}}  {count:>6}  {bar}".rstrip())
-        if mark is not None and low <= mark < high and mark <= max(lengths):
+        if mark is not None and low < mark <= high and mark < max(lengths):
             lines.append(f"  {'-' * (2 * wide + 3)} max_seq_len={mark} {'-' * BARS}")
     return "\n".join(lines)
 
