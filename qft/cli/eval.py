@@ -86,7 +86,7 @@ def run(config: EvalConfig, overrides: list[str]) -> None:
         result["metrics"] = evaluate.evaluate(model, tokenizer, prompts, validation.rows, e, directory.path)
         if e.baseline and adapter is not None:
             result["base"] = evaluate.evaluate(model, tokenizer, prompts, validation.rows, e, directory.path, base=True)
-        result["prompts"] = dict(cut)
+        result["prompt_counts"] = dict(cut)
         result["backend"] = {"name": backend.name, "circuits": backend.evaluations}
         result["record"] = asdict(records.new_record(config.seed))
         records.write_json(directory / "metrics.json", result)

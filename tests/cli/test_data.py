@@ -8,6 +8,7 @@ from program import qft_here
 
 from qft.config import build
 from qft.data import prepare
+from qft.data.datasets import r1_distill_sft
 
 
 @pytest.fixture(autouse=True)
@@ -52,6 +53,12 @@ def test_the_text_shows_the_mask_and_what_was_met(capsys: pytest.CaptureFixture[
     assert "training samples longer than 40 tokens dropped" in said.err
 
 
+def test_null_rows_are_all_rows(capsys: pytest.CaptureFixture[str], here: Path) -> None:
+    (here / "r1.jsonl").write_text(r1_distill_sft.EXAMPLE["train.jsonl"])
+    assert qft_here("data", "data=r1_distill_sft", "data.path=r1.jsonl", "data.rows=null", "n=9", "format=json") == 0
+    assert json.loads(capsys.readouterr().out)["available"] == 54
+
+
 def test_more_than_there_is_shows_all_there_is(capsys: pytest.CaptureFixture[str]) -> None:
     assert qft_here("data", *MINE, "format=json") == 0
     said = capsys.readouterr()
@@ -93,6 +100,6 @@ def test_a_run_says_and_records_what_did_not_fit(here: Path, capsys: pytest.Capt
     assert "left out: my.jsonl, line 31: the answer is empty" in said
     metrics = json.loads((here / "outputs/r/metrics.json").read_text())
     assert metrics["settings"]["overlong"] == "truncate"
-    assert metrics["prompts"]["prompts"] == 3
+    assert metrics["prompt_counts"]["prompts"] == 3
     lines = [json.loads(line) for line in (here / "outputs/r/predictions.jsonl").read_text().splitlines()]
     assert all(line["answer"] is None for line in lines)
