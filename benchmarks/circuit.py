@@ -130,9 +130,18 @@ def growth(args: object) -> measure.Table:
         # inputs and gradients in, results and gradients out, once each
         least_bytes = 4 * 4 * r * rows / bandwidth
         multilinear = uploads == 1 and r <= 8
-        # forward, then the gradients of inputs and of coefficients; state vector: 2^r amplitudes, 4 real products each
+        # forward and the two gradients; state vector: 2^r amplitudes, 4 real products each
         work = 3 * 2 * r * 3**r if multilinear else 3 * 8 * 2**r * (uploads * r)
-        table.add(name, r, uploads, f"{rows:,}", 1e3 * seconds, 1e9 * seconds / rows, 1e3 * least_bytes, 1e3 * work * rows / flops)
+        table.add(
+            name,
+            r,
+            uploads,
+            f"{rows:,}",
+            1e3 * seconds,
+            1e9 * seconds / rows,
+            1e3 * least_bytes,
+            1e3 * work * rows / flops,
+        )
     return table
 
 

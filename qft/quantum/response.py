@@ -177,9 +177,7 @@ class _Multilinear(torch.autograd.Function):
             grad_v = c.reshape(-1, nv).T @ by_u
             grad_u = _folded(c, nu).T @ by_v
             h = len(u) - 1
-            grad_z = torch.cat(
-                (_feature_grad(u, cos[:h], sin[:h], grad_u), _feature_grad(v, cos[h:], sin[h:], grad_v))
-            )
+            grad_z = torch.cat((_feature_grad(u, cos[:h], sin[:h], grad_u), _feature_grad(v, cos[h:], sin[h:], grad_v)))
         return grad_c, grad_z
 
 
