@@ -19,6 +19,7 @@ from torch.autograd.function import once_differentiable
 
 from qft.quantum.circuit import Circuit, Gate, Input, Weight
 
+_FEW = 1 << 16  # terms times rows up to which all terms are simply written out
 MAX_QUBITS = 8  # 4^8 Pauli terms per observable; beyond this a state vector is the better tool
 
 _PAULIS = np.array([[[1, 0], [0, 1]], [[0, 1], [1, 0]], [[0, -1j], [1j, 0]], [[1, 0], [0, -1]]])
@@ -213,10 +214,29 @@ def _feature_grad(products: list[Tensor], cos: Tensor, sin: Tensor, grad: Tensor
     return torch.stack(out[::-1]) if out else cos
 
 
+@cache
+def _trig(dtype: torch.dtype, device: torch.device) -> Tensor:
+    with torch.inference_mode(False):  # kept beyond the call
+        return torch.tensor([[0, 1, 1], [0, 0, -np.pi / 2]], dtype=dtype, device=device).unsqueeze(-1)
+
+
+def _written_out(z: Tensor) -> Tensor:
+    """All products of (1, cos z_i, sin z_i), (3^r, t), in few kernels: 1 is cos(0 z), sin is cos(z - pi/2)."""
+    slope, shift = _trig(z.dtype, z.device)
+    first, *rest = torch.addcmul(shift, z.unsqueeze(1), slope).cos()
+    for f in rest:
+        first = (first.unsqueeze(1) * f).flatten(0, 1)
+    return first
+
+
 def evaluate(c: Tensor, z: Tensor) -> Tensor:
     """<Z_k> for many rows: C (k, 3^r) and z (r, t), both of one real dtype -> (k, t).
 
     Rows lie along the last axis, so that every elementwise step runs over contiguous memory. Keeps only C
-    and (cos z, sin z) for the backward (first derivatives; the second is not provided).
+    and (cos z, sin z) for the backward (first derivatives; the second is not provided). A few rows without
+    gradients, as in writing one token after the other, take a way of few kernels instead.
     """
+    needs_grad = torch.is_grad_enabled() and (c.requires_grad or z.requires_grad)
+    if not needs_grad and c.shape[-1] * z.shape[-1] <= _FEW:
+        return c @ _written_out(z)
     return _Multilinear.apply(c, z)
