@@ -184,16 +184,16 @@ class _Multilinear(torch.autograd.Function):
 
 def _half_features(cos: Tensor, sin: Tensor) -> tuple[list[Tensor], list[Tensor]]:
     """Products of (1, cos, sin) over the first and the second half of the qubits, each partial product kept."""
-    half = (cos.shape[0] + 1) // 2
-    return _products(cos[:half], sin[:half]), _products(cos[half:], sin[half:])
+    each = torch.stack((torch.ones_like(cos), cos, sin), 1)
+    half = (len(cos) + 1) // 2
+    return _products(each[:half], cos), _products(each[half:], cos)
 
 
-def _products(cos: Tensor, sin: Tensor) -> list[Tensor]:
-    """[(1, t), (3, t), (9, t), ...]: the last one runs over all terms, the last qubit fastest."""
-    out = [cos.new_ones(1, cos.shape[-1])]
-    for c, s in zip(cos, sin, strict=True):
-        p = out[-1]
-        out.append(torch.stack((p, p * c, p * s), 1).flatten(0, 1))
+def _products(each: Tensor, like: Tensor) -> list[Tensor]:
+    """(h, 3, t) -> [(1, t), (3, t), ..., (3^h, t)]: products over the first 0, 1, ..., h qubits, the last fastest."""
+    out = [like.new_ones(1, like.shape[-1])]
+    for k, factor in enumerate(each):
+        out.append((out[-1].unsqueeze(1) * factor).flatten(0, 1) if k else factor)
     return out
 
 
@@ -207,8 +207,8 @@ def _feature_grad(products: list[Tensor], cos: Tensor, sin: Tensor, grad: Tensor
     out = []
     for q in reversed(range(len(cos))):
         g = grad.reshape(-1, 3, grad.shape[-1])
-        turned = g[:, 2] * cos[q] - g[:, 1] * sin[q]  # of d(1, cos, sin)/dz
-        out.append((turned * products[q]).sum(0))
+        turned = torch.addcmul(g[:, 2] * cos[q], g[:, 1], sin[q], value=-1)  # of d(1, cos, sin)/dz
+        out.append((turned * products[q]).sum(0) if q else turned[0])
         if q:
             grad = torch.addcmul(torch.addcmul(g[:, 0], g[:, 1], cos[q]), g[:, 2], sin[q])
     return torch.stack(out[::-1]) if out else cos
