@@ -27,6 +27,7 @@ class TrainerConfig:
     optimizer: str = "adamw_torch"
     precision: str = "auto"
     gradient_checkpointing: bool = False
+    packing: bool = False
     log_every: int = 1
     eval_every: int | None = None
     save_every: int | None = None
