@@ -27,6 +27,7 @@ class TrainerConfig:
     optimizer: str = "adamw_torch"
     precision: str = "auto"
     gradient_checkpointing: bool = False
+    packing: bool = False
     log_every: int = 1
     eval_every: int | None = None
     save_every: int | None = None
@@ -108,11 +109,19 @@ class ParamsConfig(CommonConfig):
     """``qft params``."""
 
 
+@dataclass
+class DataConfig(CommonConfig):
+    """``qft data``."""
+
+    samples: int = 5
+
+
 SCHEMAS: dict[str, type[CommonConfig]] = {
     "train": TrainConfig,
     "eval": EvalConfig,
     "score": ScoreConfig,
     "params": ParamsConfig,
+    "data": DataConfig,
 }
 
 

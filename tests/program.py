@@ -1,9 +1,11 @@
-"""The program as a user starts it, in a process of its own."""
+"""The program as a user starts it, in a process of its own or, to save its start, in this one."""
 
+import logging
 import os
 import subprocess
 import sys
 from pathlib import Path
+from unittest import mock
 
 
 def qft(*args: str, cwd: Path, point: str | None = None, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -15,3 +17,20 @@ def qft(*args: str, cwd: Path, point: str | None = None, **environment: str) -> 
     return subprocess.run(
         [sys.executable, *script, *args], cwd=cwd, env=env, capture_output=True, text=True, timeout=240
     )
+
+
+def qft_here(*args: str) -> int:
+    """Run ``qft ARGS`` in this process and the current directory; what it sets for a whole process is undone."""
+    from hydra.core.global_hydra import GlobalHydra
+
+    from qft.cli.main import main
+
+    root = logging.getLogger()
+    handlers, level = list(root.handlers), root.level
+    try:
+        with mock.patch.object(sys, "argv", ["qft"]), mock.patch.dict(os.environ, HF_HUB_OFFLINE="1"):
+            return main(list(args))
+    finally:
+        GlobalHydra.instance().clear()
+        root.handlers[:], root.level = handlers, level
+        logging.captureWarnings(False)

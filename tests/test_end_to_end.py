@@ -71,7 +71,7 @@ def test_an_interrupted_evaluation_ends_as_an_uninterrupted_one(place: Path) -> 
 def test_scores_carry_their_settings(place: Path) -> None:
     document = json.loads((place / "stdout.json").read_text())
     measures, variants = ("bleu4", "rouge1", "rouge2", "rougel"), ("formula", "llamafactory", "standard")
-    assert set(document["metrics"]["test"]) == {f"{m}_{v}" for m in measures for v in variants}
+    assert set(document["metrics"]["test"]) >= {f"{m}_{v}" for m in measures for v in variants}
     assert all(score["signature"] and score["samples"] == 6 for score in document["metrics"]["test"].values())
     cost = document["metrics"]["generation"]
     assert cost["adapter_bytes"] == (place / "outputs/r/adapter/adapter_model.safetensors").stat().st_size
@@ -96,12 +96,11 @@ def test_scores_need_no_model(place: Path) -> None:
     assert done.returncode == 0, done.stderr[-2000:]
     assert "rouge1_llamafactory" in done.stdout and "published numbers" in done.stderr
     after = json.loads((run / "metrics.json").read_text())
-    rescored = after["metrics"].pop("test")
-    assert rescored.pop("sa")["samples"] == 3 and {rescored.pop(n)["samples"] for n in ("accuracy", "ctc", "ac")} == {
-        3,
-        6,
-    }
-    assert rescored == before["metrics"].pop("test") and after == before
+    rescored, judged = after["metrics"].pop("test"), ("sa", "accuracy", "ctc", "ac")
+    assert [rescored[name]["samples"] for name in judged] == [3, 3, 3, 6]
+    old = before["metrics"].pop("test")
+    assert {n: s for n, s in rescored.items() if n not in judged} == {n: s for n, s in old.items() if n not in judged}
+    assert after == before
     rows = [json.loads(line) for line in (run / "scores.jsonl").read_text().splitlines()]
     assert len(rows) == 6 and all(r["reasons"]["ac"] and "bleu4_formula" in r["scores"] for r in rows)
     (run / "metrics.json").write_bytes((run / "metrics.json").read_bytes()[:200])

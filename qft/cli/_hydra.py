@@ -108,8 +108,8 @@ def check_types(declared: Any, given: Any, prefix: str) -> None:
     values: Any = OmegaConf.to_container(given, resolve=True)
     for key, default in defaults.items():
         value = values.get(key)
-        if default is None or (isinstance(default, str) and "${" in default):
-            continue
+        if default is None or (isinstance(default, str) and (value is None or "${" in default)):
+            continue  # null for a text, such as data.rows=null, is for the plug-in to judge
         kinds = {bool: (bool,), int: (int,), float: (int, float), str: (str,), list: (list,), dict: (dict,)}
         kind = type(default)
         if not isinstance(value, kinds[kind]) or isinstance(value, bool) != (kind is bool):

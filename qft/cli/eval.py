@@ -5,6 +5,7 @@ Repeating an interrupted evaluation goes on where it stopped.
 """
 
 import hashlib
+from collections import Counter
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -29,7 +30,8 @@ def run(config: EvalConfig, overrides: list[str]) -> None:
     options = check_options(config.evaluation, config.metric)
     from qft.data import prepare
 
-    parts = prepare.split(build(config.data, leave_out=("metrics",)), config.n, config.data)
+    overlong = prepare.overlong(config.data)
+    parts = prepare.split(build(config.data, leave_out=prepare.STATED), config.n, config.data)
     test = parts.test[: config.evaluation.limit]
     if not test:
         raise QftError(f"data={config.data['name']} has no test samples to evaluate on.")
@@ -44,8 +46,9 @@ def run(config: EvalConfig, overrides: list[str]) -> None:
     tokenizer = load.load_tokenizer(config.model)
     chosen = template.choose(tokenizer, config.model["template"])
     e = config.evaluation
-    prompts = template.prompts(test, tokenizer, chosen, config.max_seq_len, e.max_new_tokens, e.turns)
-    validation = template.encode(parts.validation, tokenizer, chosen, config.max_seq_len)
+    cut: Counter[str] = Counter()
+    prompts = template.prompts(test, tokenizer, chosen, config.max_seq_len, e.max_new_tokens, e.turns, overlong, cut)
+    validation = template.encode(parts.validation, tokenizer, chosen, config.max_seq_len, overlong)
     dtype = load.precision()
     settings: dict[str, Any] = {
         "base": load.fingerprint(config.model),
@@ -57,6 +60,7 @@ def run(config: EvalConfig, overrides: list[str]) -> None:
         "prompts": predictions.digest((p.id, p.turn, p.reference) for p in prompts),
         "backend": config.backend,
         "max_seq_len": config.max_seq_len,
+        "overlong": overlong,
         "turns": e.turns,
         "limit": e.limit,
     }
@@ -82,6 +86,8 @@ def run(config: EvalConfig, overrides: list[str]) -> None:
             decoding = replace(decoding, batch_size=memory.batch_size(model, config.max_seq_len))
             evaluate.open_predictions(directory.path, settings | decoding.as_settings(), config.overwrite)
         settings |= decoding.as_settings()
+        for sentence in template.report(cut, "prompts", config.max_seq_len - e.max_new_tokens):
+            log.info("%s", sentence)
         log.info("evaluating %d prompts into %s", len(prompts), directory.path)
         result: dict[str, Any] = {"schema": records.SCHEMA, "settings": settings}
         result["scored_with"] = list(e.metrics)
@@ -93,6 +99,7 @@ def run(config: EvalConfig, overrides: list[str]) -> None:
                 block["generation"]["adapter_bytes"] = _size(adapter)
             block |= score.score_file(directory.path, rows, e.metrics, options, "base_" if key == "base" else "")
             result[key] = block
+        result["prompt_counts"] = dict(cut)
         result["backend"] = {"name": backend.name, "circuits": backend.evaluations}
         result["record"] = asdict(records.new_record(config.seed))
         records.write_json(directory / "metrics.json", result)

@@ -123,7 +123,7 @@ def _answer(
             "turn": batch[k].turn,
             "prompt": batch[k].text,
             "reference": batch[k].reference,
-            "answer": getattr(batch[k], "answer", None),
+            "answer": batch[k].answer,
             "prediction": decode(tokenizer, answer[:end], stops),
             "tokens": len(answer) if end is None else end + 1,
             "prompt_tokens": len(batch[k].ids),

@@ -62,6 +62,7 @@ def test_help_names_the_groups_and_their_choices(tmp_path: Path) -> None:
         (["train", "n=99999"], ["n=99999", "1280"]),
         (["train", "data=cpsycoun"], ["data.path", "data.hub"]),
         (["train", "data=cpsycoun", "data.path=nowhere"], ["nowhere"]),
+        (["train", "data=alpaca", "data.hub=hff"], ["data.hub=hff", "'hf'"]),
         (["eval", "run=nowhere"], ["nowhere"]),
         (["eval", "evaluation.batch_size=0"], ["batch_size=0"]),
         (["eval", "adapter=qwthn"], ["run=DIR"]),
