@@ -86,7 +86,20 @@ class ParamsConfig(CommonConfig):
     """``qft params``."""
 
 
-SCHEMAS: dict[str, type[CommonConfig]] = {"train": TrainConfig, "eval": EvalConfig, "params": ParamsConfig}
+@dataclass
+class ReportConfig(CommonConfig):
+    """``qft report``."""
+
+    dir: Any = None
+    markdown: str | None = None
+
+
+SCHEMAS: dict[str, type[CommonConfig]] = {
+    "train": TrainConfig,
+    "eval": EvalConfig,
+    "params": ParamsConfig,
+    "report": ReportConfig,
+}
 
 
 def build(spec: Mapping[str, Any], *args: Any, leave_out: tuple[str, ...] = (), **extra: Any) -> Any:

@@ -65,7 +65,7 @@ def compare_seeds(a: Sequence[float], b: Sequence[float]) -> Comparison:
     _, _, d = _paired(a, b)
     mean, interval, p = float(d.mean()), None, None
     if d.size > 1:
-        error = float(d.std(ddof=1)) / np.sqrt(d.size)
+        error = float(d.std(ddof=1) / np.sqrt(d.size))
         half = float(stats.t.ppf(0.5 + LEVEL / 2, d.size - 1)) * error
         interval = (mean - half, mean + half)
         p = float(2 * stats.t.sf(abs(mean) / error, d.size - 1)) if error > 0 else float(mean == 0)

@@ -1,0 +1,121 @@
+"""Tables I and II and the survey's Table 3 in the papers' own layout, measured beside published, never mixed."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from qft.reports import comparisons, published
+from qft.reports.comparisons import Versus
+from qft.reports.entries import measured, parameters
+from qft.reports.sweep import Sweep, ordered
+from qft.reports.table import DASH, Entry, Table
+
+ONE_SEED = "A cell with one seed has no deviation over seeds and shows none."
+BOLD = "Bold: better than LoRA r=4, the 95 % interval of the difference leaves out zero and p after Holm < 0.05."
+VARIANT = (
+    "Scores beside published ones are the ..._llamafactory variants (character BLEU-4, rouge-chinese F1 on jieba "
+    "words, averaged over samples), the way published tables of this kind are usually made. Published: 7B bases; "
+    "a different base and different data sizes stand on the measured side, so the two sides are not comparable."
+)
+SIZES = {300: "Small (300)", 600: "Medium (600)", 1000: "Full (1000)"}
+
+
+def losses(sweep: Sweep, versus: Sequence[Versus]) -> list[Table]:
+    """Table I, one table a dataset: train and validation loss at each n, measured beside published."""
+    paper = published.paper_of(sweep)
+    out = []
+    for data in ordered(c.data for c in sweep.plain()):
+        cells = [c for c in sweep.plain() if c.data == data]
+        block = published.block(paper, "losses", data)
+        sizes = sorted({c.n for c in cells})
+        columns, groups = ["Model", "parameters", "of LoRA r=4"], [("", 3)]
+        for n in sizes:
+            printed = bool(block and n in block["cells"])
+            names = ["train", "train, published", "val", "val, published"] if printed else ["train", "val"]
+            columns += names
+            groups.append((SIZES.get(n, f"n = {n}"), len(names)))
+        rows = []
+        for row in ordered(c.row for c in cells):
+            own = [c for c in cells if c.row == row]
+            entry = published.method(paper, own[0])
+            line = [Entry(_name(row, entry)), *parameters(own)]
+            for n in sizes:
+                here = [c for c in own if c.n == n]
+                given = block["cells"][n].get(entry["name"]) if block and entry and n in block["cells"] else None
+                for k, which in enumerate(("train_loss_run_mean", "validation_loss")):
+                    line.append(measured(here, [c.loss(which) for c in here], 3, _bold(versus, row, data, n, which)))
+                    if block and n in block["cells"]:
+                        line.append(_printed(given[k] if given else None, 3))
+            rows.append(line)
+        notes = [
+            "Train loss: mean over the run. Validation loss: per token, at the last step. " + BOLD + " " + ONE_SEED
+        ]
+        if block:
+            notes.append(f"Published: {published.papers()[paper]['source']}, Table I, {block['name']}; {_sizes(paper)}")
+        else:
+            notes.append("The papers print no losses for this dataset.")
+        out.append(
+            Table(f"losses-{data}", f"Train and validation loss, {data} (Table I)", columns, rows, groups, notes)
+        )
+    return out
+
+
+def scores(sweep: Sweep, versus: Sequence[Versus]) -> list[Table]:
+    """Table II or the survey's Table 3, one table a dataset and n: test scores, measured beside published."""
+    paper = published.paper_of(sweep)
+    have = comparisons.measures(sweep)
+    out = []
+    for data, n in ordered((c.data, c.n) for c in sweep.plain()):
+        cells = [c for c in sweep.plain() if (c.data, c.n) == (data, n)]
+        block = published.block(paper, "scores", data)
+        done = {s for c in cells for s in c.metrics.get("metrics", {}).get("test", {})}
+        metrics = [m for m, s in published.MEASURED_AS.items() if s in done or (block and m in block["metrics"])]
+        if not done & set(have):
+            continue
+        names = {m: published.MEASURED_AS[m] for m in metrics} or {s: s for s in have}
+        columns, groups = ["Model", "parameters", "of LoRA r=4"], [("", 3)]
+        for metric, score in names.items():
+            two = bool(block and metric in block["metrics"])
+            columns += ["measured", "published"] if two else ["measured"]
+            groups.append((comparisons.title(score), 2 if two else 1))
+        rows = []
+        for row in ordered(c.row for c in cells):
+            here = [c for c in cells if c.row == row]
+            entry = published.method(paper, here[0])
+            line = [Entry(_name(row, entry)), *parameters(here)]
+            for metric, score in names.items():
+                line.append(measured(here, [c.score(score) for c in here], 2, _bold(versus, row, data, n, score)))
+                if block and metric in block["metrics"]:
+                    given = block["cells"].get(entry["name"]) if entry else None
+                    line.append(_printed(given[block["metrics"].index(metric)] if given else None, 2))
+            rows.append(line)
+        where = "the survey's Table 3" if paper == "survey" else "Table II"
+        notes = [f"{BOLD} {ONE_SEED}", VARIANT]
+        if block:
+            notes.append(f"Published: {published.papers()[paper]['source']}, {where}, {block['name']}; {_sizes(paper)}")
+        if block and any(isinstance(v, list) for values in block["cells"].values() for v in values):
+            notes.append("Two published values: the paper's table and its text differ, both are shown.")
+        title = f"Test scores, {data}, n = {n} ({where})"
+        out.append(Table(f"scores-{data}-n{n}", title, columns, rows, groups, notes))
+    return out
+
+
+def _name(row: str, entry: dict[str, Any] | None) -> str:
+    return f"{row} (paper: {entry['name']})" if entry and entry["name"].lower() != row.lower() else row
+
+
+def _printed(value: Any, digits: int) -> Entry:
+    if value is None:
+        return Entry(DASH, kind="published", hint="the paper prints none")
+    first = value[0] if isinstance(value, list) else value
+    text = published.printed(value) if isinstance(value, list) else f"{value:.{digits}f}"
+    return Entry(text, float(first), kind="published")
+
+
+def _sizes(paper: str) -> str:
+    content = published.papers()[paper]
+    counts = ", ".join(f"{m['name']} {m['parameters']} ({m['ratio']})" for m in content["methods"])
+    return f"base {content['model']}; parameters as printed: {counts}."
+
+
+def _bold(versus: Sequence[Versus], row: str, data: str, n: int, measure: str) -> bool:
+    return any(v.verdict == "better" for v in versus if (v.row, v.data, v.n, v.measure) == (row, data, n, measure))
