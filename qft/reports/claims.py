@@ -64,6 +64,21 @@ def check(sweep: Sweep, versus: Sequence[Versus]) -> list[Claim]:
     return out
 
 
+WORDS = {"confirmed": "confirmed in", "not": "NOT confirmed in", "the": "the paper itself is divided in"}
+
+
+def summary(found: Sequence[Claim]) -> list[str]:
+    """One line a method: in which measures the printed order of it and LoRA was found again."""
+    lines = []
+    for method in ordered(c.method for c in found):
+        parts = []
+        for start, words in WORDS.items():
+            names = [comparisons.title(c.measure) for c in found if (c.method, c.outcome.split()[0]) == (method, start)]
+            parts += [f"{words} {', '.join(names)}"] if names else []
+        lines.append(f"{method} against LoRA r=4, as the paper prints it: {'; '.join(parts)}.")
+    return lines
+
+
 def _printed(paper: str, name: str, measure: str) -> tuple[int, int]:
     """Published cells in which the method is better than LoRA, and cells in all."""
     content = published.papers()[paper]

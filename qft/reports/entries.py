@@ -24,15 +24,16 @@ def measured(
             kind, kind=kind, hint="; ".join(f"seed {c.seed}: {c.error or c.state}" for c in absent), links=links
         )
     mean, sd = statistics.mean_sd(list(found.values()))
+    remark = ""
     text = f"{mean:.{digits}f}" + ("" if sd is None else f" ± {sd:.{digits}f}") + unit
     runs = [c for c in cells if c.seed in found]
     words = "seed " if len(runs) == 1 else ""
     links = tuple((f"{words}{c.seed}", c.link) for c in runs if c.link)
     hint = "; ".join(f"seed {s}: {v:.6g}" for s, v in found.items())
     if absent:
-        text += f" ({len(found)} of {len(cells)} seeds)"
+        remark = f"{len(found)} of {len(cells)} seeds"
         hint += "; " + "; ".join(f"seed {c.seed}: {c.state}" for c in absent)
-    return Entry(text.replace("-", "−"), mean, sd, len(found), "measured", bold, links, hint)
+    return Entry(text.replace("-", "−"), mean, sd, len(found), "measured", bold, links, hint, remark)
 
 
 def interval(found: statistics.Interval | None, digits: int) -> str:

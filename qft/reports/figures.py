@@ -29,6 +29,7 @@ MARKERS = "osD^vPX*"
 class Panel:
     """One picture with its heading."""
 
+    row: str  # panels of one row stand beside each other
     title: str
     svg: str
 
@@ -46,7 +47,8 @@ class Figure:
 
 def colours(sweep: Sweep) -> dict[str, int]:
     """Row -> place among the colours, the same in every picture of a page."""
-    return {row: k for k, row in enumerate(ordered(c.row for c in sweep.final() if c.role != "base"))}
+    rows = ordered(c.row for c in [*sweep.plain(), *sweep.final()] if c.role != "base")
+    return {row: k for k, row in enumerate(rows)}
 
 
 def training(sweep: Sweep) -> Figure | None:
@@ -71,7 +73,7 @@ def training(sweep: Sweep) -> Figure | None:
                             steps, losses.min(0), losses.max(0), color=_colour(k), alpha=0.18, linewidth=0
                         )
                 axes.set_ylim(bottom - 0.05 * (top - bottom), top)
-            panels.append(Panel(f"{data}, n = {n}", panel[0]))
+            panels.append(Panel(data, f"{data}, n = {n}", panel[0]))
     caption = "Running mean of the train loss over a twentieth of the run; line: mean over seeds, band: their range."
     caption += " A row with one seed has no band." if single else ""
     return _figure("curves", "Training curves (the paper's Figure 3)", caption, panels, _legend(places, cells))
@@ -94,8 +96,10 @@ def parameters(sweep: Sweep) -> Figure | None:
                 k = places[row]
                 style = {"color": _colour(k), "fmt": MARKERS[k % len(MARKERS)], "markersize": 7, "capsize": 3}
                 axes.errorbar(own[0].record["parameters"]["trainable"], mean, sd, **style)
-            axes.margins(0.15)
-        panels.append(Panel(f"{data}, n = {n}", panel[0]))
+            counts = [c.record["parameters"]["trainable"] for c in here]
+            axes.set_xlim(min(counts) / 1.6, max(counts) * 1.6)
+            axes.margins(y=0.15)
+        panels.append(Panel(data, f"{data}, n = {n}", panel[0]))
     caption = "Lower left is better. Bars: standard deviation over seeds; none with one seed."
     return _figure("parameters", "Parameters against loss", caption, panels, _legend(places, cells))
 
@@ -118,7 +122,7 @@ def ablation(versus: Sequence[Versus], measure_of: dict[str, str | None]) -> Fig
             axes.axvline(0, color=INK, linewidth=1)
             axes.set_yticks(range(len(here)), list(reversed(names)))
             axes.grid(axis="y", visible=False)
-        panels.append(Panel(f"{method}, {data}, n = {n}", panel[0]))
+        panels.append(Panel("", f"{method}, {data}, n = {n}", panel[0]))
     caption = (
         "Bars to the right: the whole method scores more than with this one change. Lines: paired 95 % intervals. "
         "Coloured: decided (interval without zero and p after Holm < 0.05); grey: not."
@@ -152,9 +156,9 @@ def noise(sweep: Sweep, measure_of: dict[str, str | None]) -> Figure | None:
                     axes.errorbar(amounts, mean, spread, **style)
             if key == "shots":
                 axes.set_xticks(range(len(values)), [str(v) for v in values])
-        panels.append(Panel(f"{label} by {words}, {data}, n = {n}", panel[0]))
+        panels.append(Panel(data, f"{label} by {words}, {data}, n = {n}", panel[0]))
     caption = "Means over seeds; bars: standard deviation over seeds. Scale 1 is the noise model as it is."
-    return _figure("noise", "Noise and shots", caption, panels, list(enumerate(names)))
+    return _figure("noise", "By noise scale and by shots", caption, panels, list(enumerate(names)))
 
 
 def _series(cell: Cell) -> str:

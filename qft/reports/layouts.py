@@ -12,7 +12,7 @@ from qft.reports.table import DASH, Entry, Table
 ONE_SEED = "A cell with one seed has no deviation over seeds and shows none."
 BOLD = "Bold: better than LoRA r=4, the 95 % interval of the difference leaves out zero and p after Holm < 0.05."
 VARIANT = (
-    "Scores beside published ones are the ..._llamafactory variants (character BLEU-4, rouge-chinese F1 on jieba "
+    "Text scores are the ..._llamafactory variants (character BLEU-4, rouge-chinese F1 on jieba "
     "words, averaged over samples), the way published tables of this kind are usually made. Published: 7B bases; "
     "a different base and different data sizes stand on the measured side, so the two sides are not comparable."
 )
@@ -36,7 +36,7 @@ def losses(sweep: Sweep, versus: Sequence[Versus]) -> list[Table]:
         rows = []
         for row in ordered(c.row for c in cells):
             own = [c for c in cells if c.row == row]
-            entry = published.method(paper, own[0])
+            entry = published.method(paper, own[0]) if block else None
             line = [Entry(_name(row, entry)), *parameters(own)]
             for n in sizes:
                 here = [c for c in own if c.n == n]
@@ -75,13 +75,13 @@ def scores(sweep: Sweep, versus: Sequence[Versus]) -> list[Table]:
         columns, groups = ["Model", "parameters", "of LoRA r=4"], [("", 3)]
         for metric, score in names.items():
             two = bool(block and metric in block["metrics"])
-            columns += ["measured", "published"] if two else ["measured"]
+            columns += ["measured", "published"] if two else ["measured"] if block else [comparisons.title(score)]
             groups.append((comparisons.title(score), 2 if two else 1))
         rows = []
         for row in ordered(c.row for c in cells):
             here = [c for c in cells if c.row == row]
-            entry = published.method(paper, here[0])
-            line = [Entry(_name(row, entry)), *parameters(here)]
+            entry = published.method(paper, here[0]) if block else None
+            line = [Entry(_name(row, entry)), *parameters([c for c in sweep.plain() if (c.row, c.data) == (row, data)])]
             for metric, score in names.items():
                 line.append(measured(here, [c.score(score) for c in here], 2, _bold(versus, row, data, n, score)))
                 if block and metric in block["metrics"]:
@@ -89,8 +89,12 @@ def scores(sweep: Sweep, versus: Sequence[Versus]) -> list[Table]:
                     line.append(_printed(given[block["metrics"].index(metric)] if given else None, 2))
             rows.append(line)
         where = "the survey's Table 3" if paper == "survey" else "Table II"
-        notes = [f"{BOLD} {ONE_SEED}", VARIANT]
-        if block:
+        notes = [f"{BOLD} {ONE_SEED}"]
+        if not block:
+            groups = []
+            notes.append("The papers print no scores for this dataset. " + VARIANT.partition(". ")[0] + ".")
+        else:
+            notes.append(VARIANT)
             notes.append(f"Published: {published.papers()[paper]['source']}, {where}, {block['name']}; {_sizes(paper)}")
         if block and any(isinstance(v, list) for values in block["cells"].values() for v in values):
             notes.append("Two published values: the paper's table and its text differ, both are shown.")

@@ -5,9 +5,10 @@ import time
 from pathlib import Path
 
 from qft import __version__
-from qft.reports import circuit, figures
+from qft.reports import circuit, claims, figures
 from qft.reports.figures import Figure
 from qft.reports.report import Report, has_noise
+from qft.reports.sweep import ordered
 from qft.reports.table import Table, html_text
 
 
@@ -43,7 +44,7 @@ def _sections(report: Report, drawn: dict[str, Figure]) -> list[tuple[str, str, 
     return [
         ("short", "In short", _short(report)),
         ("tables", "The papers' tables", paper),
-        ("comparison", "Against LoRA", _details(report.lora_table)),
+        ("comparison", "Against LoRA", _against(report)),
         ("circuit", "What does the circuit contribute?", _circuit(report) + changed),
         ("noise", "Noise and shots", _picture(drawn.get("noise")) if noisy else ""),
         ("variants", "Controls and noise in numbers", _table(report.variants)),
@@ -66,7 +67,7 @@ def _tiles(report: Report) -> str:
 
 def _short(report: Report) -> str:
     lines = [report.caution] if report.caution else []
-    lines += [c.sentence for c in report.claims]
+    lines += claims.summary(report.claims)
     if absent := [f"{count} {state}" for state, count in report.counts.items() if state != "done" and count]:
         lines.append(
             f"Not all planned runs are finished: {', '.join(absent)}. They are shown as such, none is left out."
@@ -81,6 +82,11 @@ def _circuit(report: Report) -> str:
     if len(report.answers) > 1:
         out += f"<ul>{''.join(f'<li>{html.escape(a.sentence)}</li>' for a in report.answers)}</ul>"
     return out
+
+
+def _against(report: Report) -> str:
+    """The claims and the measures that sentences are about in sight, every comparison folded away."""
+    return "".join(map(_table, (report.claims_table, report.lora_short))) + _details(report.lora_table)
 
 
 def _runs(report: Report) -> str:
@@ -99,7 +105,8 @@ def _details(table: Table | None) -> str:
     """A long table, closed; its verdicts counted beside it."""
     if table is None:
         return ""
-    verdicts = [row[-1].text for row in table.rows]
+    place = table.columns.index("verdict")
+    verdicts = [row[place].text for row in table.rows]
     counted = ", ".join(f"{verdicts.count(v)} {v}" for v in ("better", "worse", "undecided"))
     words = html.escape(f"{table.title}: {len(verdicts)} comparisons ({counted})")
     return f'<details class="tall"><summary>{words}</summary>{html_text(table)}</details>'
@@ -109,14 +116,18 @@ def _picture(figure: Figure | None) -> str:
     if figure is None:
         return ""
     legend = "".join(f"<li>{_swatch(k)}{html.escape(words)}</li>" for k, words in figure.legend)
-    panels = "".join(
-        f'<figure class="panel"><figcaption>{html.escape(p.title)}</figcaption>{p.svg}</figure>' for p in figure.panels
-    )
     wide = " wide" if figure.name == "ablation" else ""
+    grids = ""
+    for row in ordered(p.row for p in figure.panels):
+        grids += f'<div class="panels{wide}">'
+        for p in figure.panels:
+            if p.row == row:
+                grids += f'<figure class="panel"><figcaption>{html.escape(p.title)}</figcaption>{p.svg}</figure>'
+        grids += "</div>"
     return (
         f"<h3>{html.escape(figure.title)}</h3>"
         + (f'<ul class="legend">{legend}</ul>' if legend else "")
-        + f'<div class="panels{wide}">{panels}</div><p class="note">{html.escape(figure.caption)}</p>'
+        + f'{grids}<p class="note">{html.escape(figure.caption)}</p>'
     )
 
 

@@ -22,6 +22,8 @@ class Report:
     answers: list[Answer]
     claims: list[Claim]
     paper: list[Table]
+    claims_table: Table | None
+    lora_short: Table | None
     lora_table: Table | None
     controls_table: Table | None
     variants: Table | None
@@ -33,7 +35,16 @@ class Report:
     @property
     def tables(self) -> list[Table]:
         """All of them, in the page's order."""
-        others = [self.reduction, self.lora_table, self.controls_table, self.variants, self.choices, self.cost]
+        others = [self.claims_table, self.reduction, self.lora_table, self.controls_table]
+        others += [self.variants, self.choices, self.cost]
+            self.claims_table,
+            self.reduction,
+            self.lora_table,
+            self.controls_table,
+            self.variants,
+            self.choices,
+            self.cost,
+        ]
         return [*self.paper, *(t for t in others if t is not None), self.runs]
 
     @property
@@ -78,13 +89,19 @@ def make(path: Path) -> Report:
     """Read a sweep directory and compute its report. Raises QftError where it is none."""
     sweep = load(path)
     lora, controls = comparisons.with_lora(sweep), comparisons.controls(sweep)
+    short = {comparisons.primary(sweep, data) for data in {c.data for c in sweep.final()}} | {"validation_loss"}
+    checked = claims.check(sweep, lora)
     return Report(
         sweep=sweep,
         lora=lora,
         controls=controls,
         answers=circuit.answers(sweep, controls),
-        claims=claims.check(sweep, lora),
+        claims=checked,
         paper=[*layouts.losses(sweep, lora), *layouts.scores(sweep, lora)],
+        claims_table=tables.claims_table(checked),
+        lora_short=tables.versus_table(
+            [v for v in lora if v.measure in short], "lora-short", "Against LoRA r=4, in the main measures", "LoRA r=4"
+        ),
         lora_table=tables.versus_table(lora, "lora", "Every row against LoRA r=4", "LoRA r=4"),
         controls_table=tables.versus_table(controls, "controls", "Each method against its controls", "control"),
         variants=tables.variants(sweep, comparisons.measures(sweep)),

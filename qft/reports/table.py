@@ -25,6 +25,7 @@ class Entry:
     bold: bool = False
     links: tuple[tuple[str, str], ...] = ()
     hint: str = ""
+    remark: str = ""  # what the number leaves out, such as a seed that failed
 
 
 @dataclass
@@ -44,7 +45,7 @@ def markdown(table: Table) -> str:
     lines = ["| " + " | ".join(_md(h) for h in _headings(table)) + " |"]
     lines.append("|" + "|".join("---" if k == 0 else "---:" for k in range(len(table.columns))) + "|")
     for row in table.rows:
-        texts = (f"**{_md(e.text)}**" if e.bold else _md(e.text) for e in row)
+        texts = (f"**{_md(_words(e))}**" if e.bold else _md(_words(e)) for e in row)
         lines.append("| " + " | ".join(texts) + " |")
     return "\n".join([f"**{table.title}**", "", *lines, *(f"\n{note}" for note in table.notes)]) + "\n"
 
@@ -82,7 +83,7 @@ def latex(table: Table) -> str:
         lines += [" & ".join(words) + r" \\", "".join(rules)]
     lines += [" & ".join(_tex(c) for c in table.columns) + r" \\", r"\midrule"]
     for row in table.rows:
-        lines.append(" & ".join(rf"\textbf{{{_tex(e.text)}}}" if e.bold else _tex(e.text) for e in row) + r" \\")
+        lines.append(" & ".join(rf"\textbf{{{_tex(_words(e))}}}" if e.bold else _tex(_words(e)) for e in row) + r" \\")
     lines += [r"\bottomrule", r"\end{tabular}"]
     lines += [rf"\par\smallskip\footnotesize {_tex(note)}" for note in table.notes]
     return "\n".join([*lines, r"\end{table}"]) + "\n"
@@ -96,8 +97,12 @@ def html_text(table: Table) -> str:
     if table.groups:
         tops = (f'<th colspan="{span}" scope="colgroup">{html.escape(t)}</th>' for t, span in table.groups)
         out.append("<tr>" + "".join(tops) + "</tr>")
-    heads = (f'<th scope="col"><button type="button">{html.escape(c)}</button></th>' for c in table.columns)
-    out.append('<tr class="sortable">' + "".join(heads) + "</tr></thead><tbody>")
+    out.append('<tr class="sortable">')
+    for k, name in enumerate(table.columns):
+        words = all(row[k].kind in ("text", "error", "code") and row[k].value is None for row in table.rows)
+        side = ' class="text"' if words else ""
+        out.append(f'<th scope="col"{side}><button type="button">{html.escape(name)}</button></th>')
+    out.append("</tr></thead><tbody>")
     for row in table.rows:
         out.append("<tr>" + "".join(_html(e, "td" if k else "th") for k, e in enumerate(row)) + "</tr>")
     out.append("</tbody></table></div>")
@@ -114,12 +119,12 @@ def _html(entry: Entry, tag: str) -> str:
     if len(entry.links) == 1 and entry.kind == "measured":
         text = f'<a href="{html.escape(entry.links[0][1], quote=True)}">{text}</a>'
         if entry.seeds == 1:
-            text += "<small>1 seed</small>"
+            text += f"<small>{html.escape(entry.remark or '1 seed')}</small>"
     elif entry.links:
         seeds = (f'<a href="{html.escape(to, quote=True)}">{html.escape(words)}</a>' for words, to in entry.links)
-        text += f"<small>{' '.join(seeds)}</small>"
+        text += f"<small>{' '.join([*seeds, html.escape('· ' * bool(entry.remark) + entry.remark)])}</small>"
     scope = ' scope="row"' if tag == "th" else ""
-    kind = "number" if entry.kind == "text" and entry.value is not None else entry.kind
+    kind = "number" if entry.kind == "text" and (entry.value is not None or entry.text == DASH) else entry.kind
     return f'<{tag}{scope} class="{kind}"{sort}{hint}>{text}</{tag}>'
 
 
@@ -127,6 +132,10 @@ def _headings(table: Table) -> list[str]:
     """Group and column in one line."""
     before = [words for words, span in table.groups for _ in range(span)] or [""] * len(table.columns)
     return [f"{g}: {c}" if g else c for g, c in zip(before, table.columns)]
+
+
+def _words(entry: Entry) -> str:
+    return f"{entry.text} ({entry.remark})" if entry.remark else entry.text
 
 
 def _blank(value: float | None) -> object:

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 
 from qft.reports import comparisons, statistics
+from qft.reports.claims import Claim
 from qft.reports.comparisons import Versus
 from qft.reports.entries import interval, measured, number, p_value, parameters
 from qft.reports.sweep import MISSING, Cell, Sweep, is_lora, ordered
@@ -13,17 +14,17 @@ def versus_table(versus: Sequence[Versus], name: str, title: str, other: str) ->
     """Every comparison with its interval, corrected p, effect size and probability of improvement."""
     if not versus:
         return None
-    columns = ["Row", "against", "data", "n", "measure", "row", other, "difference", "95 % interval", "p", "p (Holm)"]
-    columns += ["effect d_z", "P(better)", "seeds", "pairs", "verdict"]
+    columns = ["Row", "against", "data", "n", "measure", "verdict", "difference", "95 % interval", "p (Holm)", "p"]
+    columns += ["effect d_z", "P(better)", "row", other, "seeds", "pairs"]
     rows = []
     for v in versus:
         r = v.result
         digits = 3 if v.measure in comparisons.LOSSES else 2
         line = [Entry(v.row), Entry(v.other), Entry(v.data), number(v.n, 0), Entry(comparisons.title(v.measure))]
-        line += [number(v.mean, digits), number(v.other_mean, digits), number(r.difference, digits, signed=True)]
+        line += [Entry(v.verdict, bold=v.verdict == "better"), number(r.difference, digits, signed=True)]
         line.append(Entry(interval(r.interval, digits), None if r.interval is None else r.interval[0]))
-        line += [p_value(r.p), p_value(r.adjusted), number(r.effect, 2, signed=True), number(v.improvement, 2)]
-        line += [number(v.seeds, 0), number(r.count, 0), Entry(v.verdict, bold=v.verdict == "better")]
+        line += [p_value(r.adjusted), p_value(r.p), number(r.effect, 2, signed=True), number(v.improvement, 2)]
+        line += [number(v.mean, digits), number(v.other_mean, digits), number(v.seeds, 0), number(r.count, 0)]
         rows.append(line)
     notes = [
         "Scores: each sample's scores averaged over seeds, paired over test samples; interval: paired bootstrap (BCa, "
@@ -33,6 +34,18 @@ def versus_table(versus: Sequence[Versus], name: str, title: str, other: str) ->
         "Undecided: the interval holds zero or p (Holm) is 0.05 or more.",
     ]
     return Table(name, title, columns, rows, notes=notes)
+
+
+def claims_table(found: Sequence[Claim]) -> Table | None:
+    """What the papers print of a method against LoRA, beside what was measured."""
+    rows = []
+    for c in found:
+        line = [Entry(c.method), Entry(comparisons.title(c.measure)), Entry(f"{c.printed_better} of {c.printed}")]
+        line += [number(count, 0) for count in (c.better, c.worse, c.undecided)]
+        rows.append([*line, Entry(c.outcome)])
+    columns = ["Row", "measure", "published as better", "measured better", "worse", "undecided", "outcome"]
+    notes = ["Published: in how many cells of the papers' tables the method beats LoRA. Measured: cells of this sweep."]
+    return Table("claims", "The papers' claims against LoRA", columns, rows, notes=notes) if rows else None
 
 
 def against_lora(sweep: Sweep, reached: Callable[[Cell, Cell], float | None]) -> Table | None:
@@ -86,7 +99,7 @@ def cost(sweep: Sweep) -> Table | None:
     columns += ["answer tokens/s", "answering peak MB", "circuits"]
     machines = ordered(f"{c.record['machine']}, {c.record['model'].get('device')}" for c in sweep.final() if c.record)
     notes = [f"Means over seeds, on: {'; '.join(machines) or 'unknown'}. Runs may have shared the machine."]
-    return Table("cost", "Time and memory", columns, rows, notes=notes) if rows else None
+    return Table("cost", "What a run takes", columns, rows, notes=notes) if rows else None
 
 
 def choices(sweep: Sweep) -> Table | None:
@@ -105,7 +118,7 @@ def choices(sweep: Sweep) -> Table | None:
     if edges := [f"{c['label']} on {c['data']}" for c in chosen if c.get("edge")]:
         notes.append(f"Best at the edge of the grid, so a rate beyond it may be better: {', '.join(edges)}.")
     columns = ["Row", "data", "chosen", *(f"lr {rate:g}" for rate in rates)]
-    return Table("choices", "Learning rates tried and chosen", columns, rows, notes=notes)
+    return Table("choices", "Validation loss by learning rate", columns, rows, notes=notes)
 
 
 def attempts(sweep: Sweep) -> Table:
@@ -163,4 +176,4 @@ def variants(sweep: Sweep, scores: Sequence[str]) -> Table | None:
         rows.append(line)
     columns = ["Row", "data", "n", "parameters", *comparisons.LOSSES.values(), *map(comparisons.title, scores)]
     notes = ["Mean ± standard deviation over seeds; a cell with one seed shows none."]
-    return Table("variants", "Controls, noise and shots", columns, rows, notes=notes)
+    return Table("variants", "Losses and scores of every changed row", columns, rows, notes=notes)
