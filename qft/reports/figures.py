@@ -81,6 +81,8 @@ def training(sweep: Sweep) -> Figure | None:
 
 def parameters(sweep: Sweep) -> Figure | None:
     """Validation loss against trainable parameters."""
+    from matplotlib.ticker import EngFormatter, LogLocator, NullFormatter
+
     places, panels = colours(sweep), []
     cells = [c for c in sweep.plain() if c.done and c.record.get("parameters") and c.loss("validation_loss")]
     for data, n in ordered((c.data, c.n) for c in cells):
@@ -90,6 +92,9 @@ def parameters(sweep: Sweep) -> Figure | None:
             panel,
         ):
             axes.set_xscale("log")
+            axes.xaxis.set_major_locator(LogLocator(subs=(1, 3)))
+            axes.xaxis.set_major_formatter(EngFormatter(sep=""))
+            axes.xaxis.set_minor_formatter(NullFormatter())
             for row in ordered(c.row for c in here):
                 own = [c for c in here if c.row == row]
                 mean, sd = mean_sd([c.loss("validation_loss") or 0.0 for c in own])

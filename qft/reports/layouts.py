@@ -6,7 +6,7 @@ from typing import Any
 from qft.reports import comparisons, published
 from qft.reports.comparisons import Versus
 from qft.reports.entries import measured, parameters
-from qft.reports.sweep import Sweep, ordered
+from qft.reports.sweep import Cell, Sweep, ordered
 from qft.reports.table import DASH, Entry, Table
 
 ONE_SEED = "A cell with one seed has no deviation over seeds and shows none."
@@ -27,7 +27,8 @@ def losses(sweep: Sweep, versus: Sequence[Versus]) -> list[Table]:
         cells = [c for c in sweep.plain() if c.data == data]
         block = published.block(paper, "losses", data)
         sizes = sorted({c.n for c in cells})
-        columns, groups = ["Model", "parameters", "of LoRA r=4"], [("", 3)]
+        columns = _first_columns(paper, bool(block))
+        groups = [("", len(columns))]
         for n in sizes:
             printed = bool(block and n in block["cells"])
             names = ["train", "train, published", "val", "val, published"] if printed else ["train", "val"]
@@ -37,7 +38,7 @@ def losses(sweep: Sweep, versus: Sequence[Versus]) -> list[Table]:
         for row in ordered(c.row for c in cells):
             own = [c for c in cells if c.row == row]
             entry = published.method(paper, own[0]) if block else None
-            line = [Entry(_name(row, entry)), *parameters(own)]
+            line = [Entry(_name(row, entry)), *_first(paper, own, entry, bool(block))]
             for n in sizes:
                 here = [c for c in own if c.n == n]
                 given = block["cells"][n].get(entry["name"]) if block and entry and n in block["cells"] else None
@@ -50,7 +51,7 @@ def losses(sweep: Sweep, versus: Sequence[Versus]) -> list[Table]:
             "Train loss: mean over the run. Validation loss: per token, at the last step. " + BOLD + " " + ONE_SEED
         ]
         if block:
-            notes.append(f"Published: {published.papers()[paper]['source']}, Table I, {block['name']}; {_sizes(paper)}")
+            notes.append(f"Published: {published.papers()[paper]['source']}, Table I, {block['name']}; {_base(paper)}")
         else:
             notes.append("The papers print no losses for this dataset.")
         out.append(
@@ -72,7 +73,8 @@ def scores(sweep: Sweep, versus: Sequence[Versus]) -> list[Table]:
         if not done & set(have):
             continue
         names = {m: published.MEASURED_AS[m] for m in metrics} or {s: s for s in have}
-        columns, groups = ["Model", "parameters", "of LoRA r=4"], [("", 3)]
+        columns = _first_columns(paper, bool(block))
+        groups = [("", len(columns))]
         for metric, score in names.items():
             two = bool(block and metric in block["metrics"])
             columns += ["measured", "published"] if two else ["measured"] if block else [comparisons.title(score)]
@@ -81,7 +83,8 @@ def scores(sweep: Sweep, versus: Sequence[Versus]) -> list[Table]:
         for row in ordered(c.row for c in cells):
             here = [c for c in cells if c.row == row]
             entry = published.method(paper, here[0]) if block else None
-            line = [Entry(_name(row, entry)), *parameters([c for c in sweep.plain() if (c.row, c.data) == (row, data)])]
+            own = [c for c in sweep.plain() if (c.row, c.data) == (row, data)]
+            line = [Entry(_name(row, entry)), *_first(paper, own, entry, bool(block))]
             for metric, score in names.items():
                 line.append(measured(here, [c.score(score) for c in here], 2, _bold(versus, row, data, n, score)))
                 if block and metric in block["metrics"]:
@@ -95,12 +98,31 @@ def scores(sweep: Sweep, versus: Sequence[Versus]) -> list[Table]:
             notes.append("The papers print no scores for this dataset. " + VARIANT.partition(". ")[0] + ".")
         else:
             notes.append(VARIANT)
-            notes.append(f"Published: {published.papers()[paper]['source']}, {where}, {block['name']}; {_sizes(paper)}")
+            notes.append(f"Published: {published.papers()[paper]['source']}, {where}, {block['name']}; {_base(paper)}")
         if block and any(isinstance(v, list) for values in block["cells"].values() for v in values):
             notes.append("Two published values: the paper's table and its text differ, both are shown.")
         title = f"Test scores, {data}, n = {n} ({where})"
         out.append(Table(f"scores-{data}-n{n}", title, columns, rows, groups, notes))
     return out
+
+
+def _first_columns(paper: str, printed: bool) -> list[str]:
+    ratio = "of all weights" if paper == "survey" else "of LoRA r=4"
+    if not printed:
+        return ["Model", "parameters", ratio]
+    return ["Model", "parameters", "parameters, published", ratio, "ratio, published"]
+
+
+def _first(paper: str, cells: Sequence[Cell], entry: dict[str, Any] | None, printed: bool) -> list[Entry]:
+    """Parameters and ratio: the survey's is to all of the base's weights, the other paper's to LoRA r=4."""
+    count, ratio = parameters(cells)
+    if paper == "survey" and (known := [c.record["parameters"] for c in cells if c.record.get("parameters")]):
+        share = known[0]["trainable"] / known[0]["base"]
+        ratio = Entry(f"{100 * share:.2f} %", share)
+    if not printed:
+        return [count, ratio]
+    words = [entry["parameters"], entry["ratio"]] if entry else [DASH, DASH]
+    return [count, Entry(words[0], kind="published"), ratio, Entry(words[1].replace("%", " %"), kind="published")]
 
 
 def _name(row: str, entry: dict[str, Any] | None) -> str:
@@ -115,10 +137,8 @@ def _printed(value: Any, digits: int) -> Entry:
     return Entry(text, float(first), kind="published")
 
 
-def _sizes(paper: str) -> str:
-    content = published.papers()[paper]
-    counts = ", ".join(f"{m['name']} {m['parameters']} ({m['ratio']})" for m in content["methods"])
-    return f"base {content['model']}; parameters as printed: {counts}."
+def _base(paper: str) -> str:
+    return f"base {published.papers()[paper]['model']}."
 
 
 def _bold(versus: Sequence[Versus], row: str, data: str, n: int, measure: str) -> bool:

@@ -37,14 +37,6 @@ class Report:
         """All of them, in the page's order."""
         others = [self.claims_table, self.reduction, self.lora_table, self.controls_table]
         others += [self.variants, self.choices, self.cost]
-            self.claims_table,
-            self.reduction,
-            self.lora_table,
-            self.controls_table,
-            self.variants,
-            self.choices,
-            self.cost,
-        ]
         return [*self.paper, *(t for t in others if t is not None), self.runs]
 
     @property

@@ -122,7 +122,8 @@ def _html(entry: Entry, tag: str) -> str:
             text += f"<small>{html.escape(entry.remark or '1 seed')}</small>"
     elif entry.links:
         seeds = (f'<a href="{html.escape(to, quote=True)}">{html.escape(words)}</a>' for words, to in entry.links)
-        text += f"<small>{' '.join([*seeds, html.escape('· ' * bool(entry.remark) + entry.remark)])}</small>"
+        remark = html.escape(f"· {entry.remark}") if entry.remark else ""
+        text += f"<small>{' '.join([*seeds, remark]).strip()}</small>"
     scope = ' scope="row"' if tag == "th" else ""
     kind = "number" if entry.kind == "text" and (entry.value is not None or entry.text == DASH) else entry.kind
     return f'<{tag}{scope} class="{kind}"{sort}{hint}>{text}</{tag}>'
