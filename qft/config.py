@@ -90,7 +90,7 @@ class ParamsConfig(CommonConfig):
 class ReportConfig(CommonConfig):
     """``qft report``."""
 
-    dir: Any = None
+    dir: Any = "???"
     markdown: str | None = None
 
 

@@ -24,7 +24,7 @@ def measured(
             kind, kind=kind, hint="; ".join(f"seed {c.seed}: {c.error or c.state}" for c in absent), links=links
         )
     mean, sd = statistics.mean_sd(list(found.values()))
-    remark = ""
+    remark = "1 seed" if len(found) == 1 else ""
     text = f"{mean:.{digits}f}" + ("" if sd is None else f" ± {sd:.{digits}f}") + unit
     runs = [c for c in cells if c.seed in found]
     words = "seed " if len(runs) == 1 else ""

@@ -13,8 +13,8 @@ ONE_SEED = "A cell with one seed has no deviation over seeds and shows none."
 BOLD = "Bold: better than LoRA r=4, the 95 % interval of the difference leaves out zero and p after Holm < 0.05."
 VARIANT = (
     "Text scores are the ..._llamafactory variants (character BLEU-4, rouge-chinese F1 on jieba "
-    "words, averaged over samples), the way published tables of this kind are usually made. Published: 7B bases; "
-    "a different base and different data sizes stand on the measured side, so the two sides are not comparable."
+    "words, averaged over samples), the way published tables of this kind are usually made. Published numbers come "
+    "from other bases and other data, so the two sides are not comparable."
 )
 SIZES = {300: "Small (300)", 600: "Medium (600)", 1000: "Full (1000)"}
 
@@ -69,7 +69,8 @@ def scores(sweep: Sweep, versus: Sequence[Versus]) -> list[Table]:
         cells = [c for c in sweep.plain() if (c.data, c.n) == (data, n)]
         block = published.block(paper, "scores", data)
         done = {s for c in cells for s in c.metrics.get("metrics", {}).get("test", {})}
-        metrics = [m for m, s in published.MEASURED_AS.items() if s in done or (block and m in block["metrics"])]
+        printed = block["metrics"] if block else []  # in the paper's order, then what else was measured
+        metrics = ordered([*printed, *(m for m, s in published.MEASURED_AS.items() if s in done)])
         if not done & set(have):
             continue
         names = {m: published.MEASURED_AS[m] for m in metrics} or {s: s for s in have}

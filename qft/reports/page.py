@@ -5,7 +5,7 @@ import time
 from pathlib import Path
 
 from qft import __version__
-from qft.reports import circuit, claims, figures
+from qft.reports import circuit, figures
 from qft.reports.figures import Figure
 from qft.reports.report import Report, has_noise
 from qft.reports.sweep import ordered
@@ -66,15 +66,7 @@ def _tiles(report: Report) -> str:
 
 
 def _short(report: Report) -> str:
-    lines = [report.caution] if report.caution else []
-    lines += claims.summary(report.claims)
-    if absent := [f"{count} {state}" for state, count in report.counts.items() if state != "done" and count]:
-        lines.append(
-            f"Not all planned runs are finished: {', '.join(absent)}. They are shown as such, none is left out."
-        )
-    if not report.claims:
-        lines.append("No published claim about LoRA can be held against these cells.")
-    return f"<ul>{''.join(f'<li>{html.escape(line)}</li>' for line in lines)}</ul>"
+    return f"<ul>{''.join(f'<li>{html.escape(line)}</li>' for line in report.short)}</ul>"
 
 
 def _circuit(report: Report) -> str:

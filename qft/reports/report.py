@@ -65,6 +65,17 @@ class Report:
         words = ", ".join(f"{name} with {_people(size)} parameters" for name, size in small)
         return f"Measured on {words}. That is no 7B model: these numbers say nothing about what a 7B base would give."
 
+    @property
+    def short(self) -> list[str]:
+        """What a reader should know first, a sentence each."""
+        lines = [self.caution] if self.caution else []
+        lines += claims.summary(self.claims) or ["No published claim about LoRA can be held against these cells."]
+        if len({c.seed for c in self.trained}) == 1:
+            lines.append("One seed: intervals speak for other test samples, not for other initial weights and orders.")
+        if absent := [f"{count} {state}" for state, count in self.counts.items() if state != "done" and count]:
+            lines.append(f"Not all planned runs are finished: {', '.join(absent)}. They are shown as such.")
+        return lines
+
     def figures(self) -> list[Figure]:
         """The pictures; drawn when asked for, they take the longest."""
         measure_of = {data: comparisons.primary(self.sweep, data) for data in {c.data for c in self.sweep.final()}}

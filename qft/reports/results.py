@@ -16,7 +16,7 @@ def page(reports: Sequence[Report], target: str) -> str:
     for caution in ordered(r.caution for r in reports if r.caution):
         lines += [f"**{caution}**", ""]
     lines += ["Commands:", "", "```"]
-    lines += [f"qft sweep {r.sweep.name} scale={r.sweep.scale}" for r in reports]
+    lines += [r.sweep.command for r in reports]
     folders = " ".join(str(r.sweep.path) for r in reports)
     lines += [f"qft report {folders} markdown={target}", "```", ""]
     for report in reports:
@@ -27,6 +27,7 @@ def page(reports: Sequence[Report], target: str) -> str:
 def _sweep(report: Report) -> list[str]:
     lines = [f"## {report.sweep.name}, scale {report.sweep.scale}", "", _state(report), "", _made(report), ""]
     confirmed = [c for c in report.claims if c.outcome == "confirmed here"]
+    lines += [*(f"- {line}" for line in report.short if line != report.caution), ""]
     lines += _claims("What does not confirm the papers", [c for c in report.claims if c not in confirmed])
     lines += _claims("What agrees with the papers", confirmed)
     if report.answers:
@@ -34,9 +35,10 @@ def _sweep(report: Report) -> list[str]:
         lines += [f"- {a.sentence}" for a in report.answers if len(report.answers) > 1]
         lines += [""] * (len(report.answers) > 1)
     lines += ["### Tables", ""]
-    for each in report.tables:
-        if each is not report.runs:
-            lines += [table.markdown(each)]
+    left_out = ("runs", "claims", "lora")  # told above in words, or in short by another table; all are in DIR/tables
+    shown = [*report.paper, *([report.lora_short] if report.lora_short else []), *report.tables]
+    for each in ordered(t.name for t in shown if t.name not in left_out):
+        lines += [table.markdown(next(t for t in shown if t.name == each))]
     if bad := [c for c in report.sweep.cells if c.error]:
         lines += ["### Failures", "", *(f"- `{c.name}`: {_plain(str(c.error))}" for c in bad), ""]
     return lines

@@ -79,6 +79,7 @@ class Sweep:
     scale: str
     cells: list[Cell]
     choices: dict[str, Any]
+    command: str
 
     def final(self) -> list[Cell]:
         """The cells the tables are made of; a search for a learning rate has a table of its own."""
@@ -134,7 +135,8 @@ def load(path: Path) -> Sweep:
         cells = [_cell(path, spec) for spec in plan["cells"]]
         _name_rows(cells)
         choices = records.read_json(path / "choices.json") if (path / "choices.json").is_file() else {}
-        sweep = Sweep(path, str(plan["name"]), str(plan["scale"]), cells, choices)
+        name, scale = str(plan["name"]), str(plan["scale"])
+        sweep = Sweep(path, name, scale, cells, choices, plan.get("command") or f"qft sweep {name} scale={scale}")
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise QftError(f"{path / 'sweep.json'} is damaged ({type(error).__name__}: {error}).") from error
     if not cells:

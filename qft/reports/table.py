@@ -14,7 +14,8 @@ class Entry:
     """One cell of a table.
 
     ``value`` is what it sorts by and what CSV holds; ``sd`` its deviation over seeds. ``kind`` is ``measured``,
-    ``published``, ``missing``, ``failed`` or ``text``. ``links`` lead to the runs behind it: (words, address).
+    ``published``, ``missing``, ``failed``, ``interval``, ``error``, ``code`` or ``text``. ``links`` lead to the runs
+    behind it: (words, address).
     """
 
     text: str
@@ -62,7 +63,8 @@ def csv_text(table: Table) -> str:
     for row in table.rows:
         out: list[object] = []
         for entry, wide in zip(row, spread):
-            out.append(entry.text if entry.value is None or entry.kind in ("text", "published") else entry.value)
+            words = entry.value is None or entry.kind == "interval" or "/" in entry.text
+            out.append(entry.text if words else entry.value)
             out += [_blank(entry.sd), _blank(entry.seeds)] if wide else []
         writer.writerow(out)
     return text.getvalue()
@@ -119,7 +121,7 @@ def _html(entry: Entry, tag: str) -> str:
     if len(entry.links) == 1 and entry.kind == "measured":
         text = f'<a href="{html.escape(entry.links[0][1], quote=True)}">{text}</a>'
         if entry.seeds == 1:
-            text += f"<small>{html.escape(entry.remark or '1 seed')}</small>"
+            text += f"<small>{html.escape(entry.remark)}</small>"
     elif entry.links:
         seeds = (f'<a href="{html.escape(to, quote=True)}">{html.escape(words)}</a>' for words, to in entry.links)
         remark = html.escape(f"· {entry.remark}") if entry.remark else ""

@@ -14,15 +14,17 @@ def versus_table(versus: Sequence[Versus], name: str, title: str, other: str) ->
     """Every comparison with its interval, corrected p, effect size and probability of improvement."""
     if not versus:
         return None
-    columns = ["Row", "against", "data", "n", "measure", "verdict", "difference", "95 % interval", "p (Holm)", "p"]
-    columns += ["effect d_z", "P(better)", "row", other, "seeds", "pairs"]
+    several = len({v.other for v in versus}) > 1
+    columns = ["Row", *["against"] * several, "data", "n", "measure", "verdict", "difference", "95 % interval"]
+    columns += ["p (Holm)", "p", "effect d_z", "P(better)", "row", other, "seeds", "pairs"]
     rows = []
     for v in versus:
         r = v.result
         digits = 3 if v.measure in comparisons.LOSSES else 2
-        line = [Entry(v.row), Entry(v.other), Entry(v.data), number(v.n, 0), Entry(comparisons.title(v.measure))]
+        line = [Entry(v.row), *[Entry(v.other)] * several, Entry(v.data), number(v.n, 0)]
+        line.append(Entry(comparisons.title(v.measure)))
         line += [Entry(v.verdict, bold=v.verdict == "better"), number(r.difference, digits, signed=True)]
-        line.append(Entry(interval(r.interval, digits), None if r.interval is None else r.interval[0]))
+        line.append(Entry(interval(r.interval, digits), None if r.interval is None else r.interval[0], kind="interval"))
         line += [p_value(r.adjusted), p_value(r.p), number(r.effect, 2, signed=True), number(v.improvement, 2)]
         line += [number(v.mean, digits), number(v.other_mean, digits), number(v.seeds, 0), number(r.count, 0)]
         rows.append(line)
@@ -130,7 +132,7 @@ def attempts(sweep: Sweep) -> Table:
             state = str(a.get("state") or c.state) if k < len(tries) else c.state
             error = a.get("error") or (c.error if k == len(tries) else None) or ""
             link = ((c.name, c.link),) if c.link else ()
-            kind = "failed" if state in ("failed", "damaged") else MISSING if state != "done" else "measured"
+            kind = "failed" if state in ("failed", "damaged") else MISSING if state != "done" else "text"
             line = [Entry(c.name, links=link, kind="measured"), Entry(c.role), Entry(state, kind=kind)]
             line += [
                 Entry(str(k) if c.attempts else DASH),

