@@ -190,12 +190,14 @@ def ablation(path: Path, effect: float = 6.0, seeds: int = 3, **options: Any) ->
 
 
 def noise(path: Path, seeds: int = 2) -> Path:
-    """QWTHN at four noise scales, trained without and with noise, and by number of shots."""
+    """QWTHN trained without and with noise, each at four noise scales and, at scale 1, by number of shots."""
+    settings: list[dict] = [{"noise_scale": scale, "shots": None} for scale in (0.0, 0.5, 1.0, 2.0)]
+    settings += [{"noise_scale": 1.0, "shots": shots} for shots in (100, 1000)]
+    labels = {"exact": "QWTHN", "noisy": "QWTHN, trained with noise"}
     cells = [
-        cell("QWTHN", "qwthn", "demo", 300, seed, noise_scale=scale, trained=trained)
-        for trained in ("exact", "noisy")
-        for scale in (0.0, 0.5, 1.0, 2.0)
+        cell(label, "qwthn", "demo", 300, seed, trained=trained, **setting)
+        for trained, label in labels.items()
+        for setting in settings
         for seed in range(seeds)
     ]
-    cells += [cell("QWTHN", "qwthn", "demo", 300, seed, shots=shots) for shots in (100, 1000) for seed in range(seeds)]
-    return write(path, cells, {"QWTHN": (237, 1.4, 30.0)}, "noise")
+    return write(path, cells, dict.fromkeys(labels.values(), (237, 1.4, 30.0)), "noise")

@@ -17,7 +17,7 @@ import numpy as np
 from qft.reports import comparisons, curve
 from qft.reports.comparisons import Versus
 from qft.reports.statistics import mean_sd
-from qft.reports.sweep import NOISE, Cell, Sweep, ordered
+from qft.reports.sweep import Cell, Sweep, describe, ordered
 
 SERIES = 8  # colours the page has: Okabe and Ito's, told apart by colour-blind readers
 INK, LINE = "#010101", "#020202"
@@ -136,39 +136,54 @@ def ablation(versus: Sequence[Versus], measure_of: dict[str, str | None]) -> Fig
 
 
 def noise(sweep: Sweep, measure_of: dict[str, str | None]) -> Figure | None:
-    """The score against the noise scale, and against the number of shots."""
-    panels, names = [], ordered(_series(c) for c in sweep.final() if "noise_scale" in c.variant)
-    cells = [c for c in sweep.final() if c.done and set(c.variant) & set(NOISE)]
-    for data, n, key in ordered((c.data, c.n, k) for c in cells for k in ("noise_scale", "shots") if k in c.variant):
-        here = [c for c in cells if (c.data, c.n) == (data, n) and key in c.variant]
-        measure = measure_of.get(data)
-        label = comparisons.title(measure) if measure else "validation loss"
-        words = "noise scale" if key == "noise_scale" else "shots"
-        with _panel(f"{label} by {words}, {data}, n = {n}", words, label) as (axes, panel):
-            values = sorted({c.variant[key] for c in here}, key=_amount)
-            for place, name in enumerate(ordered(_series(c) for c in here)):
-                points = []
-                for x, value in enumerate(values):
-                    own = [c for c in here if _series(c) == name and c.variant[key] == value]
-                    found = [s for c in own if (s := _value(c, measure)) is not None]
-                    if found:
-                        points.append((_amount(value) if key == "noise_scale" else x, *mean_sd(found)))
-                if points:
-                    amounts, mean, sd = zip(*points, strict=True)
-                    k = names.index(name) if name in names else place
-                    spread = [s or 0 for s in sd] if any(sd) else None
-                    style = {"color": _colour(k), "linestyle": _dash(k), "marker": MARKERS[k], "capsize": 3}
-                    axes.errorbar(amounts, mean, spread, **style)
-            if key == "shots":
-                axes.set_xticks(range(len(values)), [str(v) for v in values])
-        panels.append(Panel(data, f"{label} by {words}, {data}, n = {n}", panel[0]))
+    """The score against the noise scale at exact expectations, and against the number of shots at each scale."""
+    cells = [c for c in sweep.final() if c.done and set(c.variant) & {"noise_scale", "shots"}]
+    names = ordered(_series(c) for c in cells)
+    panels = []
+    for data, n in ordered((c.data, c.n) for c in cells):
+        here = [c for c in cells if (c.data, c.n) == (data, n)]
+        exact = [c for c in here if "noise_scale" in c.variant and c.variant.get("shots") is None]
+        panels += _noise_panel(exact, "noise_scale", "noise scale", data, names, measure_of)
+        for scale in ordered(c.variant.get("noise_scale") for c in here if c.variant.get("shots") is not None):
+            sampled = [c for c in here if "shots" in c.variant and c.variant.get("noise_scale") == scale]
+            words = "shots" if scale is None else f"shots, noise scale {scale:g}"
+            panels += _noise_panel(sampled, "shots", words, data, names, measure_of)
     caption = "Means over seeds; bars: standard deviation over seeds. Scale 1 is the noise model as it is."
     return _figure("noise", "By noise scale and by shots", caption, panels, list(enumerate(names)))
 
 
+def _noise_panel(
+    cells: Sequence[Cell], key: str, words: str, data: str, names: list[str], measure_of: dict[str, str | None]
+) -> list[Panel]:
+    """One picture of the score (or the validation loss) against ``variant[key]``; none without cells."""
+    if not cells:
+        return []
+    measure = measure_of.get(data)
+    label = comparisons.title(measure) if measure else "validation loss"
+    values = sorted({c.variant[key] for c in cells}, key=_amount)
+    title = f"{label} by {words}, {data}, n = {cells[0].n}"
+    with _panel(title, words, label) as (axes, panel):
+        for name in ordered(_series(c) for c in cells):
+            points = []
+            for x, value in enumerate(values):
+                own = [c for c in cells if _series(c) == name and c.variant[key] == value]
+                if found := [s for c in own if (s := _value(c, measure)) is not None]:
+                    points.append((value if key == "noise_scale" else x, *mean_sd(found)))
+            if points:
+                amounts, mean, sd = zip(*points, strict=True)
+                k = names.index(name)
+                spread = [s or 0 for s in sd] if any(sd) else None
+                style = {"color": _colour(k), "linestyle": _dash(k), "marker": MARKERS[k % len(MARKERS)], "capsize": 3}
+                axes.errorbar(amounts, mean, spread, **style)
+        if key == "shots":
+            axes.set_xticks(range(len(values)), ["exact" if v is None else str(v) for v in values])
+    return [Panel(data, title, panel[0])]
+
+
 def _series(cell: Cell) -> str:
-    rest = {k: v for k, v in cell.variant.items() if k not in ("noise_scale", "shots")}
-    return ", ".join([cell.label, *(f"{k} {v}" for k, v in sorted(rest.items()))])
+    """The cell's line in a picture of noise: its label and how it was trained."""
+    rest = (describe(k, v) for k, v in sorted(cell.variant.items()) if k not in ("noise_scale", "shots"))
+    return ", ".join([cell.label, *(words for words in rest if words not in cell.label)])
 
 
 def _amount(value: Any) -> float:

@@ -106,7 +106,9 @@ def describe(key: str, value: Any) -> str:
         ("mpo", False): "no MPO",
         ("classical_path", False): "no classical path",
         ("shuffle", True): "outputs shuffled",
-        ("noise_scale", None): "no noise",
+        ("trained", "exact"): "trained without noise",
+        ("trained", "noisy"): "trained with noise",
+        ("shots", None): "exact expectations",
     }
     try:
         return known.get((key, value)) or f"{key.replace('_', ' ')} {value}"
@@ -150,7 +152,8 @@ def _name_rows(cells: list[Cell]) -> None:
     for cell in cells:
         variants.setdefault(cell.label, set()).add(json.dumps(cell.variant, sort_keys=True))
     for cell in cells:
-        words = ", ".join(describe(k, v) for k, v in sorted(cell.variant.items()))
+        changes = [describe(k, v) for k, v in sorted(cell.variant.items())]
+        words = ", ".join(c for c in changes if c not in cell.label)
         cell.row = f"{cell.label}, {words}" if words and len(variants[cell.label]) > 1 else cell.label
 
 
