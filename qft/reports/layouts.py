@@ -96,9 +96,10 @@ def scores(sweep: Sweep, versus: Sequence[Versus]) -> list[Table]:
         notes = [f"{BOLD} {ONE_SEED}"]
         if not block:
             groups = []
-            notes.append("The papers print no scores for this dataset. " + VARIANT.partition(". ")[0] + ".")
-        else:
-            notes.append(VARIANT)
+            notes.append("The papers print no scores for this dataset.")
+        if any(name.endswith("_llamafactory") for name in names.values()):
+            notes.append(VARIANT if block else VARIANT.partition(". ")[0] + ".")
+        if block:
             notes.append(f"Published: {published.papers()[paper]['source']}, {where}, {block['name']}; {_base(paper)}")
         if block and any(isinstance(v, list) for values in block["cells"].values() for v in values):
             notes.append("Two published values: the paper's table and its text differ, both are shown.")

@@ -86,8 +86,8 @@ class Sweep:
         return [c for c in self.cells if c.role != "search"]
 
     def plain(self) -> list[Cell]:
-        """Final cells of unchanged methods: no control, no noise."""
-        return [c for c in self.final() if not c.variant]
+        """Final cells of unchanged methods, no control and no noise: LoRA r=4 first, the untuned base last."""
+        return sorted((c for c in self.final() if not c.variant), key=lambda c: (c.role == "base") - is_lora(c))
 
     def of(self, group: Group) -> list[Cell]:
         """The final cells of one group, by seed."""

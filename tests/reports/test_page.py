@@ -14,6 +14,7 @@ from PIL import Image
 
 from qft.reports import page, report, write
 
+pytestmark = pytest.mark.xdist_group("page")  # one browser and one sweep for all of them
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
 

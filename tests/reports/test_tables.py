@@ -52,6 +52,7 @@ def test_table_one_shows_means_over_seeds_beside_published_numbers(first, versus
         cell(of, "base", "Small (300): val").text
         == f"{first.of(('base', 'cpsycoun', 300))[0].loss('validation_loss'):.3f}"
     )
+    assert [r[0].text for r in of.rows] == ["LoRA r=4 (paper: MLP)", "LoRA r=1", "QuanTA", "QWTHN", "base"]
     assert not any("published" in c for c in made["losses-demo"].columns), "the papers print nothing for the demo"
 
 
