@@ -1,14 +1,9 @@
-"""Pictures of a sweep as inline SVG whose colours are the page's own, so that one picture serves light and dark.
+"""The pictures of a sweep: training curves, parameters against loss, controls, noise. drawing.py sets them in SVG.
 
-matplotlib draws with stand-in colours; each is replaced by a CSS variable (--ink, --line, --c0 ...). Text stays
-text. Every panel is a picture of its own: the page's grid sets them side by side, or below each other on a phone.
+Every panel is a picture of its own: the page's grid sets them side by side, or below each other on a phone.
 """
 
-import html
-import io
-import re
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,13 +11,9 @@ import numpy as np
 
 from qft.reports import comparisons, curve
 from qft.reports.comparisons import Versus
+from qft.reports.drawing import INK, LINE, MARKERS, canvas, colour, dash, own_names
 from qft.reports.statistics import mean_sd
 from qft.reports.sweep import Cell, Sweep, describe, ordered
-
-SERIES = 8  # colours the page has: Okabe and Ito's, told apart by colour-blind readers
-INK, LINE = "#010101", "#020202"
-DASHES: list[tuple[float, ...]] = [(), (5, 1.5), (1.5, 1.2), (6, 1.5, 1.5, 1.5)]  # told apart without colour
-MARKERS = "osD^vPX*"
 
 
 @dataclass
@@ -60,18 +51,16 @@ def training(sweep: Sweep) -> Figure | None:
         bottom, top = min(e.min() for e in ends if len(e)), max(np.percentile(e, 97) for e in ends if len(e))
         for n in sorted({c.n for c in cells if c.data == data}):
             here = [c for c in cells if (c.data, c.n) == (data, n)]
-            with _panel(f"Train loss by step, {data}, n = {n}", "optimizer step", "train loss") as (axes, panel):
+            with canvas(f"Train loss by step, {data}, n = {n}", "optimizer step", "train loss") as (axes, panel):
                 for row in ordered(c.row for c in here):
                     runs = [curve.running(c) for c in here if c.row == row]
                     single |= len(runs) == 1
                     length = min(len(steps) for steps, _ in runs)
                     steps, losses = runs[0][0][:length], np.array([loss[:length] for _, loss in runs])
                     k = places[row]
-                    axes.plot(steps, losses.mean(0), color=_colour(k), linestyle=_dash(k), linewidth=1.6)
+                    axes.plot(steps, losses.mean(0), color=colour(k), linestyle=dash(k), linewidth=1.6)
                     if len(runs) > 1:
-                        axes.fill_between(
-                            steps, losses.min(0), losses.max(0), color=_colour(k), alpha=0.18, linewidth=0
-                        )
+                        axes.fill_between(steps, losses.min(0), losses.max(0), color=colour(k), alpha=0.18, linewidth=0)
                 axes.set_ylim(bottom - 0.05 * (top - bottom), top)
             panels.append(Panel(data, f"{data}, n = {n}", panel[0]))
     caption = "Running mean of the train loss over a twentieth of the run; line: mean over seeds, band: their range."
@@ -87,7 +76,7 @@ def parameters(sweep: Sweep) -> Figure | None:
     cells = [c for c in sweep.plain() if c.done and c.record.get("parameters") and c.loss("validation_loss")]
     for data, n in ordered((c.data, c.n) for c in cells):
         here = [c for c in cells if (c.data, c.n) == (data, n)]
-        with _panel(f"Parameters and loss, {data}, n = {n}", "trainable parameters", "validation loss") as (
+        with canvas(f"Parameters and loss, {data}, n = {n}", "trainable parameters", "validation loss") as (
             axes,
             panel,
         ):
@@ -99,7 +88,7 @@ def parameters(sweep: Sweep) -> Figure | None:
                 own = [c for c in here if c.row == row]
                 mean, sd = mean_sd([c.loss("validation_loss") or 0.0 for c in own])
                 k = places[row]
-                style = {"color": _colour(k), "fmt": MARKERS[k % len(MARKERS)], "markersize": 7, "capsize": 3}
+                style = {"color": colour(k), "fmt": MARKERS[k % len(MARKERS)], "markersize": 7, "capsize": 3}
                 axes.errorbar(own[0].record["parameters"]["trainable"], mean, sd, **style)
             counts = [c.record["parameters"]["trainable"] for c in here]
             axes.set_xlim(min(counts) / 1.6, max(counts) * 1.6)
@@ -118,10 +107,10 @@ def ablation(versus: Sequence[Versus], measure_of: dict[str, str | None]) -> Fig
             continue
         words = f"{method} minus its control, {comparisons.title(here[0].measure)}"
         names = [v.other.removeprefix(f"{method}, ") for v in here]
-        with _panel(f"{words}, {data}, n = {n}", words, "", 1.1 + 0.36 * len(here), 5.6) as (axes, panel):
+        with canvas(f"{words}, {data}, n = {n}", words, "", 1.1 + 0.36 * len(here), 5.6) as (axes, panel):
             for k, v in enumerate(reversed(here)):
-                colour = _colour(0) if v.result.decided else LINE
-                axes.barh(k, v.result.difference, color=colour, height=0.62, alpha=0.85 if v.result.decided else 1)
+                shade = colour(0) if v.result.decided else LINE
+                axes.barh(k, v.result.difference, color=shade, height=0.62, alpha=0.85 if v.result.decided else 1)
                 if v.result.interval is not None:
                     axes.plot(v.result.interval, (k, k), color=INK, linewidth=1.5, marker="|", markersize=7)
             axes.axvline(0, color=INK, linewidth=1)
@@ -162,7 +151,7 @@ def _noise_panel(
     label = comparisons.title(measure) if measure else "validation loss"
     values = sorted({c.variant[key] for c in cells}, key=_amount)
     title = f"{label} by {words}, {data}, n = {cells[0].n}"
-    with _panel(title, words, label) as (axes, panel):
+    with canvas(title, words, label) as (axes, panel):
         for name in ordered(_series(c) for c in cells):
             points = []
             for x, value in enumerate(values):
@@ -173,7 +162,7 @@ def _noise_panel(
                 amounts, mean, sd = zip(*points, strict=True)
                 k = names.index(name)
                 spread = [s or 0 for s in sd] if any(sd) else None
-                style = {"color": _colour(k), "linestyle": _dash(k), "marker": MARKERS[k % len(MARKERS)], "capsize": 3}
+                style = {"color": colour(k), "linestyle": dash(k), "marker": MARKERS[k % len(MARKERS)], "capsize": 3}
                 axes.errorbar(amounts, mean, spread, **style)
         if key == "shots":
             axes.set_xticks(range(len(values)), ["exact" if v is None else str(v) for v in values])
@@ -197,74 +186,10 @@ def _value(cell: Cell, measure: str | None) -> float | None:
 
 def _figure(name: str, title: str, caption: str, panels: list[Panel], legend: list[tuple[int, str]]) -> Figure | None:
     for k, panel in enumerate(panels):
-        panel.svg = _own_names(panel.svg, f"{name}{k}")
+        panel.svg = own_names(panel.svg, f"{name}{k}")
     return Figure(name, title, caption, panels, legend) if panels else None
 
 
 def _legend(places: dict[str, int], cells: Sequence[Cell]) -> list[tuple[int, str]]:
     shown = {c.row for c in cells}
     return [(k, row) for row, k in places.items() if row in shown]
-
-
-def _colour(k: int) -> str:
-    return f"#0304{k % SERIES:02x}"
-
-
-def _dash(k: int) -> Any:
-    return (0, DASHES[k % len(DASHES)])
-
-
-def dash_array(k: int) -> str:
-    """The dashes of series ``k`` as SVG writes them."""
-    return " ".join(f"{3 * d:g}" for d in DASHES[k % len(DASHES)]) or "none"
-
-
-@contextmanager
-def _panel(alt: str, x: str, y: str, height: float = 3.0, width: float = 4.2) -> Iterator[tuple[Any, list[str]]]:
-    """Axes to draw on; the finished SVG is in the list after the block."""
-    import matplotlib
-
-    matplotlib.use("Agg")
-    from matplotlib.figure import Figure as Canvas
-
-    out: list[str] = []
-    ink = {"text.color": INK, "axes.edgecolor": LINE, "axes.labelcolor": INK, "xtick.color": INK, "ytick.color": INK}
-    settings: dict[Any, Any] = {
-        "svg.fonttype": "none",
-        "svg.hashsalt": "qft",
-        "font.size": 10,
-        "grid.color": LINE,
-        **ink,
-    }
-    with matplotlib.rc_context(settings):
-        figure = Canvas(figsize=(width, height), layout="constrained")
-        axes = figure.subplots()
-        axes.spines[["top", "right"]].set_visible(False)
-        axes.grid(linewidth=0.6)
-        axes.set_axisbelow(True)
-        axes.set_xlabel(x)
-        axes.set_ylabel(y)
-        yield axes, out
-        text = io.StringIO()
-        figure.savefig(text, format="svg", transparent=True, metadata={"Date": None, "Creator": None, "Format": None})
-    out.append(_themed(text.getvalue(), alt))
-
-
-def _themed(svg: str, alt: str) -> str:
-    """Only the <svg> element, sized by its frame, coloured and lettered by the page."""
-    svg = svg[svg.index("<svg") :]
-    svg = re.sub(
-        r"<metadata>.*?</metadata>|<style.*?</style>", "", svg, flags=re.S
-    )  # a style would be the whole page's
-    svg = re.sub(r'(<svg[^>]*?) width="[^"]*"', r"\1", svg, count=1)
-    svg = re.sub(r'(<svg[^>]*?) height="[^"]*"', rf'\1 role="img" aria-label="{html.escape(alt)}"', svg, count=1)
-    svg = svg.replace(INK, "var(--ink)").replace(LINE, "var(--line)")
-    svg = re.sub(r"#0304(\d\d)", lambda m: f"var(--c{int(m[1], 16)})", svg)
-    svg = re.sub(r"font-family: [^;\"]*;? ?", "", svg)
-    return re.sub(r"\s*\n\s*", " ", svg)
-
-
-def _own_names(svg: str, prefix: str) -> str:
-    """Names inside one picture made unlike those of another on the same page."""
-    svg = re.sub(r'\bid="', f'id="{prefix}-', svg)
-    return re.sub(r'(url\(#|href="#)', rf"\1{prefix}-", svg)

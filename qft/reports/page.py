@@ -5,7 +5,7 @@ import time
 from pathlib import Path
 
 from qft import __version__
-from qft.reports import circuit, figures
+from qft.reports import circuit, drawing
 from qft.reports.figures import Figure
 from qft.reports.report import Report, has_noise
 from qft.reports.sweep import ordered
@@ -127,5 +127,5 @@ def _swatch(k: int) -> str:
     """A piece of the line and the marker a series is drawn with."""
     return (
         f'<svg viewBox="0 0 44 16" aria-hidden="true"><line x1="0" x2="44" y1="8" y2="8" stroke-width="3" '
-        f'stroke="var(--c{k % figures.SERIES})" stroke-dasharray="{figures.dash_array(k)}"/></svg>'
+        f'stroke="var(--c{k % drawing.SERIES})" stroke-dasharray="{drawing.dash_array(k)}"/></svg>'
     )
