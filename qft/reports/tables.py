@@ -57,16 +57,16 @@ def against_lora(sweep: Sweep, reached: Callable[[Cell, Cell], float | None]) ->
         here = [c for c in sweep.plain() if (c.data, c.n) == (data, n) and c.role != "base"]
         lora = {c.seed: c for c in here if is_lora(c) and c.done}
         for row in ordered(c.row for c in here if not is_lora(c)):
-            own = [c for c in here if c.row == row and c.done and c.seed in lora]
-            if not own:
-                continue
+            own = [c for c in here if c.row == row]
+            pairs = [(c, lora.get(c.seed) if c.done else None) for c in own]
             line = [Entry(row), Entry(data), number(n, 0)]
             for which in ("train_loss_run_mean", "train_loss_final_epoch", "validation_loss"):
-                line.append(measured(own, [_reduction(c, lora[c.seed], which) for c in own], 1, unit=" %"))
-            steps = [reached(c, lora[c.seed]) for c in own]
-            got = sum(s is not None for s in steps)
-            line.append(measured(own, steps, 0, unit=" %") if got else Entry("never"))
-            line.append(Entry(f"{got} of {len(own)}", got / len(own)))
+                less = [_reduction(c, other, which) if other else None for c, other in pairs]
+                line.append(measured(own, less, 1, unit=" %"))
+            steps = [reached(c, other) if other else None for c, other in pairs]
+            got, compared = sum(s is not None for s in steps), sum(other is not None for _, other in pairs)
+            line.append(Entry("never", kind="number") if compared and not got else measured(own, steps, 0, unit=" %"))
+            line.append(Entry(f"{got} of {compared}", got / compared) if compared else Entry(DASH))
             rows.append(line)
     if not rows:
         return None

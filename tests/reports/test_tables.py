@@ -174,7 +174,9 @@ def test_loss_reduction_is_in_percent_of_the_same_seeds_lora(first) -> None:
         100 * (1 - a.loss("validation_loss") / b.loss("validation_loss")) for a, b in zip(own, lora, strict=True)
     ]
     assert row[5].value == pytest.approx(sum(percent) / 3) and row[5].value < 0 and row[5].text.startswith("−")
-    assert row[6].text == "never"
+    assert row[6].text == "never" and row[7].text == "0 of 3"
+    failed = next(r for r in made.rows if [e.text for e in r[:3]] == ["QWTHN", "demo", "600"])
+    assert [e.text for e in failed[3:]] == ["failed"] * 4 + [table.DASH]
 
 
 def test_published_tables_are_whole_and_transcribed() -> None:
