@@ -54,22 +54,11 @@ def _dispatch(args: list[str]) -> int:
     if any(a in ("-h", "--help") for a in rest):
         print(_help.command(name, command.__doc__ or ""))
         return 0
-    if key := getattr(command, "POSITIONAL", None):
-        rest = _positional(key, rest)
+    if hasattr(command, "arguments"):  # a command with words of its own beside key=value
+        rest = command.arguments(rest)
     from qft.cli import _hydra
 
     return _hydra.run(name, command.run, rest)
-
-
-VALUED = ("--cfg", "-c", "--info", "-i", "--package", "-p", "--config-dir", "-cd", "--config-name", "-cn")
-
-
-def _positional(key: str, args: list[str]) -> list[str]:
-    """Words without "=" become the list ``key=['A','B']``; the word after a flag that takes one stays with it."""
-    words = [a for before, a in zip(["", *args], args) if "=" not in a and a[:1] != "-" and before not in VALUED]
-    rest = [a for a in args if a not in words]
-    quoted = ("'" + word.replace("\\", "\\\\").replace("'", "\\'") + "'" for word in words)
-    return [*rest, f"{key}=[{','.join(quoted)}]"] if words else rest
 
 
 if __name__ == "__main__":

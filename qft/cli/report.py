@@ -10,7 +10,15 @@ from qft.cli._output import log, show, start_logging
 from qft.config import ReportConfig
 from qft.errors import QftError
 
-POSITIONAL = "dir"  # words without "=" are directories
+VALUED = ("--cfg", "-c", "--info", "-i", "--package", "-p", "--config-dir", "-cd", "--config-name", "-cn")
+
+
+def arguments(args: list[str]) -> list[str]:
+    """Words without "=" become the list ``dir=['A','B']``; the word after a flag that takes one stays with it."""
+    words = [a for before, a in zip(["", *args], args) if "=" not in a and a[:1] != "-" and before not in VALUED]
+    rest = [a for a in args if a not in words]
+    quoted = ("'" + word.replace("\\", "\\\\").replace("'", "\\'") + "'" for word in words)
+    return [*rest, f"dir=[{','.join(quoted)}]"] if words else rest
 
 
 def run(config: ReportConfig, overrides: list[str]) -> None:

@@ -7,6 +7,7 @@ import pytest
 import synthetic
 
 from qft.cli import main
+from qft.cli import report as command
 from qft.config import ReportConfig
 from qft.errors import QftError
 from qft.reports import report, results
@@ -23,10 +24,10 @@ def qft(*args: str) -> int:
 
 
 def test_directories_are_plain_words_and_flags_keep_theirs() -> None:
-    split = main._positional
-    assert split("dir", ["a b", "format=json", "c'd\\"]) == ["format=json", r"dir=['a b','c\'d\\']"]
-    assert split("dir", ["dir=x", "--cfg", "job"]) == ["dir=x", "--cfg", "job"]
-    assert split("dir", ["x", "--cfg", "job", "--resolve"]) == ["--cfg", "job", "--resolve", "dir=['x']"]
+    split = command.arguments
+    assert split(["a b", "format=json", "c'd\\"]) == ["format=json", r"dir=['a b','c\'d\\']"]
+    assert split(["dir=x", "--cfg", "job"]) == ["dir=x", "--cfg", "job"]
+    assert split(["x", "--cfg", "job", "--resolve"]) == ["--cfg", "job", "--resolve", "dir=['x']"]
 
 
 def test_page_tables_and_json(folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch, tmp_path: Path) -> None:
