@@ -116,12 +116,21 @@ class DataConfig(CommonConfig):
     samples: int = 5
 
 
+@dataclass
+class ReportConfig(CommonConfig):
+    """``qft report``."""
+
+    dir: Any = "???"
+    markdown: str | None = None
+
+
 SCHEMAS: dict[str, type[CommonConfig]] = {
     "train": TrainConfig,
     "eval": EvalConfig,
     "score": ScoreConfig,
     "params": ParamsConfig,
     "data": DataConfig,
+    "report": ReportConfig,
 }
 
 
