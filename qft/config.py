@@ -86,7 +86,44 @@ class ParamsConfig(CommonConfig):
     """``qft params``."""
 
 
-SCHEMAS: dict[str, type[CommonConfig]] = {"train": TrainConfig, "eval": EvalConfig, "params": ParamsConfig}
+@dataclass
+class SweepConfig:
+    """``qft sweep``; ``options`` go to every cell."""
+
+    sweep: Any = None
+    scale: str = "demo"
+    rows: list[str] | None = None
+    datasets: list[str] | None = None
+    n: list[int] | None = None
+    seeds: list[int] | None = None
+    paths: dict[str, str] = field(default_factory=dict)
+    options: list[str] = field(default_factory=list)
+    dir: str | None = None
+    workers: int | None = None
+    threads: int = 1
+    launcher: str = "local"
+    slurm: dict[str, Any] = field(default_factory=dict)
+    retry: str | None = None
+    overwrite: bool = False
+    dry_run: bool = False
+    output_dir: str = "outputs"
+    format: str = "table"
+
+
+@dataclass
+class EnvConfig:
+    """``qft env``."""
+
+    format: str = "table"
+
+
+SCHEMAS: dict[str, Any] = {
+    "train": TrainConfig,
+    "eval": EvalConfig,
+    "params": ParamsConfig,
+    "sweep": SweepConfig,
+    "env": EnvConfig,
+}
 
 
 def build(spec: Mapping[str, Any], *args: Any, leave_out: tuple[str, ...] = (), **extra: Any) -> Any:

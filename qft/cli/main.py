@@ -32,7 +32,8 @@ def main(argv: list[str] | None = None) -> int:
         if debug:
             raise
         print(
-            "qft: interrupted; the same command with resume=true goes on (qft eval: simply repeat it).", file=sys.stderr
+            "qft: interrupted; the same command with resume=true goes on (qft eval, qft sweep: simply repeat it).",
+            file=sys.stderr,
         )
         return 130
     except BrokenPipeError:
@@ -54,6 +55,8 @@ def _dispatch(args: list[str]) -> int:
     if any(a in ("-h", "--help") for a in rest):
         print(_help.command(name, command.__doc__ or ""))
         return 0
+    if hasattr(command, "arguments"):  # a command with words of its own beside key=value
+        rest = command.arguments(rest)
     from qft.cli import _hydra
 
     return _hydra.run(name, command.run, rest)

@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 from torch import nn
-from torch.utils.data import Dataset
+from torch.utils.data import DataLoader, Dataset
 from transformers import DataCollatorForSeq2Seq, Trainer, TrainingArguments
 from transformers.trainer_callback import PrinterCallback, ProgressCallback
 
@@ -22,7 +22,9 @@ from qft.config import TrainerConfig
 from qft.errors import QftError, nearest
 from qft.quantum.backends.base import Backend
 from qft.records import RunDirectory, newest_checkpoint
+from qft.training import ranks
 from qft.training.callbacks import Checkpoints, History, Lines, history_rows, progress
+from qft.training.interrupt import Interrupt
 
 log = logging.getLogger(__name__)
 
@@ -64,6 +66,12 @@ class QftTrainer(Trainer):
             labels = inputs["labels"]
             loss = loss * ((labels[:, 1:] != -100).sum() / labels.shape[0] * self._samples_per_token)
         return loss, *rest
+
+    def get_eval_dataloader(self, *args: Any, **kwargs: Any) -> Any:
+        """Several processes validate on all rows each: shared out, the library would repeat some to fill up a batch."""
+        if ranks.world() == 1:
+            return super().get_eval_dataloader(*args, **kwargs)
+        return DataLoader(self.eval_dataset, self.args.eval_batch_size, collate_fn=self.data_collator)
 
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
         """Adds seconds (of all starts together), tokens per second, peak memory and circuits evaluated."""
@@ -179,14 +187,17 @@ def fit(
     Returns the run-mean and final-epoch training loss, the last validation loss and that at the start, the
     number of steps, seconds and tokens.
     """
-    per_step = config.batch_size * config.accumulation
+    per_step = config.batch_size * config.accumulation * ranks.world()
     steps = config.max_steps or math.ceil(math.ceil(len(train) / per_step) * config.epochs)
     folder = directory / "checkpoints"
     checkpoint = newest_checkpoint(folder)
-    for stale in folder.glob("checkpoint-*"):
+    ranks.wait()
+    for stale in folder.glob("checkpoint-*") if ranks.first() else ():
         if checkpoint is None or int(stale.name.rpartition("-")[2]) > int(checkpoint.name.rpartition("-")[2]):
             shutil.rmtree(stale)  # half-written, or newer than what we go on from
+    ranks.wait()
     args = arguments(config, steps, folder, seed, dtype)
+    interrupt = Interrupt()
     args.eval_on_start = checkpoint is None  # the base's loss, where the method starts at zero
     trainer = QftTrainer(
         model=model,
@@ -194,7 +205,7 @@ def fit(
         train_dataset=Rows(train),
         eval_dataset=Rows(validation),
         data_collator=DataCollatorForSeq2Seq(tokenizer, label_pad_token_id=-100),
-        callbacks=[History(directory / "history.csv"), Checkpoints(), *method_callbacks(model)],
+        callbacks=[History(directory / "history.csv"), Checkpoints(), *method_callbacks(model), interrupt],
         backend=backend,
     )
     trainer.remove_callback(PrinterCallback)
@@ -203,7 +214,11 @@ def fit(
     trainer.add_callback(bar)
     if not isinstance(bar, Lines) and trainer.is_world_process_zero():
         args.disable_tqdm = False
-    trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+    with interrupt:
+        trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+    if interrupt.asked and trainer.state.global_step < trainer.state.max_steps:
+        raise KeyboardInterrupt
+    backend.evaluations = ranks.total(backend.evaluations)
     if trainer.is_world_process_zero():
         model.save_pretrained(str(directory / "adapter"))
         directory_rows = history_rows(trainer.state.log_history)
