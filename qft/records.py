@@ -213,12 +213,16 @@ def mark_checkpoint(checkpoint: Path) -> None:
     write_json(checkpoint / MARKER, _digests(checkpoint))
 
 
-def newest_checkpoint(folder: Path) -> Path | None:
-    """The newest checkpoint whose marker agrees with its files; others are half-written and ignored."""
+def newest_checkpoint(folder: Path, before: int | None = None) -> Path | None:
+    """The newest checkpoint whose marker agrees with its files; others are half-written and ignored.
+
+    ``before``: only those of an earlier step than this.
+    """
     found = []
     for path in folder.glob("checkpoint-*"):
         number = path.name.rpartition("-")[2]
-        if number.isdigit() and (path / MARKER).is_file():
+        early = number.isdigit() and (before is None or int(number) < before)
+        if early and (path / MARKER).is_file():
             found.append((int(number), path))
     for _, path in sorted(found, reverse=True):
         try:

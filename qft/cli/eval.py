@@ -39,6 +39,7 @@ def run(config: EvalConfig, overrides: list[str]) -> None:
     from qft.evaluation.score import check_names
     from qft.models import load
     from qft.quantum import backends
+    from qft.training import card
 
     check_names(config.evaluation.metrics)
     tokenizer = load.load_tokenizer(config.model)
@@ -83,6 +84,8 @@ def run(config: EvalConfig, overrides: list[str]) -> None:
         result["backend"] = {"name": backend.name, "circuits": backend.evaluations}
         result["record"] = asdict(records.new_record(config.seed))
         records.write_json(directory / "metrics.json", result)
+        if config.run and not config.out:
+            card.write(directory.path)
     finally:
         directory.close()
     _report(config, directory, result, "fine-tuned" if adapter else "base")

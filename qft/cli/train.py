@@ -141,11 +141,13 @@ def _sizes(record: dict) -> str:
 
 
 def _finish(directory: records.RunDirectory, config: TrainConfig) -> None:
-    """Picture, tidy up, and the completion marker last."""
+    """Picture, model card, tidy up, and the completion marker last."""
     from qft.reports import curves
+    from qft.training import card
 
     title = f"{config.adapter['name']} on {config.data['name']}, n={config.n}, "
     curves.draw(directory.path, title + f"{_runs.model_name(config.model)}, seed {config.seed}")
+    card.write(directory.path)
     directory.finish()
     shutil.rmtree(directory / "checkpoints", ignore_errors=True)
 

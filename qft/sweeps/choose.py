@@ -34,8 +34,7 @@ def choose(directory: Path, cells: Sequence[Cell]) -> list[str]:
         losses = {str(s.lr): _loss(folder(directory, s.name)) for s in searched}
         usable = [(loss, float(lr)) for lr, loss in losses.items() if loss is not None]
         if not usable:
-            if (cell.label, cell.data) not in chosen:
-                remarks.append(f"{cell.label} on {cell.data}: no learning rate of its grid gave a finite loss.")
+            remarks.append(f"{cell.label} on {cell.data}: no learning rate of its grid gave a finite loss.")
             continue
         cell.lr = min(usable)[1]
         rates = sorted(s.lr for s in searched if s.lr is not None)
@@ -51,7 +50,7 @@ def choose(directory: Path, cells: Sequence[Cell]) -> list[str]:
         if cell.role == "final" and cell.command == "eval":
             cell.lr = by_name[cell.after[0]].lr
     write_json(directory / "choices.json", {"schema": 1, "grids": grids, "chosen": list(chosen.values())})
-    return remarks
+    return list(dict.fromkeys(remarks))
 
 
 def _loss(run: Path) -> float | None:

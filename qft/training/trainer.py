@@ -122,6 +122,7 @@ def arguments(config: TrainerConfig, steps: int, output: Path, seed: int, dtype:
             activation_checkpointing=config.gradient_checkpointing,
             activation_checkpointing_kwargs={"use_reentrant": False} if config.gradient_checkpointing else None,
             logging_steps=config.log_every,
+            logging_nan_inf_filter=False,  # a loss that has diverged is shown as it is
             eval_strategy="steps",
             eval_steps=every,
             save_strategy="steps",
@@ -190,7 +191,7 @@ def fit(
     per_step = config.batch_size * config.accumulation * ranks.world()
     steps = config.max_steps or math.ceil(math.ceil(len(train) / per_step) * config.epochs)
     folder = directory / "checkpoints"
-    checkpoint = newest_checkpoint(folder)
+    checkpoint = newest_checkpoint(folder, before=steps)  # from the last step's the library would train one step more
     ranks.wait()
     for stale in folder.glob("checkpoint-*") if ranks.first() else ():
         if checkpoint is None or int(stale.name.rpartition("-")[2]) > int(checkpoint.name.rpartition("-")[2]):
@@ -254,12 +255,17 @@ def summary(rows: list[dict[str, Any]], tokens: int, backend: Backend) -> dict[s
     validated = [r["validation_loss"] for r in rows if r.get("validation_loss") is not None]
     return {
         "steps": trained[-1]["step"],
-        "train_loss_run_mean": sum(r["train_loss"] for r in trained) / len(trained),
-        "train_loss_final_epoch": sum(final) / len(final),
-        "validation_loss": validated[-1],
-        "validation_loss_at_start": validated[0],
+        "train_loss_run_mean": _finite(sum(r["train_loss"] for r in trained) / len(trained)),
+        "train_loss_final_epoch": _finite(sum(final) / len(final)),
+        "validation_loss": _finite(validated[-1]),
+        "validation_loss_at_start": _finite(validated[0]),
         "seconds": rows[-1]["seconds"],
         "tokens": tokens,
         "peak_memory_mb": max(r["peak_memory_mb"] for r in rows),
         "circuits": backend.evaluations,
     }
+
+
+def _finite(loss: float) -> float | None:
+    """The loss, or None where training has diverged: JSON knows no infinity."""
+    return loss if math.isfinite(loss) else None
