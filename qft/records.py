@@ -45,6 +45,8 @@ PACKAGES = (
     "hydra-core",
     "sacrebleu",
     "rouge-score",
+    "pyqpanda3",
+    "pennylane",
 )
 
 

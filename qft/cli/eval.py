@@ -41,6 +41,7 @@ def run(config: EvalConfig, overrides: list[str]) -> None:
     from qft.quantum import backends
 
     check_names(config.evaluation.metrics)
+    backend = backends.load(**config.backend)
     tokenizer = load.load_tokenizer(config.model)
     chosen = template.choose(tokenizer, config.model["template"])
     e = config.evaluation
@@ -70,7 +71,6 @@ def run(config: EvalConfig, overrides: list[str]) -> None:
         directory = _runs.for_evaluation(config, config.out, "eval" if adapter else "base")
     try:
         evaluate.open_predictions(directory.path, settings, config.overwrite)
-        backend = backends.load(**config.backend)
         model: Any = load.load_base(config.model, dtype)
         if adapter is not None:
             model = load.load_adapter(model, adapter)

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from plain import u3
 
 from qft.quantum import ansatz, export, reference
 from qft.quantum.chip import CZ, bound, to_chip, u3_angles
@@ -24,11 +25,6 @@ CIRCUITS = {
         ),
     ),
 }
-
-
-def u3(theta, phi, lam):
-    c, s = np.cos(theta / 2), np.sin(theta / 2)
-    return np.array([[c, -np.exp(1j * lam) * s], [np.exp(1j * phi) * s, np.exp(1j * (phi + lam)) * c]])
 
 
 def run(qubits, ops):
