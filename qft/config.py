@@ -86,7 +86,21 @@ class ParamsConfig(CommonConfig):
     """``qft params``."""
 
 
-SCHEMAS: dict[str, type[CommonConfig]] = {"train": TrainConfig, "eval": EvalConfig, "params": ParamsConfig}
+@dataclass
+class CircuitConfig(CommonConfig):
+    """``qft circuit``."""
+
+    out: str | None = None
+    inputs: list[float] | None = None
+    weights: list[float] | None = None
+
+
+SCHEMAS: dict[str, type[CommonConfig]] = {
+    "train": TrainConfig,
+    "eval": EvalConfig,
+    "params": ParamsConfig,
+    "circuit": CircuitConfig,
+}
 
 
 def build(spec: Mapping[str, Any], *args: Any, leave_out: tuple[str, ...] = (), **extra: Any) -> Any:

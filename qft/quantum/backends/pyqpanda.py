@@ -42,39 +42,43 @@ class PyQPanda(Backend):
             raise QftError(f"backend=pyqpanda needs the extra: pip install 'qft[pyqpanda]' ({error}).") from None
         self._core: Any = core
         self.noise, self.shots = NoiseModel.of(noise or {}, scale), shots
+        self._ideal = self.noise.ideal
 
     def bind(self, circuit: Circuit, weights: Tensor) -> Readout:
         return gradients.by_shift(circuit, weights, self._one_by_one)
 
     def _one_by_one(self, circuit: Circuit, weights: Tensor) -> Readout:
-        chip, angles = to_chip(circuit), weights.double().cpu().numpy()
+        r, chip, angles = circuit.qubits, to_chip(circuit), weights.double().cpu().numpy()
 
         def read(inputs: Tensor) -> Tensor:
             self.count(inputs.shape[-1])
             with one_thread():
                 rows = [
-                    self._probabilities(circuit.qubits, bound(chip, z, angles)) for z in inputs.double().cpu().T.numpy()
+                    self.outcomes(r, self.program(r, bound(chip, z, angles))) for z in inputs.double().cpu().T.numpy()
                 ]
-            probabilities = np.array(rows).reshape(-1, *(2,) * circuit.qubits)
-            values = [
-                np.moveaxis(probabilities, 1 + q, 1).reshape(len(rows), 2, -1).sum(2) for q in range(circuit.qubits)
-            ]
-            return torch.as_tensor(np.array([v[:, 0] - v[:, 1] for v in values])).to(inputs)
+            values = [[_mean(p, q) for p in rows] for q in range(r)]
+            return torch.as_tensor(np.array(values)).to(inputs)
 
         return read
 
-    def _probabilities(self, qubits: int, ops: tuple[BoundOp, ...]) -> np.ndarray:
-        """Of all outcomes, (2,) * qubits with qubit 0 first; theirs has qubit 0 last."""
+    def program(self, qubits: int, ops: tuple[BoundOp, ...]) -> Any:
+        """Their QProg of a bound circuit, with measurements where shots are asked for."""
         core, prog = self._core, self._core.QProg()
         for op in ops:
             prog << (core.CZ(*op.qubits) if isinstance(op, CZ) else core.U3(op.qubit, op.theta, op.phi, op.lam))
         if self.shots is not None:
             prog << core.measure(list(range(qubits)), list(range(qubits)))
+        return prog
+
+    def outcomes(self, qubits: int, prog: Any) -> np.ndarray:
+        """Probability, or share of the shots, of each outcome as it is read: (2,) * qubits, qubit 0 first."""
+        core = self._core
+        if self.shots is not None:  # the simulator misreads them itself
             machine = core.CPUQVM()
             machine.run(prog, self.shots, self._model)
             counts = machine.result().get_counts()
             flat = np.array([counts.get(f"{k:0{qubits}b}", 0) for k in range(2**qubits)]) / self.shots
-        elif self.noise.ideal:
+        elif self._ideal:
             machine = core.CPUQVM()
             machine.run(prog, 1)
             flat = np.abs(machine.result().get_state_vector()) ** 2
@@ -82,16 +86,20 @@ class PyQPanda(Backend):
             machine = core.DensityMatrixSimulator()
             machine.run(prog, self._model)
             flat = np.array(machine.state_probs())
-        p = flat.reshape((2,) * qubits).transpose(range(qubits)[::-1])
-        if self.shots is None:  # of shots, the simulator has misread them itself
+        p = flat.reshape((2,) * qubits).transpose(range(qubits)[::-1])  # their qubit 0 is the last
+        if self.shots is None and not self._ideal:
             for q in range(qubits):
-                p = np.moveaxis(np.tensordot(p, np.array(self.noise.confusion()), (q, 0)), -1, q)
+                p = np.moveaxis(np.tensordot(p, self._confusion, (q, 0)), -1, q)
         return p
+
+    @cached_property
+    def _confusion(self) -> np.ndarray:
+        return np.array(self.noise.confusion())
 
     @cached_property
     def _model(self) -> Any:
         model = self._core.NoiseModel()
-        if self.noise.ideal:
+        if self._ideal:
             return model
         for m, gate in ((1, self._core.GateType.U3), (2, self._core.GateType.CZ)):
             kraus = [k.ravel().tolist() for k in self.noise.kraus(m)]
@@ -99,6 +107,12 @@ class PyQPanda(Backend):
         if self.shots is not None:
             model.add_all_qubit_read_out_error([list(row) for row in self.noise.confusion()])
         return model
+
+
+def _mean(p: np.ndarray, qubit: int) -> float:
+    """<Z> of one qubit from the probabilities of all outcomes."""
+    zero, one = np.moveaxis(p, qubit, 0).reshape(2, -1).sum(1)
+    return zero - one
 
 
 @contextmanager
