@@ -23,12 +23,14 @@ WITH_NOISE = [name for name, spec in YAMLS.items() if "scale" in spec]
 
 
 def label(case):
-    return "-".join([case[0], *(f"{k}{v}" for k, v in case[1].items())] if isinstance(case[1], dict) else case)
+    """noisy-, noisy-shots20000-seed3, qcloud-emulator."""
+    options = case[1]
+    return f"{case[0]}-" + ("-".join(f"{k}{v}" for k, v in options.items()) if isinstance(options, dict) else options)
 
 
 @pytest.fixture(params=CASES, ids=map(label, CASES))
 def make(request):
-    """A function that builds the backend of this case, with further options."""
+    """A function that builds the backend of this case."""
     name, options = request.param
     given = request.getfixturevalue(options) if isinstance(options, str) else options
     return lambda: backends.load(name, **given)
