@@ -8,12 +8,14 @@ A circuit that uploads again is evaluated on the Pauli vector of the state, 4^r 
 two layers of uploads is one matrix (4^r, 4^r) up to DENSE_QUBITS, built once a step. Multiplications, L uploads:
 
     to build           gates 16 4^r 4^r       per row L 16^r       r = L = 4: 260,000 a row
-    Fourier grid       L 16^r (2L+1)^r        r (2L+1)^r           r = L = 4: 26,000 a row after 1.7 10^9
+    Fourier series     L 16^r (2L+1)^r        r (2L+1)^r           r = L = 4: 26,000 a row after 1.7 10^9
 
-The grid pays only beyond 6,561 rows of one step, which training batches do not reach: not used. Rows go in chunks
-that are computed again in the backward, so memory is that of a chunk, its depth, and the inputs.
+The series (``fourier.py``) pays beyond the (2L+1)^r rows it is made from, 6,561 here. Training batches do not reach
+that; where no gradients are asked for, it takes over once as many rows have been read. Rows go in chunks that are
+computed again in the backward, so memory is that of a chunk, its depth, and the inputs.
 """
 
+from collections import Counter
 from collections.abc import Callable
 from functools import cache, partial
 from typing import NamedTuple
@@ -22,7 +24,7 @@ import torch
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
-from qft.quantum import response
+from qft.quantum import fourier, response
 from qft.quantum.chip import CZ, Part, to_chip
 from qft.quantum.circuit import Circuit, Input, Weight
 from qft.quantum.noise import NoiseModel
@@ -30,6 +32,7 @@ from qft.quantum.transfer import Step, X, Y, Z, fixed_transfer, pull_back, trans
 
 MAX_QUBITS = 6  # of a circuit that uploads again: 4^6 numbers a row; encoding once, response.MAX_QUBITS
 DENSE_QUBITS = 4  # above, a dense matrix costs more than its gates
+MAX_GRID = 2**16  # angles of a Fourier series: its coefficients, up to 2^r times as many, must stay small
 CHUNK = {"cpu": 2**20, "cuda": 2**25}  # numbers held of a layer at a time
 
 _PLANES = {"RX": (Y, Z), "RY": (Z, X), "RZ": (X, Y)}  # a rotation turns the first axis towards the second
@@ -142,14 +145,30 @@ def bind(circuit: Circuit, weights: Tensor, noise: NoiseModel, observables: Tens
             v = after(v)
         return v
 
+    degree, seen, series = _degree(whole), 0, None
+
     def read(z: Tensor) -> Tensor:
+        nonlocal seen, series
         rows = max(16, CHUNK.get(z.device.type, CHUNK["cpu"]) // 4**r)
         if not torch.is_grad_enabled():
-            return torch.cat([run(part) for part in z.split(rows, 1)], 1)
+            seen += z.shape[1]
+            points = (2 * degree + 1) ** circuit.num_inputs
+            if degree and series is None and points < min(seen, MAX_GRID):
+                grid = fourier.grid(circuit.num_inputs, degree, weights)
+                values = torch.cat([run(part) for part in grid.split(rows, 1)], 1)
+                series = fourier.series(values, circuit.num_inputs, degree)
+            return series(z) if series else torch.cat([run(part) for part in z.split(rows, 1)], 1)
         parts = [checkpoint(run, part, use_reentrant=False, preserve_rng_state=False) for part in z.split(rows, 1)]
         return torch.cat(parts, 1)
 
     return read
+
+
+def _degree(whole: list[Layer]) -> int:
+    """Highest frequency of an input, in steps of 1; 0 where an input turns a CRZ and frequencies are halves."""
+    uploads = [u for layer in whole for u in layer.uploads]
+    most = max(Counter(u.input for u in uploads).values(), default=0)
+    return most if all(u.factor == 1 for u in uploads) else 0
 
 
 def _forward(v: Tensor, steps: list[Step], qubits: int) -> Tensor:

@@ -6,7 +6,7 @@ import torch
 from plain import noisy_expectation_z
 from test_amplitudes import random_circuit
 
-from qft.quantum import ansatz, noisy_circuit
+from qft.quantum import ansatz, fourier, noisy_circuit
 from qft.quantum.circuit import Circuit, Gate, Input, Weight
 from qft.quantum.noise import NoiseModel
 from qft.quantum.transfer import z_observables
@@ -74,6 +74,25 @@ def test_without_noise_it_is_the_response_of_the_circuit_before_the_chip():
 def test_a_circuit_has_one_layer_more_than_uploads_of_a_qubit():
     assert [len(noisy_circuit.layers(ansatz.qtha(4, uploads))) for uploads in (1, 2, 4)] == [2, 3, 5]
     assert not noisy_circuit.layers(ansatz.qwthn(3))[0].ops
+
+
+@pytest.mark.parametrize("name", ["qtha-1", "qtha-3", "random-3-0", "random-3-1", "shared"])
+def test_with_many_rows_and_no_gradients_the_series_takes_over(name, monkeypatch):
+    circuit = CIRCUITS[name]
+    made, plain = [], fourier.series
+    monkeypatch.setattr(noisy_circuit.fourier, "series", lambda *a: made.append(1) or plain(*a))
+    monkeypatch.setitem(fourier.CHUNK, "cpu", 64)
+    z, w = (a.detach() for a in angles(circuit, rows=700))
+    read = bind(circuit, w, JOINT)
+    expected = read(z.clone().requires_grad_()).detach()
+    assert not made, "training does not build it"
+    with torch.no_grad():
+        few, many, again = read(z[:, :4]), read(z), read(z)
+    torch.testing.assert_close(few, expected[:, :4], rtol=0, atol=1e-12)
+    torch.testing.assert_close(many, expected, rtol=0, atol=1e-12)
+    assert torch.equal(many, again)
+    halves = any(isinstance(g.angle, Input) and g.name == "CRZ" for g in circuit.gates)
+    assert len(made) == (0 if halves else 1), "once, and never where frequencies are halves"
 
 
 def test_memory_of_a_step_is_a_chunk_and_the_inputs(monkeypatch):
