@@ -221,8 +221,14 @@ def circuit_of(adapter: Spec) -> Circuit | None:
     return config.ansatz()  # type: ignore[union-attr]
 
 
-def check_backend(adapter: Spec, backend: Backend, training: bool = False) -> None:
+def check_backend(adapter: Spec, backend: Backend, hidden_size: int, training: bool = False) -> None:
     """Refuse a backend that cannot run the adapter's circuit, or cannot train it. Nothing is loaded for that."""
+    if not trains_whole(adapter):
+        config = build(adapter, leave_out=STATED, task_type="CAUSAL_LM")
+        kind: Any = getattr(config, "delta_class", None)
+        if hasattr(kind, "backend"):  # it says itself which backends can run what it does
+            with torch.device("meta"):
+                kind(hidden_size, hidden_size, config, None).backend = backend
     circuit = circuit_of(adapter)
     if circuit is not None:
         _refuse(circuit, backend)
