@@ -155,6 +155,15 @@ class EnvConfig:
     format: str = "table"
 
 
+@dataclass
+class CircuitConfig(CommonConfig):
+    """``qft circuit``."""
+
+    out: str | None = None
+    inputs: list[float] | None = None
+    weights: list[float] | None = None
+
+
 SCHEMAS: dict[str, Any] = {
     "train": TrainConfig,
     "eval": EvalConfig,
@@ -163,6 +172,7 @@ SCHEMAS: dict[str, Any] = {
     "data": DataConfig,
     "sweep": SweepConfig,
     "report": ReportConfig,
+    "circuit": CircuitConfig,
     "env": EnvConfig,
 }
 

@@ -48,6 +48,8 @@ PACKAGES = (
     "hydra-core",
     "sacrebleu",
     "rouge-score",
+    "pyqpanda3",
+    "pennylane",
 )
 
 

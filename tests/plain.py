@@ -1,4 +1,4 @@
-"""A state vector in plain differentiable torch, and shift-rule gradients of the numpy reference."""
+"""Slow, obvious simulations: a state vector in differentiable torch, shift rules, a noisy density matrix."""
 
 from dataclasses import replace
 
@@ -7,7 +7,9 @@ import torch
 from torch import Tensor
 
 from qft.quantum import reference
+from qft.quantum.chip import CZ, bound, to_chip
 from qft.quantum.circuit import Circuit, Gate, Input, Weight
+from qft.quantum.noise import NoiseModel
 
 
 def expectation_z(circuit: Circuit, inputs: Tensor, weights: Tensor) -> Tensor:
@@ -67,3 +69,35 @@ def shift_gradients(circuit: Circuit, inputs: np.ndarray, weights: np.ndarray) -
                     value = reference.expectation_z(Circuit(circuit.qubits, tuple(moved)), inputs, weights)
                     jacobians[type(gate.angle)][:, gate.angle.index] += sign * factor * value
     return jacobians[Input], jacobians[Weight]
+
+
+def noisy_expectation_z(circuit: Circuit, inputs: np.ndarray, weights: np.ndarray, noise: NoiseModel) -> np.ndarray:
+    """<Z_k> (qubits,) of the chip's circuit as a density matrix, every gate followed by its Kraus matrices."""
+    n = circuit.qubits
+    rho = np.zeros((2**n, 2**n), dtype=complex)
+    rho[0, 0] = 1
+
+    def on_all(matrix: np.ndarray, qubits: tuple[int, ...]) -> np.ndarray:
+        m, eye = len(qubits), np.eye(2**n).reshape((2,) * n + (2**n,))
+        moved = np.tensordot(matrix.reshape((2,) * (2 * m)), eye, axes=(range(m, 2 * m), qubits))
+        return np.moveaxis(moved, range(m), qubits).reshape(2**n, 2**n)
+
+    for op in bound(to_chip(circuit), inputs, weights):
+        qubits = op.qubits if isinstance(op, CZ) else (op.qubit,)
+        gate = np.diag([1, 1, 1, -1]) if isinstance(op, CZ) else u3(op.theta, op.phi, op.lam)
+        u = on_all(gate.astype(complex), qubits)
+        rho = u @ rho @ u.conj().T
+        errors = [on_all(k, qubits) for k in noise.kraus(len(qubits))]
+        rho = sum(k @ rho @ k.conj().T for k in errors)
+    p = np.diag(rho).real.reshape((2,) * n)
+    out = []
+    for q in range(n):
+        zero, one = np.moveaxis(p, q, 0).reshape(2, -1).sum(1) @ np.array(noise.confusion())
+        out.append(zero - one)
+    return np.array(out)
+
+
+def u3(theta: float, phi: float, lam: float) -> np.ndarray:
+    """OpenQASM's U3 (2, 2)."""
+    c, s = np.cos(theta / 2), np.sin(theta / 2)
+    return np.array([[c, -np.exp(1j * lam) * s], [np.exp(1j * phi) * s, np.exp(1j * (phi + lam)) * c]])

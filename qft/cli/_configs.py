@@ -18,11 +18,11 @@ def directories() -> list[Path]:
 
 
 def groups() -> dict[str, list[str]]:
-    """Group name -> its choices."""
+    """Group name -> its choices; a group within a group is called ``backend/noise``."""
     found: dict[str, set[str]] = {}
     for directory in directories():
-        for file in directory.glob("*/*.yaml"):
-            found.setdefault(file.parent.name, set()).add(file.stem)
+        for file in directory.glob("*/**/*.yaml"):
+            found.setdefault(file.parent.relative_to(directory).as_posix(), set()).add(file.stem)
     found.pop("hydra", None)
     return {name: sorted(choices) for name, choices in sorted(found.items())}
 

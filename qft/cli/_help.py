@@ -48,8 +48,8 @@ def command(name: str, doc: str) -> str:
 def _choices(used: dict[str, str] | None = None) -> list[str]:
     lines = []
     for group, choices in _configs.groups().items():
-        if used is not None and group not in used:
+        if used is not None and group.partition("/")[0] not in used:
             continue
-        marked = [c + "*" if used and used[group] == c else c for c in choices]
-        lines.append(f"  {group:<11} {', '.join(marked)}")
+        marked = [c + "*" if used and used.get(group) == c else c for c in choices]
+        lines.append(f"  {group.replace('/', '.'):<13} {', '.join(marked)}")
     return lines

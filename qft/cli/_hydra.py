@@ -57,7 +57,7 @@ def _prepared(name: str, args: list[str]) -> list[str]:
     """What comes before composing: our plug-in, the schema, choices that exist."""
     Plugins.instance().register(OwnConfigsFirst)
     ConfigStore.instance().store(name=f"{name}_schema", node=SCHEMAS[name])
-    args = _with_local_model(args) if name != "sweep" else args
+    args = [_as_choice(a) for a in (_with_local_model(args) if name != "sweep" else args)]
     args = [f"+{a}" if a.startswith("metric.") else a for a in args]  # its keys are those of the plug-ins
     _check_choices(args)
     return args
@@ -101,6 +101,13 @@ def _with_local_model(args: list[str]) -> list[str]:
     return [*args, "model=local"] if "model.path" in keys and "model" not in keys else args
 
 
+def _as_choice(arg: str) -> str:
+    """``backend.noise=ideal`` chooses from the group configs/backend/noise, which Hydra writes with a slash."""
+    key, equals, value = arg.partition("=")
+    group = key.replace(".", "/")
+    return f"{group}={value}" if equals and "." in key and group in _configs.groups() else arg
+
+
 def _check_choices(args: list[str]) -> None:
     groups = _configs.groups()
     for arg in args:
@@ -108,7 +115,8 @@ def _check_choices(args: list[str]) -> None:
         if group in groups:
             for choice in value.split(","):
                 if choice.strip("'\" ") not in groups[group]:
-                    raise QftError(f"{group}={choice} does not exist.{nearest(choice, groups[group])}")
+                    name = group.replace("/", ".")
+                    raise QftError(f"{name}={choice} does not exist.{nearest(choice, groups[group])}")
 
 
 def _typed(cfg: DictConfig, choices: dict[str, str]) -> Any:
@@ -116,10 +124,10 @@ def _typed(cfg: DictConfig, choices: dict[str, str]) -> Any:
     if missing := sorted(OmegaConf.missing_keys(cfg)):
         raise QftError(f"{missing[0]} is required: write {missing[0]}=VALUE.")
     for group, choice in choices.items():
-        file = _configs.find(f"{group}/{choice}") if "/" not in group else None
-        typed = OmegaConf.get_type(cfg, group) if OmegaConf.select(cfg, group) is not None else None
+        file, key = _configs.find(f"{group}/{choice}"), group.replace("/", ".")
+        typed = OmegaConf.get_type(cfg, key) if OmegaConf.select(cfg, key) is not None else None
         if file is not None and typed is dict:  # a dataclass has checked its own already
-            check_types(OmegaConf.load(file), OmegaConf.select(cfg, group), group)
+            check_types(OmegaConf.load(file), OmegaConf.select(cfg, key), key)
     config: Any = OmegaConf.to_object(cfg)
     for group, choice in choices.items():
         if isinstance(options := getattr(config, group, None), dict):
@@ -135,7 +143,7 @@ def check_types(declared: Any, given: Any, prefix: str) -> None:
     values: Any = OmegaConf.to_container(given, resolve=True)
     for key, default in defaults.items():
         value = values.get(key)
-        if default is None or (isinstance(default, str) and (value is None or "${" in default)):
+        if key == "defaults" or default is None or (isinstance(default, str) and (value is None or "${" in default)):
             continue  # null for a text, such as data.rows=null, is for the plug-in to judge
         kinds = {bool: (bool,), int: (int,), float: (int, float), str: (str,), list: (list,), dict: (dict,)}
         kind = type(default)
@@ -148,7 +156,7 @@ def _explain(error: Exception, name: str) -> str:
     cause = error.__cause__ if isinstance(error.__cause__, OmegaConfBaseException) else error
     text = str(error).strip()
     if match := re.search(r"Could not (?:override|append to|delete) '([^']+)'|Key '([^']+)' is not in struct", text):
-        key = match[1] or match[2]
+        key = (match[1] or match[2]).replace("/", ".")
         return f"There is no key '{key}'.{nearest(key, _siblings(key, _keys(name)))}"
     first = str(cause).strip().splitlines()
     where = re.search(r"full_key: (\S+)", str(cause))
@@ -171,8 +179,9 @@ def _keys(name: str) -> list[str]:
     used = {g for d in main.defaults if not isinstance(d, str) for g in d if g in _configs.groups()}  # type: ignore
     keys |= {str(k) for k in main if k not in ("defaults", "hydra")} | used
     for group, choices in _configs.groups().items():
-        for choice in choices if group in used else []:
+        for choice in choices if group.partition("/")[0] in used else []:
             file = _configs.find(f"{group}/{choice}")
             content: Any = OmegaConf.load(file) if file else {}
-            keys |= {f"{group}.{k!s}" for k in content if not str(k).startswith("_")}
+            prefix = group.replace("/", ".")
+            keys |= {f"{prefix}.{k!s}" for k in content if not str(k).startswith("_") and k != "defaults"}
     return sorted(keys)

@@ -44,6 +44,7 @@ def run(config: EvalConfig, overrides: list[str]) -> None:
     from qft.quantum import backends
     from qft.training import card
 
+    backend = backends.load(**config.backend)
     tokenizer = load.load_tokenizer(config.model)
     chosen = template.choose(tokenizer, config.model["template"])
     e = config.evaluation
@@ -78,7 +79,6 @@ def run(config: EvalConfig, overrides: list[str]) -> None:
         )
         if size:  # else nothing is there yet, and the size follows from the model
             evaluate.open_predictions(directory.path, settings | decoding.as_settings(), config.overwrite)
-        backend = backends.load(**config.backend)
         model: Any = load.load_base(config.model, dtype)
         if adapter is not None:
             model = load.load_adapter(model, adapter)

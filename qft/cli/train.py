@@ -43,8 +43,10 @@ def run(config: TrainConfig, overrides: list[str]) -> None:
     ranks.join()
     trainer.check(config.trainer)
     load.check_abilities(config.adapter, config.trainer.gradient_checkpointing)
+    backend = backends.load(**config.backend)
     dtype = load.precision(config.trainer.precision)
     counts = count.count(config.model, config.adapter, bytes_per_weight=dtype.itemsize)
+    load.check_backend(config.adapter, backend, counts.hidden_size, training=True)
     fit.check_memory(counts)
     fit.check_disk(Path(config.output_dir), counts)
     tokenizer = load.load_tokenizer(config.model)
@@ -92,9 +94,6 @@ def run(config: TrainConfig, overrides: list[str]) -> None:
                 log.info("factors: %s", note)
             if counts.ratio > 1:
                 log.warning("warning: more parameters than LoRA r=4 on the same layers.")
-            backend = backends.load(**config.backend)
-            if not backend.differentiable:
-                raise QftError(f"backend={backend.name} gives no gradient; train with backend=statevector.")
             weights = torch.float32 if load.trains_whole(config.adapter) else dtype  # what is trained is float32
             model = load.inject(load.load_base(config.model, weights), config.adapter, config.seed)
             load.set_backend(model, backend)

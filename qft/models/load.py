@@ -1,6 +1,7 @@
 """Load a base model and its tokenizer from a local directory, a hub or the package, and put an adapter in."""
 
 import hashlib
+import logging
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
@@ -21,6 +22,9 @@ from qft.config import build
 from qft.data.hub import unreachable_because
 from qft.errors import QftError
 from qft.quantum.backends.base import Backend
+from qft.quantum.circuit import Circuit
+
+log = logging.getLogger(__name__)
 
 Spec = Mapping[str, Any]
 STATED = ("supports", "about", "lr_scale")  # what a yaml says of a method of a library; not options of it
@@ -210,11 +214,48 @@ def _load_whole(base: PreTrainedModel, path: Path) -> PreTrainedModel:
     return whole.to(place)
 
 
+def circuit_of(adapter: Spec) -> Circuit | None:
+    """The circuit an adapter's options describe; None for a method without one, and where its size is the model's."""
+    config = build(adapter, leave_out=STATED, task_type="CAUSAL_LM") if not trains_whole(adapter) else None
+    if getattr(config, "circuit", None) != "qnn":
+        return None
+    return config.ansatz()  # type: ignore[union-attr]
+
+
+def check_backend(adapter: Spec, backend: Backend, hidden_size: int, training: bool = False) -> None:
+    """Refuse a backend that cannot run the adapter's circuit, or cannot train it. Nothing is loaded for that."""
+    if not trains_whole(adapter):
+        config = build(adapter, leave_out=STATED, task_type="CAUSAL_LM")
+        kind: Any = getattr(config, "delta_class", None)
+        if hasattr(kind, "backend"):  # it says itself which backends can run what it does
+            with torch.device("meta"):
+                kind(hidden_size, hidden_size, config, None).backend = backend
+    circuit = circuit_of(adapter)
+    if circuit is not None:
+        _refuse(circuit, backend)
+        if training and backend.gradient is None:
+            raise QftError(
+                f"backend={backend.name} gives no gradient, so it cannot train: train with backend=statevector or "
+                f"backend=noisy and evaluate with qft eval backend={backend.name}."
+            )
+
+
+def _refuse(circuit: Circuit, backend: Backend) -> None:
+    if reason := backend.refusal(circuit):
+        raise QftError(f"backend={backend.name} cannot run this circuit: {reason}.")
+
+
 def set_backend(model: nn.Module, backend: Backend) -> None:
-    """Let every circuit in the model be evaluated by this backend."""
+    """Let every circuit in the model be evaluated by this backend. Raises QftError where it cannot."""
+    found = False
     for module in model.modules():
         if isinstance(module, QftLayer):
             for delta in module.qft_delta.values():
                 if hasattr(delta, "backend"):  # it has a circuit
+                    if hasattr(delta, "circuit"):
+                        _refuse(delta.circuit, backend)
                     delta.backend = backend
                     delta.forget()
+                    found = True
+    if not found and backend.name != "statevector":
+        log.warning("warning: the adapter has no circuit, so backend=%s changes nothing.", backend.name)

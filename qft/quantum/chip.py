@@ -64,6 +64,7 @@ class BoundU3:
 
 
 BoundOp = BoundU3 | CZ
+Values = Sequence[float] | np.ndarray  # in radians
 
 
 def to_chip(circuit: Circuit) -> ChipCircuit:
@@ -105,9 +106,7 @@ def to_chip(circuit: Circuit) -> ChipCircuit:
     return ChipCircuit(circuit.qubits, tuple(ops))
 
 
-def bound(
-    chip: ChipCircuit, inputs: Sequence[float], weights: Sequence[float], decimals: int | None = None
-) -> tuple[BoundOp, ...]:
+def bound(chip: ChipCircuit, inputs: Values, weights: Values, decimals: int | None = None) -> tuple[BoundOp, ...]:
     """The circuit for one row of inputs (num_inputs,) and weights (num_weights,), in radians.
 
     ``decimals`` rounds the three angles of every U3: what is simulated is then what can be sent as text.
@@ -126,7 +125,7 @@ def bound(
     return tuple(out)
 
 
-def _value(part: Part, inputs: Sequence[float], weights: Sequence[float]) -> float:
+def _value(part: Part, inputs: Values, weights: Values) -> float:
     match part.angle:
         case Input(i):
             return part.factor * float(inputs[i])

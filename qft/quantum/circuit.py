@@ -78,26 +78,3 @@ class Circuit:
     def num_weights(self) -> int:
         """Number of trainable angles: highest weight index + 1."""
         return max(self._indices(Weight), default=-1) + 1
-
-    def draw(self) -> str:
-        """Text drawing, one row a qubit, one column a gate."""
-        rows = [f"q{q}: " for q in range(self.qubits)]
-        for gate in self.gates:
-            match gate.angle:
-                case Input(i):
-                    label = f"{gate.name}(z{i})"
-                case Weight(i):
-                    label = f"{gate.name}(w{i})"
-                case None:
-                    label = gate.name
-                case value:
-                    label = f"{gate.name}({value:.3g})"
-            width = len(label) + 2
-            for q in range(self.qubits):
-                if q == gate.qubits[-1]:
-                    rows[q] += label.center(width, "-")
-                elif q in gate.qubits:
-                    rows[q] += "o".center(width, "-")
-                else:
-                    rows[q] += "-" * width
-        return "\n".join(rows)

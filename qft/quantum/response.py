@@ -11,82 +11,17 @@ Exact, differentiable in weights and inputs. Cost: 4^r per gate to build, r * 3^
 """
 
 from functools import cache
+from math import pi
 
-import numpy as np
 import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from qft.quantum.circuit import Circuit, Gate, Input, Weight
+from qft.quantum.transfer import ID, Step, X, Z, fixed_transfer, pull_back, transfer_matrices, z_observables
 
 _FEW = 1 << 16  # terms times rows up to which all terms are simply written out
 MAX_QUBITS = 8  # 4^8 Pauli terms per observable; beyond this a state vector is the better tool
-
-_PAULIS = np.array([[[1, 0], [0, 1]], [[0, 1], [1, 0]], [[0, -1j], [1j, 0]], [[1, 0], [0, -1]]])
-_I, _X, _Z = 0, 1, 3
-# generator G and its spectrum: the gate is exp(-i angle G)
-_GENERATORS = {
-    "RX": _PAULIS[1] / 2,
-    "RY": _PAULIS[2] / 2,
-    "RZ": _PAULIS[3] / 2,
-    "CRZ": np.diag([0, 0, 0.5, -0.5]).astype(complex),
-}
-_FIXED = {
-    "H": (_PAULIS[1] + _PAULIS[3]) / np.sqrt(2),
-    "X": _PAULIS[1],
-    "CNOT": np.eye(4)[[0, 1, 3, 2]].astype(complex),
-    "CZ": np.diag([1, 1, 1, -1]).astype(complex),
-}
-
-
-def _strings(m: int) -> np.ndarray:
-    """All Pauli strings on m qubits, complex (4^m, 2^m, 2^m), first qubit slowest."""
-    out = np.ones((1, 1, 1), dtype=complex)
-    for _ in range(m):
-        out = np.array([np.kron(a, p) for a in out for p in _PAULIS])
-    return out
-
-
-@cache
-def _transfer_basis(name: str) -> tuple[np.ndarray, np.ndarray]:
-    """Transfer matrix of a rotation: R(angle) = sum_f cos(w_f angle) C_f + sin(w_f angle) S_f.
-
-    Returns frequencies (F,) and the stacked [C; S], real (2F, 4^m * 4^m), where U^+ P_i U = sum_j R_ij P_j.
-    """
-    levels, vectors = np.linalg.eigh(_GENERATORS[name])
-    m = int(np.log2(len(levels)))
-    strings = _strings(m)
-    terms: dict[float, np.ndarray] = {}
-    for a, left in enumerate(vectors.T):
-        for b, right in enumerate(vectors.T):
-            # |left><left| P |right><right| turns with the phase exp(i angle (level_a - level_b))
-            inner = np.einsum("x,ixy,y->i", left.conj(), strings, right)
-            outer = np.einsum("x,jxy,y->j", right.conj(), strings, left) / 2**m
-            key = round(float(levels[a] - levels[b]), 9)
-            terms[key] = terms.get(key, 0) + np.outer(inner, outer)
-    frequencies = sorted(f for f in terms if f >= 0)
-    cosine = [(terms[f] if f == 0 else terms[f] + terms[-f]).real.ravel() for f in frequencies]
-    sine = [(0 * terms[f] if f == 0 else 1j * (terms[f] - terms[-f])).real.ravel() for f in frequencies]
-    return np.array(frequencies), np.array(cosine + sine)
-
-
-@cache
-def _fixed_transfer(name: str) -> np.ndarray:
-    """Transfer matrix of a gate without an angle, real (4^m, 4^m)."""
-    u = _FIXED[name]
-    strings = _strings(int(np.log2(len(u))))
-    moved = np.einsum("yx,iyz,zw->ixw", u.conj(), strings, u)
-    return np.einsum("ixw,jwx->ij", moved, strings).real / len(u)
-
-
-def transfer_matrices(name: str, angles: Tensor) -> Tensor:
-    """Pauli transfer matrices (..., 4^m, 4^m) of a rotation for angles (...), in the angles' dtype."""
-    frequencies, basis = _transfer_basis(name)
-    w = torch.as_tensor(frequencies, dtype=angles.dtype, device=angles.device)
-    b = torch.as_tensor(basis, dtype=angles.dtype, device=angles.device)
-    phase = angles.unsqueeze(-1) * w
-    size = int(np.sqrt(basis.shape[1]))
-    return (torch.cat((phase.cos(), phase.sin()), -1) @ b).unflatten(-1, (size, size))
 
 
 def split_encoding(circuit: Circuit) -> tuple[Gate, ...]:
@@ -117,29 +52,34 @@ def coefficients(circuit: Circuit, weights: Tensor) -> Tensor:
     The p axis runs over (1, cos, sin)^r with qubit 0 slowest. Leading axes are a batch of circuits.
     """
     rest = split_encoding(circuit)
-    r, batch = circuit.qubits, weights.shape[:-1]
-    observables = torch.zeros((r,) + (4,) * r, dtype=weights.dtype, device=weights.device)
-    for q in range(r):
-        observables[(q,) + (_I,) * q + (_Z,) + (_I,) * (r - q - 1)] = 1
-    o = observables.expand(*batch, *observables.shape)
-    tables = _weight_tables(rest, weights)
-    for gate in reversed(rest):
+    observables = z_observables(circuit.qubits, weights)
+    o = observables.expand(*weights.shape[:-1], *observables.shape)
+    return on_encoding(pull_back(o, _steps(rest, weights), circuit.qubits), circuit.qubits)
+
+
+def on_encoding(o: Tensor, qubits: int) -> Tensor:
+    """Observables (..., k, 4, ..., 4) right after the encoding as polynomials of its angles: (..., k, 3^r)."""
+    # <I>, <Z>, <X> of an encoded qubit are 1, cos z, sin z; <Y> is 0
+    keep = torch.tensor([ID, Z, X], device=o.device)
+    for axis in range(-qubits, 0):
+        o = o.index_select(axis, keep)
+    return o.flatten(-qubits)
+
+
+def _steps(gates: tuple[Gate, ...], weights: Tensor) -> list[Step]:
+    """Transfer matrices of gates whose angles are weights or numbers."""
+    tables = _weight_tables(gates, weights)
+    steps = []
+    for gate in gates:
         if isinstance(gate.angle, Weight):
             table, position = tables[gate.name]
             transfer = table[..., position[gate], :, :]
         elif gate.angle is None:
-            transfer = torch.as_tensor(_fixed_transfer(gate.name), dtype=weights.dtype, device=weights.device)
+            transfer = torch.as_tensor(fixed_transfer(gate.name), dtype=weights.dtype, device=weights.device)
         else:
             transfer = transfer_matrices(gate.name, weights.new_tensor(gate.angle))
-        axes = [q - r for q in gate.qubits]
-        moved = o.movedim(axes, list(range(-len(axes), 0)))
-        flat = moved.reshape(*batch, -1, 4 ** len(axes)) @ transfer
-        o = flat.reshape(moved.shape).movedim(list(range(-len(axes), 0)), axes)
-    # <I>, <Z>, <X> of an encoded qubit are 1, cos z, sin z; <Y> is 0
-    keep = torch.tensor([_I, _Z, _X], device=weights.device)
-    for axis in range(-r, 0):
-        o = o.index_select(axis, keep)
-    return o.reshape(*batch, r, 3**r)
+        steps.append((gate.qubits, transfer))
+    return steps
 
 
 def _weight_tables(gates: tuple[Gate, ...], weights: Tensor) -> dict[str, tuple[Tensor, dict[Gate, int]]]:
@@ -217,7 +157,7 @@ def _feature_grad(products: list[Tensor], cos: Tensor, sin: Tensor, grad: Tensor
 @cache
 def _trig(dtype: torch.dtype, device: torch.device) -> Tensor:
     with torch.inference_mode(False):  # kept beyond the call
-        return torch.tensor([[0, 1, 1], [0, 0, -np.pi / 2]], dtype=dtype, device=device).unsqueeze(-1)
+        return torch.tensor([[0, 1, 1], [0, 0, -pi / 2]], dtype=dtype, device=device).unsqueeze(-1)
 
 
 def _written_out(z: Tensor) -> Tensor:

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from plain import u3
 
 from qft.quantum import ansatz, export, reference
 from qft.quantum.chip import CZ, bound, to_chip, u3_angles
@@ -24,11 +25,6 @@ CIRCUITS = {
         ),
     ),
 }
-
-
-def u3(theta, phi, lam):
-    c, s = np.cos(theta / 2), np.sin(theta / 2)
-    return np.array([[c, -np.exp(1j * lam) * s], [np.exp(1j * phi) * s, np.exp(1j * (phi + lam)) * c]])
 
 
 def run(qubits, ops):
@@ -102,3 +98,17 @@ def test_pyqpanda3_reads_both_texts_back_to_the_same_unitary(name, form):
     # their qubit 0 is the least significant bit, ours the most
     mine = run(circuit.qubits, ops).transpose(range(circuit.qubits)[::-1]).ravel()
     assert abs(np.vdot(mine, theirs)) == pytest.approx(1, abs=1e-10)
+
+
+@pytest.mark.parametrize("name", CIRCUITS)
+def test_qiskit_reads_the_qasm_to_the_same_expectations(name):
+    from qiskit import qasm2
+    from qiskit.quantum_info import SparsePauliOp, Statevector
+
+    circuit = CIRCUITS[name]
+    z, w = angles(circuit)
+    text = export.qasm(circuit.qubits, bound(to_chip(circuit), z, w), measure=False)
+    state = Statevector(qasm2.loads(text))
+    r = circuit.qubits
+    theirs = [state.expectation_value(SparsePauliOp.from_sparse_list([("Z", [q], 1)], r)).real for q in range(r)]
+    np.testing.assert_allclose(theirs, reference.expectation_z(circuit, z, w), rtol=0, atol=1e-9)

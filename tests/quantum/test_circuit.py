@@ -2,7 +2,7 @@ import dataclasses
 
 import pytest
 
-from qft.quantum.circuit import GATES, Circuit, Gate, Input, Weight
+from qft.quantum.circuit import Circuit, Gate, Input, Weight
 
 
 @pytest.mark.parametrize(
@@ -39,23 +39,3 @@ def test_a_circuit_is_a_frozen_value():
     assert one != Circuit(1, (Gate("RX", (0,), 0.25),))
     with pytest.raises(dataclasses.FrozenInstanceError):
         one.qubits = 2
-
-
-def test_drawing():
-    gates = (
-        Gate("RY", (0,), Input(0)),
-        Gate("CRZ", (2, 0), Weight(1)),
-        Gate("RX", (1,), 0.25),
-        Gate("CNOT", (0, 1)),
-    )
-    assert Circuit(3, gates).draw().splitlines() == [
-        "q0: -RY(z0)--CRZ(w1)-------------o---",
-        "q1: ------------------RX(0.25)--CNOT-",
-        "q2: ------------o--------------------",
-    ]
-
-
-def test_every_gate_states_qubits_and_angle():
-    for name, (size, takes_angle) in GATES.items():
-        gate = Gate(name, tuple(range(size)), 1.0 if takes_angle else None)
-        assert name in Circuit(2, (gate,)).draw()

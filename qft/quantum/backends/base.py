@@ -2,19 +2,28 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from typing import Literal
 
 from torch import Tensor
 
 from qft.quantum.circuit import Circuit
 
 Readout = Callable[[Tensor], Tensor]
+Gradient = Literal["autograd", "parameter_shift"]
 
 
 class Backend(ABC):
-    """Evaluates <Z_k> of every qubit. ``evaluations`` counts rows, one circuit each."""
+    """Evaluates <Z_k> of every qubit. ``evaluations`` counts circuits: one a row, those of a backward included.
+
+    ``gradient``: how read-outs are differentiated. parameter_shift runs further circuits (``gradients.py``); None
+    means not at all, so that the backend evaluates and never trains. ``shots``: measurements of a circuit, None where
+    expectations are exact. ``seeded``: whether equal seeds give equal shots.
+    """
 
     name: str
-    differentiable: bool
+    gradient: Gradient | None = None
+    shots: int | None = None
+    seeded: bool = True
 
     def __init__(self) -> None:
         self.evaluations = 0
@@ -26,6 +35,10 @@ class Backend(ABC):
         Inputs and weights are float32 or float64 and of one dtype. Raises ValueError for a circuit this
         backend cannot evaluate.
         """
+
+    def refusal(self, circuit: Circuit) -> str | None:
+        """Why this backend cannot evaluate ``circuit``, as the end of a sentence; None where it can."""
+        return None
 
     def count(self, rows: int) -> None:
         """Record that ``rows`` circuits were evaluated."""

@@ -16,7 +16,7 @@ class Statevector(Backend):
     """Equals the dense state-vector simulation to rounding (tests: 1e-10 in float64)."""
 
     name = "statevector"
-    differentiable = True
+    gradient = "autograd"
 
     def bind(self, circuit: Circuit, weights: Tensor) -> Readout:
         evaluate: Readout

@@ -1,0 +1,91 @@
+"""Draw an adapter's circuit, list its size, write it as OriginIR and OpenQASM 2.
+
+Files: circuit.txt and circuit.png (as designed), circuit.originir and circuit.qasm (in the chip's basis, U3 and CZ,
+with measurements), angles.json (the numbers in both). Input and weight angles are random unless they are given.
+"""
+
+import random
+from collections.abc import Sequence
+from math import isfinite, pi
+from pathlib import Path
+from typing import Any
+
+from qft.cli._output import log, quiet_libraries, show, start_logging
+from qft.config import CircuitConfig
+from qft.errors import QftError
+from qft.records import write_json, write_text
+
+
+def run(config: CircuitConfig, overrides: list[str]) -> None:
+    """Options -> circuit -> chip's basis -> drawings, figures and texts."""
+    start_logging()
+    if "_target_" not in config.adapter:
+        raise QftError("Choose a method with a circuit: adapter=qwthn or adapter=qtha.")
+    quiet_libraries()
+    from qft.models.load import circuit_of
+    from qft.quantum import chip, draw, export
+
+    name = config.adapter["name"]
+    circuit = circuit_of(config.adapter)
+    if circuit is None:
+        raise QftError(
+            f"adapter={name} has no circuit of gates with these options; adapter=qwthn and adapter=qtha have."
+        )
+    generator = random.Random(config.seed)
+    z = _angles("inputs", config.inputs, circuit.num_inputs, generator)
+    w = _angles("weights", config.weights, circuit.num_weights, generator)
+    in_basis = chip.to_chip(circuit)
+    ops = chip.bound(in_basis, z, w)
+
+    folder = Path(config.out or Path(config.output_dir) / f"circuit-{name}")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        drawing = draw.text(circuit)
+        write_text(folder / "circuit.txt", drawing + "\n")
+        draw.picture(circuit, folder / "circuit.png", f"{name}: z inputs, w trainable angles")
+        write_text(folder / "circuit.originir", export.originir(circuit.qubits, ops))
+        write_text(folder / "circuit.qasm", export.qasm(circuit.qubits, ops))
+        write_json(folder / "angles.json", {"inputs": z, "weights": w})
+    except OSError as error:
+        raise QftError(f"{folder} cannot be written: {error.strerror}.") from error
+
+    on = [op.qubits if isinstance(op, chip.CZ) else (op.qubit,) for op in ops]
+    sizes: dict[str, dict[str, Any]] = {
+        "circuit": _size(circuit.qubits, [g.qubits for g in circuit.gates], [g.name for g in circuit.gates])
+        | {"angles in gates": sum(g.angle is not None for g in circuit.gates)},
+        "chip": _size(circuit.qubits, on, [type(op).__name__.removeprefix("Bound") for op in ops])
+        | {"angles in gates": 3 * sum(isinstance(op, chip.BoundU3) for op in ops)},
+    }
+    for size in sizes.values():
+        size |= {"inputs": circuit.num_inputs, "trainable parameters": circuit.num_weights}
+    if config.format == "table":
+        print(drawing)
+    document = {"adapter": name, "directory": str(folder)} | sizes | {"angles": {"inputs": z, "weights": w}}
+    rows = [[key, sizes["circuit"][key], sizes["chip"][key]] for key in sizes["circuit"]]
+    show(config.format, document, f"{name}'s circuit", ["", "as designed", "in U3 and CZ"], rows)
+    drawn = [n for n in ("inputs", "weights") if getattr(config, n) is None]
+    if drawn:
+        log.info("%s in the texts: random U(-pi, pi), seed %d", " and ".join(drawn), config.seed)
+    log.info("written: %s/circuit.{txt,png,originir,qasm}, angles.json", folder)
+
+
+def _size(qubits: int, on: Sequence[tuple[int, ...]], names: list[str]) -> dict[str, Any]:
+    from qft.quantum import draw
+
+    return {
+        "qubits": qubits,
+        "depth": draw.depth(on),
+        "gates": len(names),
+        "of them": draw.counts(names),
+        "on two qubits": sum(len(q) == 2 for q in on),
+    }
+
+
+def _angles(name: str, given: list[float] | None, size: int, generator: random.Random) -> list[float]:
+    if given is None:
+        return [generator.uniform(-pi, pi) for _ in range(size)]
+    if len(given) != size:
+        raise QftError(f"{name} takes {size} angles for this circuit, and {len(given)} are given.")
+    if not all(isfinite(value) for value in given):
+        raise QftError(f"{name}={given} must be numbers.")
+    return given

@@ -1,0 +1,85 @@
+"""A noisy chip, exactly: the circuit in the chip's basis under a noise model (``qft.quantum.noise``).
+
+Expectations are those of infinitely many shots, differentiable, so that training can take the noise into account;
+how, and what it costs, is said in ``qft.quantum.noisy_circuit``. ``shots=N`` measures every qubit of each circuit N
+times instead: counts of the 2^r joint outcomes are drawn from their exact distribution, wrong readings included. What
+is sampled is differentiated by parameter shift, with shots of its own.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from qft.errors import QftError
+from qft.quantum import gradients, noisy_circuit
+from qft.quantum.backends.base import Backend, Readout
+from qft.quantum.circuit import Circuit
+from qft.quantum.noise import NoiseModel
+from qft.quantum.transfer import z_observables, z_strings
+
+
+class Noisy(Backend):
+    """Equals a density-matrix simulation of the chip's circuit to rounding (tests: 1e-9 against pyqpanda3)."""
+
+    name = "noisy"
+
+    def __init__(
+        self, noise: Mapping[str, Any] | None = None, scale: float = 1.0, shots: int | None = None, seed: int = 0
+    ) -> None:
+        super().__init__()
+        if shots is not None and shots < 1:
+            raise QftError(f"backend.shots={shots} must be at least 1; null means exact expectations.")
+        self.noise = NoiseModel.of(noise or {}, scale)
+        self.shots, self._seed = shots, seed
+        self.gradient = "autograd" if shots is None else "parameter_shift"
+        self._generators: dict[torch.device, torch.Generator] = {}
+
+    def refusal(self, circuit: Circuit) -> str | None:
+        return noisy_circuit.refusal(circuit)
+
+    def bind(self, circuit: Circuit, weights: Tensor) -> Readout:
+        if self.shots is not None:
+            return gradients.by_shift(circuit, weights, self._sampled)
+        return self._counted(noisy_circuit.bind(circuit, weights, self.noise, z_observables(circuit.qubits, weights)))
+
+    def _counted(self, values: Readout) -> Readout:
+        def read(inputs: Tensor) -> Tensor:
+            self.count(inputs.shape[-1])
+            return values(inputs)
+
+        return read
+
+    @torch.no_grad()
+    def _sampled(self, circuit: Circuit, weights: Tensor) -> Readout:
+        strings, signs = z_strings(circuit.qubits, weights)
+        correlations = noisy_circuit.bind(circuit, weights, self.noise, strings)
+
+        @torch.no_grad()
+        def values(inputs: Tensor) -> Tensor:
+            probabilities = signs @ correlations(inputs) / len(signs)
+            singles = signs[[2**q for q in reversed(range(circuit.qubits))]]
+            return singles @ self._frequencies(probabilities)
+
+        return self._counted(values)
+
+    def _frequencies(self, probabilities: Tensor) -> Tensor:
+        """Shares of each outcome among ``shots`` draws: (2^r, t) -> (2^r, t); one binomial an outcome."""
+        assert self.shots is not None
+        device = probabilities.device
+        if device not in self._generators:
+            self._generators[device] = torch.Generator(device).manual_seed(self._seed)
+        p = probabilities.double().clamp_min(0)
+        rest = p.flip(0).cumsum(0).flip(0)  # of this outcome and all later ones
+        left = torch.full_like(p[0], self.shots)
+        counts = torch.empty_like(p)
+        for k in range(len(p) - 1):
+            share = (p[k] / rest[k].clamp_min(1e-300)).clamp(0, 1)
+            counts[k] = torch.binomial(left, share, generator=self._generators[device])
+            left = left - counts[k]
+        counts[-1] = left
+        return (counts / self.shots).to(probabilities.dtype)
+
+
+BACKEND = Noisy
