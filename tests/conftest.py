@@ -8,6 +8,7 @@ import pytest
 import torch
 
 sys.path.insert(0, str(Path(__file__).parent))  # tests import their helpers by name: tiny, plain, program
+sys.path.insert(0, str(Path(__file__).parent / "quantum/cloud"))  # ... and service, the emulator of the cloud
 torch.set_num_threads(1)
 
 # the only reasons for which a test may be skipped where CI=true

@@ -54,7 +54,7 @@ def run(config: EvalConfig, overrides: list[str]) -> None:
         "adapter": _digest(adapter),
         "data": parts.record["fingerprint"],
         "validation": parts.record["subset"],
-        "backend": config.backend,
+        "backend": {k: v for k, v in config.backend.items() if k not in backends.transient(config.backend["name"])},
         "decoding": "greedy",
         "max_seq_len": config.max_seq_len,
         "turns": e.turns,
@@ -62,6 +62,7 @@ def run(config: EvalConfig, overrides: list[str]) -> None:
         "batch_size": e.batch_size,
         "limit": e.limit,
     }
+    backend = backends.load(**config.backend)
     if config.run:
         _runs.same_as_started(Path(config.run), settings["base"], settings["data"])
     if config.run and not config.out:
@@ -70,20 +71,21 @@ def run(config: EvalConfig, overrides: list[str]) -> None:
         directory = _runs.for_evaluation(config, config.out, "eval" if adapter else "base")
     try:
         evaluate.open_predictions(directory.path, settings, config.overwrite)
-        backend = backends.load(**config.backend)
         model: Any = load.load_base(config.model, dtype)
         if adapter is not None:
             model = load.load_adapter(model, adapter)
             load.set_backend(model, backend)
+            backend.begin(directory.path, f"{settings['base']} {settings['adapter']}", load.circuits(model))
         log.info("evaluating %d prompts into %s", len(prompts), directory.path)
         result: dict[str, Any] = {"schema": records.SCHEMA, "settings": settings}
         result["metrics"] = evaluate.evaluate(model, tokenizer, prompts, validation.rows, e, directory.path)
         if e.baseline and adapter is not None:
             result["base"] = evaluate.evaluate(model, tokenizer, prompts, validation.rows, e, directory.path, base=True)
-        result["backend"] = {"name": backend.name, "circuits": backend.evaluations}
+        result["backend"] = {"name": backend.name, "circuits": backend.evaluations} | backend.report()
         result["record"] = asdict(records.new_record(config.seed))
         records.write_json(directory / "metrics.json", result)
     finally:
+        backend.close()
         directory.close()
     _report(config, directory, result, "fine-tuned" if adapter else "base")
 

@@ -20,6 +20,7 @@ from qft.config import build
 from qft.data.hub import unreachable_because
 from qft.errors import QftError
 from qft.quantum.backends.base import Backend
+from qft.quantum.circuit import Circuit
 
 Spec = Mapping[str, Any]
 STATED = ("supports", "about", "lr_scale")  # what a yaml says of a method of a library; not options of it
@@ -217,3 +218,14 @@ def set_backend(model: nn.Module, backend: Backend) -> None:
                 if hasattr(delta, "backend"):  # it has a circuit
                     delta.backend = backend
                     delta.forget()
+
+
+def circuits(model: nn.Module) -> list[tuple[Circuit, torch.Tensor]]:
+    """Every circuit of the model's active adapters with its angles, in the order of the layers."""
+    found = []
+    for module in model.modules():
+        if isinstance(module, QftLayer):
+            for name in module.active_adapters:
+                if name in module.qft_delta and hasattr(module.qft_delta[name], "circuit"):
+                    found.append((module.qft_delta[name].circuit, module.qft_delta[name].angles))
+    return found

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+import service
 from plain import expectation_z
 
 from qft.errors import QftError
@@ -17,9 +18,30 @@ def tolerance(backend) -> float:
     return 1e-10 if shots is None else 5 / shots**0.5
 
 
+@pytest.fixture(scope="session")
+def emulator():
+    with service.start() as running:
+        running.set(key=service.KEY)
+        yield running
+
+
+@pytest.fixture
+def qcloud_options(emulator, tmp_path, monkeypatch):
+    """What backend=qcloud needs: a service, its key, and a journal."""
+    monkeypatch.setenv("QFT_QCLOUD_KEY", service.KEY)
+    return {"url": emulator.url, "journal": str(tmp_path / "journal.sqlite"), "poll": 0.02, "shots": 2000}
+
+
 @pytest.fixture(params=backends.names())
 def backend(request):
-    return backends.load(request.param)
+    # a backend that needs something to run has a fixture NAME_options
+    try:
+        options = request.getfixturevalue(f"{request.param}_options")
+    except pytest.FixtureLookupError:
+        options = {}
+    made = backends.load(request.param, **options)
+    yield made
+    made.close()
 
 
 def test_the_walk_finds_the_backends():
