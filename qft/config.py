@@ -86,7 +86,38 @@ class ParamsConfig(CommonConfig):
     """``qft params``."""
 
 
-SCHEMAS: dict[str, type[CommonConfig]] = {"train": TrainConfig, "eval": EvalConfig, "params": ParamsConfig}
+@dataclass
+class JobsConfig(CommonConfig):
+    """``qft jobs``."""
+
+    run: str | None = None
+    journal: str | None = None
+    action: str = "list"
+    job: int | None = None
+    task: str | None = None
+
+
+@dataclass
+class CostConfig(CommonConfig):
+    """``qft cost``."""
+
+    evaluation: EvaluationConfig = field(default_factory=EvaluationConfig)
+    answers: int | None = None
+    prompt_tokens: int = 256
+    answer_tokens: int | None = None
+    price: float | None = None
+    per: str = "circuit"
+    rate: float | None = None
+    round_trip: float | None = None
+
+
+SCHEMAS: dict[str, type[CommonConfig]] = {
+    "train": TrainConfig,
+    "eval": EvalConfig,
+    "params": ParamsConfig,
+    "jobs": JobsConfig,
+    "cost": CostConfig,
+}
 
 
 def build(spec: Mapping[str, Any], *args: Any, leave_out: tuple[str, ...] = (), **extra: Any) -> Any:

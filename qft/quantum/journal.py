@@ -25,6 +25,7 @@ from typing import IO, Any
 
 from qft.errors import QftError
 
+FILE = "qcloud.sqlite"  # its usual name, in the run directory
 SCHEMA = 1
 OPEN = ("planned", "submitting", "submitted", "unknown")  # states in which a circuit's result may still come
 SENT = ("submitting", "submitted", "done", "failed", "unknown", "cancelled")  # may have been charged
@@ -88,6 +89,8 @@ class Journal:
         self._lock: IO[str] | None = None
         if experiment is None and not path.is_file():
             raise QftError(f"There is no journal {path}.")
+        if path.is_file() and not _looks_right(path):
+            raise QftError(f"{path} is not a journal of qft.")
         try:
             if write:
                 path.parent.mkdir(parents=True, exist_ok=True)
@@ -122,7 +125,7 @@ class Journal:
         except sqlite3.DatabaseError as error:
             if isinstance(error, sqlite3.OperationalError):
                 raise _unwritable(self.path, error) from error
-            raise QftError(f"{self.path} is not a journal of qft ({error}).") from error
+            raise QftError(f"{self.path} is damaged ({error}).") from error
         if tables and "meta" not in tables:
             raise QftError(f"{self.path} is a database, but not a journal of qft.")
         if write:
@@ -165,6 +168,11 @@ class Journal:
     def _meta(self, key: str) -> str:
         row = self._db.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
         return "" if row is None else str(row[0])
+
+    @property
+    def experiment(self) -> str:
+        """What the journal belongs to."""
+        return self._meta("experiment")
 
     def _set(self, key: str, value: str) -> None:
         self._db.execute("INSERT INTO meta VALUES (?, ?)", (key, value))
@@ -321,6 +329,12 @@ class Journal:
                 [(*key, job, json.dumps(counts)) for (key, _), counts in zip(slots, results, strict=True)],
             )
             self._db.execute("UPDATE jobs SET state = 'done', note = '', changed = ? WHERE id = ?", (time.time(), job))
+
+
+def _looks_right(path: Path) -> bool:
+    """Whether the file is empty or a database; SQLite itself takes a few bytes of text for an empty one."""
+    with path.open("rb") as file:
+        return file.read(16) in (b"", b"SQLite format 3\0")
 
 
 def _unwritable(path: Path, error: Exception) -> QftError:

@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
-import torch
 import service
+import torch
 from plain import expectation_z
 
 from qft.errors import QftError

@@ -22,7 +22,7 @@ from qft.quantum.circuit import Circuit
 from qft.quantum.cloud import Cloud
 from qft.quantum.courier import Courier, Patience
 from qft.quantum.export import originir
-from qft.quantum.journal import Bound, Journal, canonical
+from qft.quantum.journal import FILE, Bound, Journal, canonical
 from qft.quantum.surrogate import HELD_OUT, Surrogate, grid, held_out, settings
 
 log = logging.getLogger(__name__)
@@ -31,7 +31,6 @@ DECIMALS = 6  # of every angle: what is simulated is what is sent
 MODES = ("direct", "surrogate")
 GROUPINGS = {"grouped": observables.grouped, "per_observable": observables.apart}
 SIGMAS = 3.0  # from which on a surrogate's residual is warned of
-JOURNAL = "qcloud.sqlite"  # in the run directory, unless backend.journal says otherwise
 
 
 class QCloud(Backend):
@@ -97,7 +96,7 @@ class QCloud(Backend):
 
     def begin(self, folder: Path, experiment: str, circuits: Sequence[tuple[Circuit, Tensor]]) -> None:
         """The journal lies in ``folder`` and belongs to ``experiment``; all surrogates are measured at once."""
-        self._journal_path = self._journal_path or folder / JOURNAL
+        self._journal_path = self._journal_path or folder / FILE
         self._experiment = experiment
         if self.mode == "surrogate" and circuits:
             self._measure(circuits)
@@ -106,7 +105,7 @@ class QCloud(Backend):
     def courier(self) -> Courier:
         """Opened when first needed: a configuration that is wrong leaves no file."""
         if self._courier is None:
-            journal = Journal(self._journal_path or Path("outputs") / JOURNAL, self._experiment)
+            journal = Journal(self._journal_path or Path("outputs") / FILE, self._experiment)
             self._courier = Courier(journal, self._cloud, self.patience)
         return self._courier
 
