@@ -6,28 +6,25 @@ from pathlib import Path
 import pytest
 import service
 import torch
+from peft import get_peft_model
 from program import qft
+from test_configs import composed
 
 from qft.adapters import QWTHNConfig
+from qft.cli import eval as evaluation
 from qft.models import load
-from qft.quantum.journal import Journal
 
 DEMO = {"path": "package:qft/models/demo", "hub": "hf"}
 EVAL = [
-    "eval",
     "adapter.path=adapter",
     "backend=qcloud",
     "backend.poll=0.02",
     "n=10",
-    "max_seq_len=96",
+    "max_seq_len=64",
     "evaluation.limit=1",
     "evaluation.max_new_tokens=3",
     "evaluation.batch_size=1",
-    "format=json",
 ]
-
-# one worker starts programs of this file, one after another
-pytestmark = pytest.mark.xdist_group("cloud_end_to_end")
 
 
 @pytest.fixture(scope="module")
@@ -37,8 +34,6 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     config = QWTHNConfig(
         task_type="CAUSAL_LM", r=2, width=8, bond_dim=2, target_modules=r".*layers\.[01]\.self_attn\.q_proj"
     )
-    from peft import get_peft_model
-
     model = get_peft_model(load.load_base(DEMO, torch.float32), config)  # type: ignore[arg-type]
     generator = torch.Generator().manual_seed(0)
     with torch.no_grad():
@@ -49,54 +44,48 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return where
 
 
-def test_surrogate_and_direct_end_to_end(place: Path, emulator: service.Emulator) -> None:
+@pytest.fixture
+def here(place: Path, monkeypatch: pytest.MonkeyPatch):
+    """``qft eval`` in this process, which has loaded everything already."""
+    monkeypatch.chdir(place)
+    monkeypatch.setenv("QFT_QCLOUD_KEY", service.KEY)
+    for name in ("start_logging", "quiet_libraries", "show"):
+        monkeypatch.setattr(evaluation, name, lambda *args: None)
+
+    def call(*overrides: str) -> None:
+        config = composed("eval", *overrides)
+        for group in ("backend", "adapter", "data", "model"):
+            getattr(config, group).setdefault("name", {"adapter": "saved", "backend": "qcloud"}.get(group, "demo"))
+        evaluation.run(config, [])
+
+    return call
+
+
+def test_surrogate_and_direct_end_to_end(place: Path, emulator: service.Emulator, here) -> None:
     emulator.set(key=service.KEY, exact=True, faults=[], delay=0, polls=0, reorder=1, forget=True)
-    options = [f"backend.url={emulator.url}", "backend.shots=1000000"]
-    documents = {}
-    for name, more in {"sur": ["backend.mode=surrogate"], "dir": []}.items():
-        done = qft(*EVAL, *options, *more, f"out={name}", cwd=place, QFT_QCLOUD_KEY=service.KEY)
-        assert done.returncode == 0, done.stderr[-3000:]
-        documents[name] = json.loads(done.stdout)
-    exact = qft(*EVAL, "backend=statevector", "out=exact", "~backend.poll", cwd=place)
-    if exact.returncode:  # an override of an option that this backend has not
-        kept = [a for a in EVAL if not a.startswith("backend")]
-        exact = qft(*kept, "out=exact", cwd=place)
-    expected = json.loads(exact.stdout)
-    for name, document in documents.items():
-        assert document["metrics"]["validation"]["loss"] == pytest.approx(
-            expected["metrics"]["validation"]["loss"], abs=1e-4
-        ), name
-        answers = [json.loads((place / d / "predictions.jsonl").read_text())["prediction"] for d in (name, "exact")]
-        assert answers[0] == answers[1]
+    arguments = [*EVAL, f"backend.url={emulator.url}", "backend.shots=1000000"]
+    done = qft("eval", *arguments, "out=direct", "format=json", cwd=place, QFT_QCLOUD_KEY=service.KEY)
+    assert done.returncode == 0, done.stderr[-3000:]
+    here(*arguments, "out=surrogate", "backend.mode=surrogate")
+    documents = {d: json.loads((place / d / "metrics.json").read_text()) for d in ("surrogate", "direct")}
+    assert json.loads(done.stdout)["metrics"] == documents["direct"]["metrics"]
+    for document in documents.values():
         backend = document["backend"]
-        assert backend["circuits"] == expected["backend"]["circuits"]
-        assert backend["jobs"].keys() == {"done"} and backend["readouts_asked"] >= backend["results"]
-    assert documents["sur"]["backend"]["circuits_sent"] == 2 * (9 + 16)
-    assert len(documents["sur"]["backend"]["surrogates"]) == 2
+        assert backend["jobs"].keys() == {"done"} and backend["readouts_asked"] >= backend["results"] > 0
+    one, other = documents.values()
+    assert one["metrics"]["validation"]["loss"] == pytest.approx(other["metrics"]["validation"]["loss"], abs=1e-5)
+    answers = [json.loads((place / d / "predictions.jsonl").read_text())["prediction"] for d in documents]
+    assert answers[0] == answers[1]
+    assert one["backend"]["circuits"] == other["backend"]["circuits"] > one["backend"]["circuits_sent"] == 2 * (9 + 16)
+    assert len(one["backend"]["surrogates"]) == 2
     # the whole directory is searched for the key
-    files = [p for d in ("sur", "dir") for p in (place / d).rglob("*") if p.is_file()]
+    files = [p for d in documents for p in (place / d).rglob("*") if p.is_file()]
     assert {"qcloud.sqlite", "metrics.json", "log.txt"} <= {p.name for p in files}
     assert all(service.KEY.encode() not in p.read_bytes() for p in files)
 
-
-def test_a_second_start_sends_nothing_that_was_paid_for(place: Path, emulator: service.Emulator) -> None:
-    """Goes on with other batch size, limit and address options; overwritten predictions are made from the journal."""
-    before = emulator.seen()["requests"]["submit"]
-    (place / "dir/predictions.jsonl").unlink()
-    done = qft(
-        *EVAL,
-        f"backend.url={emulator.url}",
-        "backend.shots=1000000",
-        "backend.batch_size=7",
-        "backend.max_circuits=99999",
-        "out=dir",
-        cwd=place,
-        QFT_QCLOUD_KEY=service.KEY,
-    )
-    assert done.returncode == 0, done.stderr[-3000:]
-    assert emulator.seen()["requests"]["submit"] == before
-    journal = Journal(place / "dir/qcloud.sqlite", write=False)
-    assert set(journal.counts()) == {"done"}
-    journal.close()
-    other = qft(*EVAL, f"backend.url={emulator.url}", "out=sur", "overwrite=true", cwd=place)
-    assert other.returncode == 2 and "export QFT_QCLOUD_KEY" in other.stderr
+    # a second start, with other options of how results are had, makes the answer anew and sends nothing
+    (place / "direct/predictions.jsonl").unlink()
+    submitted = emulator.seen()["requests"]["submit"]
+    here(*arguments, "out=direct", "backend.batch_size=7", "backend.max_circuits=99999")
+    assert emulator.seen()["requests"]["submit"] == submitted
+    assert json.loads((place / "direct/predictions.jsonl").read_text())["prediction"] == answers[1]
