@@ -20,6 +20,26 @@ def seeded():
     torch.manual_seed(0)
 
 
+@pytest.fixture(scope="session")
+def emulator():
+    """The quantum cloud on this machine, in a process of its own."""
+    import service
+
+    with service.start() as running:
+        running.set(key=service.KEY)
+        yield running
+
+
+@pytest.fixture
+def qcloud_options(emulator, tmp_path, monkeypatch):
+    """What backend=qcloud needs in the contract suite: a service, its key, and a journal."""
+    import service
+
+    emulator.set(delay=0, reorder=1, polls=0, exact=False, online=True, faults=[])
+    monkeypatch.setenv("QFT_QCLOUD_KEY", service.KEY)
+    return {"url": emulator.url, "journal": str(tmp_path / "journal.sqlite"), "poll": 0.02, "shots": 2000}
+
+
 def pytest_sessionfinish(session: pytest.Session) -> None:
     """In CI a skip for any other reason fails the run."""
     reporter = session.config.pluginmanager.get_plugin("terminalreporter")

@@ -182,7 +182,8 @@ class Courier:
                 self.journal.move(job.id, "cancelled", "on request")
                 cancelled += 1
         if jobs:
-            log.warning("%d of %d open jobs cancelled; results of the others are fetched later.", cancelled, len(jobs))
+            others = "" if cancelled == len(jobs) else "; the others stay open and are fetched by the next start"
+            log.warning("%d of %d open jobs cancelled%s.", cancelled, len(jobs), others)
         return cancelled
 
     def close(self) -> None:

@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-import service
 import torch
 from plain import expectation_z
 
@@ -18,23 +17,9 @@ def tolerance(backend) -> float:
     return 1e-10 if shots is None else 5 / shots**0.5
 
 
-@pytest.fixture(scope="session")
-def emulator():
-    with service.start() as running:
-        running.set(key=service.KEY)
-        yield running
-
-
-@pytest.fixture
-def qcloud_options(emulator, tmp_path, monkeypatch):
-    """What backend=qcloud needs: a service, its key, and a journal."""
-    monkeypatch.setenv("QFT_QCLOUD_KEY", service.KEY)
-    return {"url": emulator.url, "journal": str(tmp_path / "journal.sqlite"), "poll": 0.02, "shots": 2000}
-
-
 @pytest.fixture(params=backends.names())
 def backend(request):
-    # a backend that needs something to run has a fixture NAME_options
+    # a backend that needs something to run has a fixture NAME_options (tests/conftest.py)
     try:
         options = request.getfixturevalue(f"{request.param}_options")
     except pytest.FixtureLookupError:

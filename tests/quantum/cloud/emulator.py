@@ -5,7 +5,7 @@
 Speaks what pyqpanda3.qcloud sends: submit, taskDetail, cancelTask, the list of chips. Submitted OriginIR runs on
 pyqpanda3's own simulator. ``POST /control`` sets how it behaves, ``GET /control`` says what it has seen:
 
-    {"key": "k", "delay": 0.1, "reorder": 4, "polls": 2, "exact": true,
+    {"key": "k", "delay": 0.1, "reorder": 4, "polls": 2, "exact": true, "online": true,
      "forget": true, "faults": [{"where": "submit", "what": "lose_reply", "rate": 1.0, "times": 1}]}
 
 where: list, submit, detail, cancel. what: drop (before it is handled), lose_reply (after), 401, 500, refuse
@@ -200,7 +200,7 @@ class Handler(BaseHTTPRequestHandler):
         self.close_connection = True
 
     def list(self, body: dict[str, Any], what: str | None) -> Any:
-        return [{"machineType": 5, "onlineFlag": True, "sinanChipId": "72"}]
+        return [{"machineType": 5, "onlineFlag": SERVICE.settings.get("online", True), "sinanChipId": "72"}]
 
     def submit(self, body: dict[str, Any], what: str | None) -> Any:
         return {"taskId": SERVICE.submit(body)}

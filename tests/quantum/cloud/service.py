@@ -31,7 +31,7 @@ class Emulator:
 
 
 @contextlib.contextmanager
-def start(seconds: float = 280) -> Iterator[Emulator]:
+def start(seconds: float = 1800) -> Iterator[Emulator]:
     """An emulator of its own; gone at the end, with this process, or after ``seconds``."""
     script = str(Path(__file__).with_name("emulator.py"))
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}

