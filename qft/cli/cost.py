@@ -11,6 +11,8 @@ from qft.cli._output import log, quiet_libraries, show, start_logging
 from qft.config import CostConfig, build
 from qft.errors import QftError, nearest
 
+USUAL_BATCH = 16  # what evaluation.batch_size=auto is where memory is not short
+
 
 def run(config: CostConfig, overrides: list[str]) -> None:
     """Count circuits on the meta device and print one line for each way to run them."""
@@ -29,7 +31,8 @@ def run(config: CostConfig, overrides: list[str]) -> None:
     e, b = config.evaluation, config.backend
     written = config.answer_tokens or e.max_new_tokens
     whole = min(config.prompt_tokens + written, config.max_seq_len)
-    work = cost.Work(validation, whole, answers, config.prompt_tokens, written, e.batch_size)
+    side_by_side = USUAL_BATCH if e.batch_size == "auto" else int(e.batch_size)
+    work = cost.Work(validation, whole, answers, config.prompt_tokens, written, side_by_side)
     terms = cost.Terms(b["batch_size"], b["shots"], config.price, config.per, config.rate, config.round_trip)
     costs = [cost.direct(way, circuits, work, terms, way == "per_observable") for way in ("grouped", "per_observable")]
     try:
@@ -47,7 +50,14 @@ def _check(config: CostConfig) -> None:
     if config.per not in ("circuit", "shot"):
         raise QftError(f"per={config.per} does not exist.{nearest(config.per, ('circuit', 'shot'))}")
     numbers = {"answers": config.answers, "prompt_tokens": config.prompt_tokens, "answer_tokens": config.answer_tokens}
-    numbers |= {f"evaluation.{k}": getattr(config.evaluation, k) for k in ("limit", "batch_size", "max_new_tokens")}
+    numbers |= {f"evaluation.{k}": getattr(config.evaluation, k) for k in ("limit", "max_new_tokens")}
+    if config.evaluation.batch_size != "auto":
+        try:
+            numbers["evaluation.batch_size"] = int(config.evaluation.batch_size)
+        except ValueError:
+            raise QftError(
+                f"evaluation.batch_size={config.evaluation.batch_size} is neither auto nor a number."
+            ) from None
     numbers |= {f"backend.{k}": config.backend[k] for k in ("shots", "batch_size")}
     for name, value in numbers.items():
         if value is not None and value < 1:
@@ -66,7 +76,7 @@ def _sizes(config: CostConfig) -> tuple[int, int]:
         raise QftError("qft cost uses no network: say answers=N, or give the data's directory with data.path=DIR.")
     from qft.data import prepare
 
-    parts = prepare.split(build(config.data, leave_out=("metrics",)), config.n, config.data)
+    parts = prepare.split(build(config.data, leave_out=prepare.STATED), config.n, config.data)
     return len(parts.test), len(parts.validation)
 
 

@@ -54,6 +54,8 @@ def _dispatch(args: list[str]) -> int:
     if any(a in ("-h", "--help") for a in rest):
         print(_help.command(name, command.__doc__ or ""))
         return 0
+    if hasattr(command, "arguments"):  # a command with words of its own beside key=value
+        rest = command.arguments(rest)
     from qft.cli import _hydra
 
     return _hydra.run(name, command.run, rest)
