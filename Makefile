@@ -5,10 +5,10 @@ WORKERS ?= 2
 PIP := $(BIN)/python -m pip install --disable-pip-version-check -q -c constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test lint bench clean
+.PHONY: help install demo table1 table2 test lint bench clean
 
 help: ## list the targets
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/'
+	@grep -E '^[a-z0-9]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9]+):.*## (.*)/  make \1\t\2/'
 
 install: .venv/installed ## make .venv with qft and its pinned dependencies
 
@@ -25,6 +25,14 @@ install: .venv/installed ## make .venv with qft and its pinned dependencies
 demo: install ## train and evaluate on the embedded defaults, print scores and where the curve is
 	$(BIN)/qft train run=demo overwrite=true
 	$(BIN)/qft eval run=outputs/demo evaluation.baseline=true
+
+table1: install ## Table I at demo scale (about an hour on two cores; resumable), and its report
+	$(BIN)/qft sweep table1
+	$(BIN)/qft report outputs/sweeps/table1-demo
+
+table2: install ## Table II at demo scale, and its report
+	$(BIN)/qft sweep table2
+	$(BIN)/qft report outputs/sweeps/table2-demo
 
 test: .venv/tested ## run the tests
 	$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadgroup

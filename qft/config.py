@@ -149,7 +149,38 @@ class ReportConfig(CommonConfig):
     markdown: str | None = None
 
 
-SCHEMAS: dict[str, type[CommonConfig]] = {
+@dataclass
+class SweepConfig:
+    """``qft sweep``; ``options`` go to every cell."""
+
+    sweep: Any = None
+    scale: str = "demo"
+    rows: list[str] | None = None
+    datasets: list[str] | None = None
+    n: list[int] | None = None
+    seeds: list[int] | None = None
+    paths: dict[str, str] = field(default_factory=dict)
+    options: list[str] = field(default_factory=list)
+    dir: str | None = None
+    workers: int | None = None
+    threads: int = 1
+    launcher: str = "local"
+    slurm: dict[str, Any] = field(default_factory=dict)
+    retry: str | None = None
+    overwrite: bool = False
+    dry_run: bool = False
+    output_dir: str = "outputs"
+    format: str = "table"
+
+
+@dataclass
+class EnvConfig:
+    """``qft env``."""
+
+    format: str = "table"
+
+
+SCHEMAS: dict[str, Any] = {
     "train": TrainConfig,
     "eval": EvalConfig,
     "score": ScoreConfig,
@@ -157,7 +188,9 @@ SCHEMAS: dict[str, type[CommonConfig]] = {
     "jobs": JobsConfig,
     "cost": CostConfig,
     "data": DataConfig,
+    "sweep": SweepConfig,
     "report": ReportConfig,
+    "env": EnvConfig,
 }
 
 

@@ -79,11 +79,13 @@ def new_record(seed: int) -> Record:
             record.packages[package] = importlib.metadata.version(package)
         except importlib.metadata.PackageNotFoundError:
             continue
-    record.git = _git_state(Path(qft.__file__).parent)
+    record.git = git_state(Path(qft.__file__).parent)
     return record
 
 
-def _git_state(where: Path) -> dict[str, Any]:
+def git_state(where: Path) -> dict[str, Any]:
+    """Commit of the package's own repository and whether it was changed; nulls where it is in none."""
+
     def git(*args: str) -> str | None:
         try:
             done = subprocess.run(["git", "-C", str(where), *args], capture_output=True, text=True, timeout=10)
@@ -164,6 +166,7 @@ class RunDirectory:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._lock: IO[str] | None = None
+        self._handler: logging.Handler | None = None
 
     def __truediv__(self, name: str) -> Path:
         return self.path / name
@@ -195,15 +198,16 @@ class RunDirectory:
 
     def close(self) -> None:
         """Stop logging here and let others in."""
-        logging.getLogger().removeHandler(self._handler)
-        self._handler.close()
+        if self._handler is not None:
+            logging.getLogger().removeHandler(self._handler)
+            self._handler.close()
         if self._lock is not None:
             self._lock.close()
 
     def clear(self) -> None:
-        """Remove what an earlier run left, the lock excepted."""
+        """Remove what an earlier run left, except the lock, the log and what a sweep says of it."""
         for item in self.path.iterdir():
-            if item.name in (".lock", "log.txt"):
+            if item.name in (".lock", "log.txt", "cell.json"):  # the last: a sweep's word on its cell
                 continue
             shutil.rmtree(item) if item.is_dir() and not item.is_symlink() else item.unlink()
 
@@ -246,12 +250,16 @@ def mark_checkpoint(checkpoint: Path) -> None:
     write_json(checkpoint / MARKER, _digests(checkpoint))
 
 
-def newest_checkpoint(folder: Path) -> Path | None:
-    """The newest checkpoint whose marker agrees with its files; others are half-written and ignored."""
+def newest_checkpoint(folder: Path, before: int | None = None) -> Path | None:
+    """The newest checkpoint whose marker agrees with its files; others are half-written and ignored.
+
+    ``before``: only those of an earlier step than this.
+    """
     found = []
     for path in folder.glob("checkpoint-*"):
         number = path.name.rpartition("-")[2]
-        if number.isdigit() and (path / MARKER).is_file():
+        early = number.isdigit() and (before is None or int(number) < before)
+        if early and (path / MARKER).is_file():
             found.append((int(number), path))
     for _, path in sorted(found, reverse=True):
         try:

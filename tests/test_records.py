@@ -60,6 +60,7 @@ def test_the_newest_whole_checkpoint_is_chosen(tmp_path: Path) -> None:
     nine, ten = checkpoint(tmp_path, 9), checkpoint(tmp_path, 10)
     checkpoint(tmp_path, 11, mark=False)
     assert records.newest_checkpoint(tmp_path) == ten
+    assert records.newest_checkpoint(tmp_path, before=10) == nine and not records.newest_checkpoint(tmp_path, before=9)
     (ten / "weights").write_bytes(bytes(range(99)) + b"x")  # same length, another content
     assert records.newest_checkpoint(tmp_path) == nine
     (nine / records.MARKER).write_text('{"weights": [100')

@@ -7,21 +7,23 @@ from collections.abc import Callable
 from typing import Any
 
 import hydra
+from hydra import compose, initialize_config_dir
 from hydra.core.config_search_path import ConfigSearchPath
 from hydra.core.config_store import ConfigStore
+from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.plugins import Plugins
 from hydra.errors import HydraException
 from hydra.plugins.search_path_plugin import SearchPathPlugin
 from hydra.types import RunMode
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
 from qft.cli import _configs
-from qft.config import SCHEMAS, CommonConfig
+from qft.config import SCHEMAS
 from qft.errors import QftError, nearest
 
-Command = Callable[[CommonConfig, list[str]], None]
+Command = Callable[[Any, list[str]], None]
 
 
 class OwnConfigsFirst(SearchPathPlugin):
@@ -32,6 +34,35 @@ class OwnConfigsFirst(SearchPathPlugin):
             search_path.prepend("own", f"file://{directory}")
 
 
+def composed(name: str, args: list[str]) -> Any:
+    """The configuration that ``run`` would hand to the command, checked in the same way."""
+    args = _prepared(name, args)
+    hydra_of_this_process = GlobalHydra.instance()
+    outer = hydra_of_this_process.hydra  # of the command that asks
+    hydra_of_this_process.clear()
+    try:
+        with initialize_config_dir(str(_configs.packaged()), version_base="1.3"):
+            cfg = compose(name, overrides=args, return_hydra_config=True)
+    except (HydraException, OmegaConfBaseException) as error:
+        raise QftError(_explain(error, name)) from error
+    finally:
+        hydra_of_this_process.hydra = outer
+    choices = dict(cfg.hydra.runtime.choices)
+    with open_dict(cfg):
+        del cfg["hydra"]
+    return _typed(cfg, choices)
+
+
+def _prepared(name: str, args: list[str]) -> list[str]:
+    """What comes before composing: our plug-in, the schema, choices that exist."""
+    Plugins.instance().register(OwnConfigsFirst)
+    ConfigStore.instance().store(name=f"{name}_schema", node=SCHEMAS[name])
+    args = _with_local_model(args) if name != "sweep" else args
+    args = [f"+{a}" if a.startswith("metric.") else a for a in args]  # its keys are those of the plug-ins
+    _check_choices(args)
+    return args
+
+
 def run(name: str, command: Command, args: list[str]) -> int:
     """Compose ``name``.yaml with the overrides in ``args`` and call ``command(config, overrides)``.
 
@@ -39,18 +70,14 @@ def run(name: str, command: Command, args: list[str]) -> int:
     then 2.
     """
     os.environ["HYDRA_FULL_ERROR"] = "1"  # exceptions come through to us instead of being printed
-    Plugins.instance().register(OwnConfigsFirst)
-    ConfigStore.instance().store(name=f"{name}_schema", node=SCHEMAS[name])
-    args = _with_local_model(args)
-    args = [f"+{a}" if a.startswith("metric.") else a for a in args]  # its keys are those of the plug-ins
-    _check_choices(args)
+    args = _prepared(name, args)
     failures: list[QftError] = []
     single: list[QftError] = []  # raised only after Hydra has returned: it would print a notice of its own
 
     def task(cfg: DictConfig) -> None:
         overrides = list(HydraConfig.get().overrides.task)
         try:
-            command(_typed(cfg), overrides)
+            command(_typed(cfg, dict(HydraConfig.get().runtime.choices)), overrides)
         except QftError as error:
             failures.append(error)
             if HydraConfig.get().mode == RunMode.MULTIRUN:
@@ -84,17 +111,17 @@ def _check_choices(args: list[str]) -> None:
                     raise QftError(f"{group}={choice} does not exist.{nearest(choice, groups[group])}")
 
 
-def _typed(cfg: DictConfig) -> CommonConfig:
+def _typed(cfg: DictConfig, choices: dict[str, str]) -> Any:
     """Check what the schema cannot (missing keys, types of a plug-in's options) and build the dataclass."""
     if missing := sorted(OmegaConf.missing_keys(cfg)):
         raise QftError(f"{missing[0]} is required: write {missing[0]}=VALUE.")
-    for group, choice in HydraConfig.get().runtime.choices.items():
+    for group, choice in choices.items():
         file = _configs.find(f"{group}/{choice}") if "/" not in group else None
         typed = OmegaConf.get_type(cfg, group) if OmegaConf.select(cfg, group) is not None else None
         if file is not None and typed is dict:  # a dataclass has checked its own already
             check_types(OmegaConf.load(file), OmegaConf.select(cfg, group), group)
     config: Any = OmegaConf.to_object(cfg)
-    for group, choice in HydraConfig.get().runtime.choices.items():
+    for group, choice in choices.items():
         if isinstance(options := getattr(config, group, None), dict):
             options.setdefault("name", choice)  # a plug-in is called what its yaml is called
     if config.format not in ("table", "json"):

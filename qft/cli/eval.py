@@ -42,6 +42,7 @@ def run(config: EvalConfig, overrides: list[str]) -> None:
     from qft.evaluation.generate import Decoding
     from qft.models import load
     from qft.quantum import backends
+    from qft.training import card
 
     tokenizer = load.load_tokenizer(config.model)
     chosen = template.choose(tokenizer, config.model["template"])
@@ -104,6 +105,8 @@ def run(config: EvalConfig, overrides: list[str]) -> None:
         result["backend"] = {"name": backend.name, "circuits": backend.evaluations} | backend.report()
         result["record"] = asdict(records.new_record(config.seed))
         records.write_json(directory / "metrics.json", result)
+        if config.run and not config.out:
+            card.write(directory.path)
     finally:
         backend.close()
         directory.close()

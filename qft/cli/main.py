@@ -32,7 +32,8 @@ def main(argv: list[str] | None = None) -> int:
         if debug:
             raise
         print(
-            "qft: interrupted; the same command with resume=true goes on (qft eval: simply repeat it).", file=sys.stderr
+            "qft: interrupted; the same command with resume=true goes on (qft eval, qft sweep: simply repeat it).",
+            file=sys.stderr,
         )
         return 130
     except BrokenPipeError:

@@ -3,6 +3,7 @@
 import shutil
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -12,11 +13,14 @@ from qft.cli import eval as evaluation
 from qft.cli._output import log, quiet_libraries, show, start_logging
 from qft.config import EvalConfig, TrainConfig, build
 from qft.errors import QftError
+from qft.training import ranks
 
 
 def run(config: TrainConfig, overrides: list[str]) -> None:
     """Data -> tokens -> adapted model -> Trainer -> run directory (-> evaluation)."""
     start_logging()
+    if not ranks.first():
+        log.setLevel("ERROR")
     if "_target_" not in config.adapter:
         raise QftError("Choose a method to train: adapter=qwthn, adapter=lora, ...")
     if config.eval:
@@ -36,6 +40,7 @@ def run(config: TrainConfig, overrides: list[str]) -> None:
     from qft.quantum import backends
     from qft.training import trainer
 
+    ranks.join()
     trainer.check(config.trainer)
     load.check_abilities(config.adapter, config.trainer.gradient_checkpointing)
     dtype = load.precision(config.trainer.precision)
@@ -52,7 +57,7 @@ def run(config: TrainConfig, overrides: list[str]) -> None:
     if not any(o.startswith("trainer.lr=") for o in overrides):
         config.trainer.lr *= config.adapter.get("lr_scale", 1.0)  # the model's rate suits adapters of few weights
 
-    directory, going_on = _runs.for_training(config)
+    directory, going_on = _open(config)
     try:
         if directory.complete:
             directory.verify()
@@ -68,11 +73,12 @@ def run(config: TrainConfig, overrides: list[str]) -> None:
             record.model["fingerprint"] = base
             record.data = parts.record | {"train_tokens": train.counts, "validation_tokens": validation.counts}
             record.parameters = counts.as_dict()
-            directory.save_record(record)
-            # after the record: a directory without config.yaml is no run yet and is started afresh
-            records.write_text(
-                directory / "config.yaml", yaml.safe_dump(asdict(config), allow_unicode=True, sort_keys=False)
-            )
+            if ranks.first():
+                directory.save_record(record)
+                # after the record: a directory without config.yaml is no run yet and is started afresh
+                records.write_text(
+                    directory / "config.yaml", yaml.safe_dump(asdict(config), allow_unicode=True, sort_keys=False)
+                )
             for what, part in (("training samples", train), ("validation samples", validation)):
                 for sentence in template.report(part.counts, what, config.max_seq_len):
                     log.info("%s", sentence)
@@ -95,12 +101,17 @@ def run(config: TrainConfig, overrides: list[str]) -> None:
             record.training = trainer.fit(
                 model, tokenizer, train.rows, validation.rows, config.trainer, directory, config.seed, dtype, backend
             )
+            ranks.leave()
+            if not ranks.first():
+                return
             record.backend = {"name": backend.name, "options": config.backend, "circuits": backend.evaluations}
             directory.save_record(record)
             _finish(directory, config)
             del model
     finally:
         directory.close()
+    if not ranks.first():
+        return
     _report(directory, config)
     if config.eval:
         evaluation.run(
@@ -115,16 +126,37 @@ def run(config: TrainConfig, overrides: list[str]) -> None:
         )
 
 
+def _open(config: TrainConfig) -> tuple[records.RunDirectory, bool]:
+    """The run directory and whether to go on in it; of several processes the first one chooses and locks it."""
+    if ranks.world() == 1:
+        return _runs.for_training(config)
+    told: Any = None
+    if ranks.first():
+        try:
+            directory, going_on = _runs.for_training(config)
+            told = (directory.path, going_on)
+        except QftError as error:
+            told = str(error)
+    told = ranks.share(told)
+    if isinstance(told, str):
+        raise QftError(told)
+    if ranks.first():
+        return directory, going_on
+    return records.RunDirectory(told[0]), told[1]
+
+
 def _sizes(record: dict) -> str:
     return f"{record['train']} to train on, {record['validation']} to validate, {record['test']} to test"
 
 
 def _finish(directory: records.RunDirectory, config: TrainConfig) -> None:
-    """Picture, tidy up, and the completion marker last."""
+    """Picture, model card, tidy up, and the completion marker last."""
     from qft.reports import curves
+    from qft.training import card
 
     title = f"{config.adapter['name']} on {config.data['name']}, n={config.n}, "
     curves.draw(directory.path, title + f"{_runs.model_name(config.model)}, seed {config.seed}")
+    card.write(directory.path)
     directory.finish()
     shutil.rmtree(directory / "checkpoints", ignore_errors=True)
 

@@ -9,6 +9,7 @@ from transformers import TrainerCallback
 from transformers.trainer_callback import ProgressCallback
 
 from qft import records
+from qft.training import ranks
 
 log = logging.getLogger(__name__)
 
@@ -70,5 +71,6 @@ class Checkpoints(TrainerCallback):
             control.should_save = True
 
     def on_save(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        ranks.wait()  # each process writes its random state
         if state.is_world_process_zero:
             records.mark_checkpoint(Path(args.output_dir) / f"checkpoint-{state.global_step}")

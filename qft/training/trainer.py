@@ -22,8 +22,9 @@ from qft.config import TrainerConfig
 from qft.errors import QftError, nearest
 from qft.quantum.backends.base import Backend
 from qft.records import RunDirectory, newest_checkpoint
-from qft.training import packing
+from qft.training import packing, ranks
 from qft.training.callbacks import Checkpoints, History, Lines, history_rows, progress
+from qft.training.interrupt import Interrupt
 
 log = logging.getLogger(__name__)
 
@@ -54,8 +55,13 @@ class QftTrainer(Trainer):
         tokens = sum(sum(label != -100 for label in row["labels"][1:]) for row in rows)
         self._samples_per_token = len(rows) / tokens
 
-    def get_eval_dataloader(self, *args: Any, **kwargs: Any) -> DataLoader:
-        """Validation is padded, packed or not: its loss then has one meaning."""
+    def get_eval_dataloader(self, *args: Any, **kwargs: Any) -> Any:
+        """Validation is padded, packed or not: its loss then has one meaning.
+
+        Several processes validate on all rows each: shared out, the library would repeat some to fill up a batch.
+        """
+        if ranks.world() > 1:
+            return DataLoader(self.eval_dataset, self.args.eval_batch_size, collate_fn=self.padded)
         collate: Any = self.data_collator  # type: ignore[has-type]
         self.data_collator = self.padded
         try:
@@ -124,6 +130,7 @@ def arguments(config: TrainerConfig, steps: int, output: Path, seed: int, dtype:
             activation_checkpointing=config.gradient_checkpointing,
             activation_checkpointing_kwargs={"use_reentrant": False} if config.gradient_checkpointing else None,
             logging_steps=config.log_every,
+            logging_nan_inf_filter=False,  # a loss that has diverged is shown as it is
             eval_strategy="steps",
             eval_steps=every,
             save_strategy="steps",
@@ -189,14 +196,17 @@ def fit(
     Returns the run-mean and final-epoch training loss, the last validation loss and that at the start, the
     number of steps, seconds and tokens.
     """
-    per_step = config.batch_size * config.accumulation
+    per_step = config.batch_size * config.accumulation * ranks.world()
     steps = config.max_steps or math.ceil(math.ceil(len(train) / per_step) * config.epochs)
     folder = directory / "checkpoints"
-    checkpoint = newest_checkpoint(folder)
-    for stale in folder.glob("checkpoint-*"):
+    checkpoint = newest_checkpoint(folder, before=steps)  # from the last step's the library would train one step more
+    ranks.wait()
+    for stale in folder.glob("checkpoint-*") if ranks.first() else ():
         if checkpoint is None or int(stale.name.rpartition("-")[2]) > int(checkpoint.name.rpartition("-")[2]):
             shutil.rmtree(stale)  # half-written, or newer than what we go on from
+    ranks.wait()
     args = arguments(config, steps, folder, seed, dtype)
+    interrupt = Interrupt()
     args.eval_on_start = checkpoint is None  # the base's loss, where the method starts at zero
     padded = DataCollatorForSeq2Seq(tokenizer, label_pad_token_id=-100)
     if config.packing:
@@ -208,7 +218,7 @@ def fit(
         eval_dataset=Rows(validation),
         data_collator=packing.collator() if config.packing else padded,
         padded=padded,
-        callbacks=[History(directory / "history.csv"), Checkpoints(), *method_callbacks(model)],
+        callbacks=[History(directory / "history.csv"), Checkpoints(), *method_callbacks(model), interrupt],
         backend=backend,
     )
     trainer.remove_callback(PrinterCallback)
@@ -217,7 +227,11 @@ def fit(
     trainer.add_callback(bar)
     if not isinstance(bar, Lines) and trainer.is_world_process_zero():
         args.disable_tqdm = False
-    trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+    with interrupt:
+        trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+    if interrupt.asked and trainer.state.global_step < trainer.state.max_steps:
+        raise KeyboardInterrupt
+    backend.evaluations = ranks.total(backend.evaluations)
     if trainer.is_world_process_zero():
         model.save_pretrained(str(directory / "adapter"))
         directory_rows = history_rows(trainer.state.log_history)
@@ -253,12 +267,17 @@ def summary(rows: list[dict[str, Any]], tokens: int, backend: Backend) -> dict[s
     validated = [r["validation_loss"] for r in rows if r.get("validation_loss") is not None]
     return {
         "steps": trained[-1]["step"],
-        "train_loss_run_mean": sum(r["train_loss"] for r in trained) / len(trained),
-        "train_loss_final_epoch": sum(final) / len(final),
-        "validation_loss": validated[-1],
-        "validation_loss_at_start": validated[0],
+        "train_loss_run_mean": _finite(sum(r["train_loss"] for r in trained) / len(trained)),
+        "train_loss_final_epoch": _finite(sum(final) / len(final)),
+        "validation_loss": _finite(validated[-1]),
+        "validation_loss_at_start": _finite(validated[0]),
         "seconds": rows[-1]["seconds"],
         "tokens": tokens,
         "peak_memory_mb": max(r["peak_memory_mb"] for r in rows),
         "circuits": backend.evaluations,
     }
+
+
+def _finite(loss: float) -> float | None:
+    """The loss, or None where training has diverged: JSON knows no infinity."""
+    return loss if math.isfinite(loss) else None

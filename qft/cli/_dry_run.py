@@ -1,0 +1,102 @@
+"""``qft sweep --dry-run``: every cell checked and counted, the time estimated, what is left listed."""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from qft.cli._output import log, show
+from qft.config import SweepConfig
+from qft.errors import QftError
+from qft.sweeps import cells, estimate
+from qft.sweeps.cells import Cell
+
+
+def states(directory: Path, planned: list[Cell]) -> dict[str, str]:
+    """Cell name -> done, failed, interrupted, running or not run."""
+    found = {}
+    for cell in planned:
+        state = cells.read_state(directory, cell.name)
+        found[cell.name] = state["state"] if state else "not run"
+    return found
+
+
+def dry_run(
+    config: SweepConfig,
+    directory: Path,
+    planned: list[Cell],
+    composed: dict[str, dict[str, Any]],
+    steps: dict[str, int],
+    stated: float | None,
+    workers: int,
+) -> None:
+    """Check, count and estimate without running anything."""
+    found = states(directory, planned)
+    speed = estimate.Speed(directory, steps, stated)
+    for cell in planned:
+        state = cells.read_state(directory, cell.name)
+        cell.id = state["id"] if state else ""  # whether settings changed since is checked by the sweep itself
+        speed.learn(cell)
+    problems: dict[str, str] = {}
+    counts = _counts(planned, composed, problems)
+    rows: list[list[Any]] = []
+    for label, data in dict.fromkeys((c.label, c.data) for c in planned):
+        own = [c for c in planned if (c.label, c.data) == (label, data)]
+        left = [c for c in own if found[c.name] != "done"]
+        seconds = [speed.seconds(c) for c in left]
+        known = None if None in seconds else sum(s or 0.0 for s in seconds)
+        count = counts.get((label, data))
+        size = (count.trainable, f"{count.ratio:.2%}") if count else (None, None)
+        total = sum(steps[c.name] for c in left if c.name in steps)
+        rows.append([label, data, *size, len(own), len(own) - len(left), len(left), total, estimate.in_words(known)])
+    left = [c for c in planned if found[c.name] != "done"]
+    expected = [speed.seconds(c) for c in left]
+    total_seconds = None if None in expected else sum(e or 0.0 for e in expected) / workers
+    columns = ["row", "data", "trainable", "of LoRA r=4", "cells", "done", "left", "steps left", "time"]
+    title = f"{directory}: {len(left)} of {len(planned)} cells left, "
+    title += f"{estimate.in_words(total_seconds)} with {workers} at a time"
+    document = {
+        "directory": str(directory),
+        "cells": [
+            asdict(c) | {"state": found[c.name], "seconds": s} for c, s in zip(planned, map(speed.seconds, planned))
+        ],
+        "parameters": [{"label": k[0], "data": k[1], **v.as_dict()} for k, v in counts.items()],
+        "left": [c.name for c in left],
+        "seconds": total_seconds,
+        "problems": problems,
+    }
+    show(config.format, document, title, columns, rows)
+    if config.format == "table":
+        for cell in left:
+            print(f"  {found[cell.name]:<11} {cell.name}")
+    if problems:
+        for name, problem in problems.items():
+            log.error("%s: %s", name, problem)
+        raise QftError(f"{len(problems)} cells cannot run as planned.")
+
+
+def _counts(planned: list[Cell], composed: dict[str, dict[str, Any]], problems: dict[str, str]) -> dict[Any, Any]:
+    """Parameters of each row on each data set's model; what cannot run is noted under the cell's name."""
+    from qft.config import EvaluationConfig, TrainerConfig
+    from qft.evaluation.score import check
+    from qft.models import count, load
+    from qft.training import trainer
+
+    known: dict[str, Any] = {}
+    counts: dict[Any, Any] = {}
+    for cell in planned:
+        c = composed[cell.name]
+        key = json.dumps([c["model"], c["adapter"], c.get("trainer"), c["evaluation"]], sort_keys=True)
+        try:
+            if key not in known:
+                known[key] = None
+                check(EvaluationConfig(**c["evaluation"]).metrics)
+                if cell.command == "train":
+                    trainer.check(TrainerConfig(**c["trainer"]))
+                    load.check_abilities(c["adapter"], c["trainer"]["gradient_checkpointing"])
+                    known[key] = count.count(c["model"], c["adapter"])
+        except QftError as error:
+            problems[cell.name] = str(error)
+        if known[key] is not None:
+            counts[cell.label, cell.data] = known[key]
+    return counts

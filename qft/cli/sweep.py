@@ -1,0 +1,177 @@
+"""Run a named sweep: qft sweep table1. Finished runs are skipped, interrupted ones resumed, failed ones kept.
+
+``--dry-run`` checks every run, counts parameters, estimates the time and lists what is left. Ctrl-C once lets running
+ones finish their step and save, twice stops them. The same command goes on where it was.
+"""
+
+import importlib
+import json
+import os
+from collections import Counter
+from dataclasses import asdict, fields
+from pathlib import Path
+from typing import Any
+
+from qft.cli import _configs, _hydra
+from qft.cli._dry_run import dry_run, states
+from qft.cli._output import log, quiet_libraries, show, start_logging
+from qft.config import SweepConfig, build
+from qft.errors import QftError, nearest
+from qft.sweeps import cells, estimate
+from qft.sweeps.cells import Cell
+from qft.sweeps.plan import Choice, plan
+
+
+def arguments(args: list[str]) -> list[str]:
+    """``table1 --dry-run model.path=DIR`` -> ``sweep=table1 dry_run=true options=['model.path=DIR']``."""
+    own = {f.name for f in fields(SweepConfig)} - {"options"} | {"hydra"}
+    out, options = [], []
+    for arg in args:
+        root = arg.partition("=")[0].lstrip("+~").partition(".")[0]
+        if arg == "--dry-run":
+            out.append("dry_run=true")
+        elif "=" not in arg and not arg.startswith("-") and args.index(arg) == 0:
+            out.append(f"sweep={arg}")
+        elif arg.startswith("-") or root in own or "=" not in arg:
+            out.append(f"+{arg}" if arg.startswith(("paths.", "slurm.")) else arg)
+        else:
+            options.append("'" + arg.replace("\\", "\\\\").replace("'", "\\'") + "'")
+    if not any(a.startswith("sweep=") for a in out) and not {"--cfg", "--info"} & set(args):
+        raise QftError(f"Name a sweep: qft sweep table1.{nearest('', _configs.groups()['sweep'])}")
+    return [*out, f"options=[{','.join(options)}]"] if options else out
+
+
+def execute(command: str, overrides: list[str]) -> None:
+    """Run ``qft COMMAND OVERRIDES`` in this process; raises what goes wrong."""
+    _hydra.run(command, importlib.import_module(f"qft.cli.{command}").run, overrides)
+
+
+def run(config: SweepConfig, overrides: list[str]) -> None:
+    """Plan -> composed configs -> identities -> runs."""
+    start_logging()
+    _check(config)
+    name = config.sweep["name"]
+    choice = Choice(config.rows, config.datasets, config.n, config.seeds, config.paths, config.options)
+    planned = plan(config.sweep, config.scale, choice)
+    directory = Path(config.dir or Path(config.output_dir) / "sweeps" / f"{name}-{config.scale}")
+    configs = _Composed()
+    composed = {cell.name: configs.of(cell) for cell in planned}
+    steps = {c.name: estimate.steps_of(composed[c.name]) for c in planned if c.command == "train"}
+    stated = config.sweep["scales"][config.scale].get("seconds_per_step")
+    quiet_libraries()
+    if config.dry_run:
+        dry_run(config, directory, planned, composed, steps, stated, _workers(config)[0])
+        return
+    from qft.sweeps import run as running
+
+    with running.locked(directory):
+        _identify(planned, composed, directory, config)
+        cells.save_plan(directory, name, config.scale, planned)
+        workers, gpus = _workers(config)
+        log.info("%s: %d cells, %d at a time", directory, len(planned), workers)
+        _failures(directory, planned, config.retry)
+        launcher = _launcher(config, directory, workers, gpus)
+        sweep = running.Sweep(directory, name, config.scale, planned, steps, stated)
+        running.run(sweep, launcher, workers, config.retry)
+        _report(config, directory, planned)
+
+
+def _check(config: SweepConfig) -> None:
+    for key, choices in (("retry", (None, "failed")), ("launcher", ("local", "slurm"))):
+        if getattr(config, key) not in choices:
+            hint = nearest(getattr(config, key), (c for c in choices if c))
+            raise QftError(f"{key}={getattr(config, key)} does not exist.{hint}")
+    for key in ("workers", "threads"):
+        value = getattr(config, key)
+        if value is not None and value < 1:
+            raise QftError(f"{key}={value} must be at least 1.")
+
+
+class _Composed:
+    """Resolved configs of cells; those that differ in n, seed and learning rate only are composed once."""
+
+    def __init__(self) -> None:
+        self.known: dict[tuple[str, ...], Any] = {}
+
+    def of(self, cell: Cell) -> dict[str, Any]:
+        """The config as a dictionary. Raises QftError with the cell's name."""
+        numbers = ("n", "seed", "trainer.lr")
+        others = [o for o in cell.overrides if o.partition("=")[0] not in numbers]
+        key = (cell.command, *others)
+        if key not in self.known:
+            try:
+                self.known[key] = asdict(_hydra.composed(cell.command, others))
+            except QftError as error:
+                raise QftError(f"{cell.name}: {error}") from error
+        config = json.loads(json.dumps(self.known[key])) | {"n": cell.n, "seed": cell.seed}
+        if cell.role == "search":
+            config["trainer"]["lr"] = cell.lr
+        return config
+
+
+def _identify(planned: list[Cell], composed: dict[str, dict[str, Any]], directory: Path, config: SweepConfig) -> None:
+    """Give every cell its id: one data set and one model are read once each; what is there must agree."""
+    from qft.data import prepare
+    from qft.models import load
+
+    known: dict[str, Any] = {}
+    ids: dict[str, str] = {}
+    identities: dict[str, Any] = {}
+    for cell in planned:
+        c = composed[cell.name]
+        prints = ("", "")
+        if cell.role == "base" or cell.command == "train":
+            model, data = (json.dumps(c[k], sort_keys=True) for k in ("model", "data"))
+            try:
+                if model not in known:
+                    known[model] = load.fingerprint(c["model"])
+                if data not in known:
+                    known[data] = build(c["data"], leave_out=("metrics",))
+                if f"print {data}" not in known:
+                    known[f"print {data}"] = known[data].fingerprint()
+                prints = (known[model], known[f"print {data}"])
+                prepare.split(known[data], cell.n, c["data"])
+            except QftError as error:
+                raise QftError(f"{cell.name}: {error}") from error
+        after = [ids[a] for a in cell.after]
+        identities[cell.name] = cells.identity(c, *prints, config.threads, after, cell.test)
+        ids[cell.name] = cell.id = cells.digest(identities[cell.name])
+    cells.settle(directory, planned, identities, config.overwrite)
+
+
+def _workers(config: SweepConfig) -> tuple[int, int]:
+    """Runs side by side, and GPUs they share."""
+    import torch
+
+    gpus = torch.cuda.device_count()
+    return config.workers or gpus or max(1, (os.cpu_count() or 1) // config.threads), gpus
+
+
+def _launcher(config: SweepConfig, directory: Path, workers: int, gpus: int) -> Any:
+    from qft.sweeps.launch import Local, Slurm
+
+    if config.launcher == "slurm":
+        return Slurm(directory, execute, config.threads, config.slurm)
+    return Local(directory, execute, workers, config.threads, gpus)
+
+
+def _failures(directory: Path, planned: list[Cell], retry: str | None) -> None:
+    for cell in planned:
+        state = cells.read_state(directory, cell.name)
+        if state and state["state"] == "failed" and retry is None:
+            log.error("failed earlier: %s: %s (retry=failed runs it again)", cell.name, state["error"])
+
+
+def _report(config: SweepConfig, directory: Path, planned: list[Cell]) -> None:
+    """How many cells are where; failed ones, and those that wait for them, by name. Exit code 2 where some are left."""
+    found = states(directory, planned)
+    tally = Counter(found.values())
+    left = {name: state for name, state in found.items() if state != "done"}
+    rows = [[state, count] for state, count in sorted(tally.items())]
+    show(config.format, {"directory": str(directory), "cells": dict(tally), "left": left}, "", ["cells", "count"], rows)
+    failed = [name for name, state in left.items() if state == "failed"]
+    waiting = [name for name, state in left.items() if state != "failed"]
+    if left:
+        waits = f"; {len(waiting)} cells wait for others" if waiting else ""
+        raise QftError(f"{len(failed)} cells failed ({', '.join(failed)}){waits}; retry=failed runs them again.")
+    log.info("report: qft report %s", directory)

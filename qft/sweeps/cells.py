@@ -1,0 +1,169 @@
+"""A cell of a sweep: one run as data, what decides its result, and what became of it.
+
+``DIR/sweep.json`` lists the cells, ``DIR/cells/NAME/`` is the run directory of one and ``cell.json`` in it says what
+became of it: ``{"schema": 1, "id", "name", "state", "error", "attempts": [{"started", "ended", "state", "error"}]}``.
+"""
+
+import hashlib
+import importlib.metadata
+import json
+import shutil
+import time
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import qft
+from qft.errors import QftError
+from qft.records import read_json, write_json
+
+SCHEMA = 1
+# rooms and files whose code decides what a run gives
+DECIDING = ("adapters", "data", "evaluation", "models", "quantum", "tensor", "training", "config.py")
+PACKAGES = ("torch", "transformers", "peft", "accelerate", "numpy")
+ELSEWHERE = ("output_dir", "run", "out", "resume", "overwrite", "format", "eval")  # where, not what
+
+
+@dataclass
+class Cell:
+    """One run. ``role``: search (learning rate), final, or base; ``command``: train or eval.
+
+    ``after`` names the cells that must be done first. ``overrides`` repeat the run: ``qft COMMAND OVERRIDES``.
+    """
+
+    name: str
+    role: str
+    label: str
+    adapter: str | None
+    data: str
+    n: int
+    seed: int
+    overrides: list[str]
+    lr: float | None = None
+    variant: dict[str, Any] = field(default_factory=dict)
+    command: str = "train"
+    test: bool = True  # whether the test set is touched
+    after: list[str] = field(default_factory=list)
+    id: str = ""
+
+
+def identity(
+    config: Mapping[str, Any], model: str, data: str, threads: int, after: list[str], test: bool
+) -> dict[str, Any]:
+    """Everything that decides a cell's result.
+
+    Args:
+        config: the resolved config of the run; places on the disk do not count.
+        model, data: fingerprints.
+        threads: CPU threads (sums are taken in another order with another number).
+        after: ids of the cells it builds on; a learning rate is decided by its search.
+    """
+    kept = {k: v for k, v in config.items() if k not in ELSEWHERE and (test or k != "evaluation")}
+    for group in ("model", "data"):
+        kept[group] = {k: v for k, v in (kept.get(group) or {}).items() if k not in ("path", "hub", "name")}
+    versions = {p: importlib.metadata.version(p) for p in PACKAGES}
+    parts = {"config": kept, "model": model, "data": data, "threads": threads, "after": after, "packages": versions}
+    return parts | {"code": code_version()}
+
+
+def digest(content: Any) -> str:
+    """SHA-256 of a JSON document, keys in order."""
+    return hashlib.sha256(json.dumps(content, sort_keys=True, ensure_ascii=False).encode()).hexdigest()
+
+
+def code_version() -> str:
+    """The package's version and a digest of the source files that decide results."""
+    root = Path(qft.__file__).parent
+    total = hashlib.sha256()
+    for part in DECIDING:
+        for file in sorted((root / part).rglob("*.py")) if (root / part).is_dir() else [root / part]:
+            total.update(str(file.relative_to(root)).encode() + b"\0" + file.read_bytes())
+    return f"{qft.__version__}+{total.hexdigest()[:16]}"
+
+
+def folder(directory: Path, name: str) -> Path:
+    """The run directory of a cell."""
+    return directory / "cells" / name
+
+
+def read_state(directory: Path, name: str) -> dict[str, Any] | None:
+    """cell.json of a cell, or None where it has not been run."""
+    path = folder(directory, name) / "cell.json"
+    return read_json(path) if path.exists() else None
+
+
+def done(directory: Path, cell: Cell) -> bool:
+    """Whether the cell has been run to its end as it is planned now."""
+    state = read_state(directory, cell.name)
+    return state is not None and state["state"] == "done" and state["id"] == cell.id
+
+
+def begin(directory: Path, cell: Cell) -> None:
+    """Note the start of an attempt; one whose process is gone was interrupted."""
+    state = read_state(directory, cell.name)
+    attempts = state["attempts"] if state else []
+    for attempt in attempts:
+        if attempt["state"] == "running":
+            attempt["state"] = "interrupted"
+    attempts.append({"started": now(), "ended": None, "state": "running", "error": None})
+    _write(directory, cell, "running", None, attempts)
+
+
+def end(directory: Path, cell: Cell, state: str, error: str | None = None) -> None:
+    """Note how an attempt ended: done, failed or interrupted."""
+    attempts = (read_state(directory, cell.name) or {"attempts": []})["attempts"]
+    if not attempts:
+        attempts.append({"started": now()})
+    attempts[-1] |= {"ended": now(), "state": state, "error": error}
+    _write(directory, cell, state, error, attempts)
+
+
+def _write(directory: Path, cell: Cell, state: str, error: str | None, attempts: list[dict[str, Any]]) -> None:
+    path = folder(directory, cell.name)
+    path.mkdir(parents=True, exist_ok=True)
+    content = {"schema": SCHEMA, "id": cell.id, "name": cell.name, "state": state, "error": error}
+    write_json(path / "cell.json", content | {"attempts": attempts})
+
+
+def save_plan(directory: Path, name: str, scale: str, cells: list[Cell]) -> None:
+    """Write sweep.json."""
+    write_json(
+        directory / "sweep.json",
+        {"schema": SCHEMA, "name": name, "scale": scale, "cells": [asdict(c) for c in cells]},
+    )
+
+
+def settle(directory: Path, cells: list[Cell], identities: Mapping[str, Any], overwrite: bool) -> None:
+    """Hold a sweep directory to its plan: cells that were run with other settings are refused or removed.
+
+    identities.json keeps what decided each cell, so that the refusal can say what is different.
+    """
+    path = directory / "identities.json"
+    old = read_json(path) if path.exists() else {}
+    stale = []
+    for cell in cells:
+        state = read_state(directory, cell.name)
+        if state is not None and state["id"] != cell.id:
+            stale.append((cell.name, _changed(old.get(cell.name, {}), identities[cell.name])))
+    if stale and not overwrite:
+        name, why = stale[0]
+        raise QftError(
+            f"{directory} holds {len(stale)} cells that were run with other settings ({name}: {why}); "
+            "overwrite=true runs them again, dir=DIR keeps them and starts elsewhere."
+        )
+    for name, _ in stale:
+        shutil.rmtree(folder(directory, name))
+    write_json(path, old | dict(identities))
+
+
+def _changed(old: Mapping[str, Any], new: Mapping[str, Any]) -> str:
+    from qft.config import differences
+
+    changed = differences(old, new) if old else []
+    return "; ".join(changed[:3]) or "its settings are not known"
+
+
+def now() -> str:
+    """Local time with its offset, to the second."""
+    return time.strftime("%Y-%m-%dT%H:%M:%S%z")

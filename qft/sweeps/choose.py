@@ -1,0 +1,58 @@
+"""The learning rate of each row on each data set: that of lowest validation loss; the test set plays no part."""
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from qft.records import read_json, write_json
+from qft.sweeps.cells import Cell, done, folder
+
+
+def choose(directory: Path, cells: Sequence[Cell]) -> list[str]:
+    """Set ``lr`` of every final cell whose search is done, and write choices.json.
+
+    ``{"grids": {label: [lr]}, "chosen": [{"label", "data", "n", "lr", "edge", "validation_losses": {lr: loss}}]}``;
+    a loss that is not finite is null and never chosen. ``edge``: the best rate is the grid's first or last.
+    Returns remarks on searches without a usable result.
+    """
+    by_name = {cell.name: cell for cell in cells}
+    grids: dict[str, list[float]] = {}
+    chosen: dict[tuple[str, ...], dict[str, Any]] = {}
+    remarks = []
+    for cell in cells:
+        if cell.role == "search" and cell.lr is not None:
+            grid = grids.setdefault(cell.label, [])
+            if cell.lr not in grid:
+                grid.append(cell.lr)
+    for cell in cells:
+        if cell.role != "final" or cell.command != "train":
+            continue
+        searched = [by_name[name] for name in cell.after]
+        if not all(done(directory, s) for s in searched):
+            continue
+        losses = {str(s.lr): _loss(folder(directory, s.name)) for s in searched}
+        usable = [(loss, float(lr)) for lr, loss in losses.items() if loss is not None]
+        if not usable:
+            remarks.append(f"{cell.label} on {cell.data}: no learning rate of its grid gave a finite loss.")
+            continue
+        cell.lr = min(usable)[1]
+        rates = sorted(s.lr for s in searched if s.lr is not None)
+        chosen[cell.label, cell.data] = {
+            "label": cell.label,
+            "data": cell.data,
+            "n": searched[0].n,
+            "lr": cell.lr,
+            "edge": len(rates) > 1 and cell.lr in (rates[0], rates[-1]),
+            "validation_losses": losses,
+        }
+    for cell in cells:  # an evaluation of a trained run has that run's rate
+        if cell.role == "final" and cell.command == "eval":
+            cell.lr = by_name[cell.after[0]].lr
+    write_json(directory / "choices.json", {"schema": 1, "grids": grids, "chosen": list(chosen.values())})
+    return list(dict.fromkeys(remarks))
+
+
+def _loss(run: Path) -> float | None:
+    loss = read_json(run / "record.json")["training"]["validation_loss"]
+    return loss if loss is not None and math.isfinite(loss) else None

@@ -1,0 +1,142 @@
+"""What a sweep shows while it runs: a bar for each running cell and one for all, or plain lines.
+
+Both are read from the cells' own files (history.csv, predictions.jsonl), so they are right for any launcher.
+"""
+
+import logging
+import sys
+import time
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from qft.sweeps import cells
+from qft.sweeps.cells import Cell
+from qft.sweeps.estimate import Speed, in_words
+
+log = logging.getLogger(__name__)
+
+
+class Progress(AbstractContextManager):
+    """Bars on a terminal, one line a finished cell elsewhere."""
+
+    def __init__(self, directory: Path, plan: list[Cell], steps: Mapping[str, int], speed: Speed, workers: int) -> None:
+        self.directory, self.plan, self.steps, self.speed, self.workers = directory, plan, steps, speed, workers
+        self.running: dict[str, tuple[Cell, float]] = {}
+        self.left = {c.name: c for c in plan if not cells.done(directory, c)}
+        self.live: Any = None
+        for cell in plan:
+            speed.learn(cell)
+
+    def __enter__(self) -> "Progress":
+        if sys.stderr.isatty():
+            from rich.console import Console
+            from rich.live import Live
+
+            console = Console(stderr=True)
+            self.live = Live(console=console, get_renderable=self._bars, refresh_per_second=2, transient=True)
+            self.live.start()
+            _through(console)
+        return self
+
+    def __exit__(self, kind: type | None, value: BaseException | None, trace: TracebackType | None) -> None:
+        if self.live is not None:
+            self.live.stop()
+            _through(None)
+
+    def start(self, cell: Cell) -> None:
+        """The cell's process is about to start."""
+        self.running[cell.name] = (cell, time.monotonic())
+        if self.live is None:
+            log.info("start  %s", cell.name)
+
+    def finish(self, cell: Cell) -> None:
+        """The cell's process has ended; says at once what became of it."""
+        _, started = self.running.pop(cell.name)
+        state = cells.read_state(self.directory, cell.name) or {"state": "failed", "error": None}
+        if state["state"] == "done":
+            self.left.pop(cell.name, None)
+            self.speed.learn(cell)
+        seconds = in_words(time.monotonic() - started)
+        if state["state"] == "failed":
+            log.error("FAILED %s: %s", cell.name, state["error"])
+            return
+        count = f"{len(self.plan) - len(self.left)}/{len(self.plan)}"
+        log.info("%-6s %s after %s; %s cells, %s left", state["state"], cell.name, seconds, count, self.remaining())
+
+    def remaining(self) -> str:
+        """Expected time until all is done, in words."""
+        expected = [self.speed.seconds(c) for c in self.left.values() if not self._failed(c)]
+        if any(e is None for e in expected):
+            return "unknown time"
+        now = time.monotonic()
+        spent = sum(now - started for _, started in list(self.running.values()))
+        return in_words(max(0.0, sum(e or 0.0 for e in expected) - spent) / self.workers)
+
+    def _failed(self, cell: Cell) -> bool:
+        state = cells.read_state(self.directory, cell.name)
+        return state is not None and state["state"] == "failed" and cell.name not in self.running
+
+    def _bars(self) -> Any:
+        from rich.progress_bar import ProgressBar
+        from rich.table import Table
+
+        table = Table.grid(padding=(0, 1))
+        for cell, started in list(self.running.values()):
+            share, text = self.part(cell)
+            bar = ProgressBar(total=1.0, completed=share, width=24)
+            table.add_row(cell.name, bar, text, in_words(time.monotonic() - started))
+        finished = len(self.plan) - len(self.left)
+        bar = ProgressBar(total=len(self.plan), completed=finished, width=24)
+        table.add_row("sweep", bar, f"{finished}/{len(self.plan)} cells", f"{self.remaining()} left")
+        return table
+
+    def part(self, cell: Cell) -> tuple[float, str]:
+        """How far a running cell is: a share from 0 to 1, and in words."""
+        folder = cells.folder(self.directory, cell.name)
+        answers = _lines(folder / "predictions.jsonl")
+        if answers or cell.command == "eval":
+            return (0.9 if cell.command == "train" else 0.5), f"{answers} answers"
+        total = self.steps[cell.name]
+        step = _last_step(folder / "history.csv")
+        return (0.9 if cell.test else 1.0) * min(1.0, step / total), f"step {step}/{total}"
+
+
+def _through(console: Any) -> None:
+    """Let log lines pass above the bars, or go to standard error as before."""
+    for handler in logging.getLogger().handlers:
+        if isinstance(handler, logging.StreamHandler) and not isinstance(handler, logging.FileHandler):
+            handler.setStream(_Above(console) if console is not None else sys.stderr)
+
+
+class _Above:
+    """A text stream whose lines are printed above the bars."""
+
+    def __init__(self, console: Any) -> None:
+        self.console = console
+
+    def write(self, text: str) -> None:
+        if text.strip():
+            self.console.print(text.rstrip("\n"), markup=False, highlight=False, soft_wrap=True)
+
+    def flush(self) -> None:
+        self.console.file.flush()
+
+
+def _lines(path: Path) -> int:
+    try:
+        return path.read_bytes().count(b"\n")
+    except OSError:
+        return 0
+
+
+def _last_step(path: Path) -> int:
+    """The step of the last row of history.csv; 0 where there is none."""
+    try:
+        rows = path.read_text(encoding="utf-8").splitlines()[1:]
+    except OSError:
+        return 0
+    first = rows[-1].partition(",")[0] if rows else ""
+    return int(float(first)) if first else 0

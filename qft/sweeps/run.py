@@ -1,0 +1,155 @@
+"""Runs what is left of a sweep: searches and bases, then final runs, then their further evaluations.
+
+joblib keeps ``workers`` threads busy; each hands its cell to the launcher and waits. What became of a cell is read
+from its directory, never from the process, so a sweep that is killed at any moment goes on from what lies there.
+"""
+
+import fcntl
+import logging
+import queue
+import signal
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from qft.errors import QftError
+from qft.sweeps import cells
+from qft.sweeps.attempt import free
+from qft.sweeps.cells import Cell
+from qft.sweeps.choose import choose
+from qft.sweeps.estimate import Speed
+from qft.sweeps.launch import Launcher, died
+from qft.sweeps.progress import Progress
+
+log = logging.getLogger(__name__)
+PHASES = (("search", "train"), ("base", "eval"), ("final", "train"), ("final", "eval"))
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """A planned sweep in its directory. ``steps``: optimizer steps of each training cell, by name."""
+
+    directory: Path
+    name: str
+    scale: str
+    plan: list[Cell]
+    steps: Mapping[str, int]
+    stated: float | None = None
+
+
+@contextmanager
+def locked(directory: Path) -> Iterator[None]:
+    """One process a sweep directory. Raises QftError where another has it."""
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        file = (directory / ".lock").open("w")
+    except OSError as error:
+        raise QftError(f"{directory} cannot be used as a sweep directory: {error.strerror}.") from error
+    with file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise QftError(f"{directory} is in use by another process.") from None
+        for leftover in directory.glob(".*.tmp"):  # of a process that was killed while writing
+            leftover.unlink()
+        yield
+
+
+def run(sweep: Sweep, launcher: Launcher, workers: int, retry: str | None) -> None:
+    """Run every cell that is neither done nor failed (``retry="failed"``: those too).
+
+    Raises KeyboardInterrupt after a Ctrl-C, once running cells have saved.
+    """
+    speed = Speed(sweep.directory, sweep.steps, sweep.stated)
+    stop = threading.Event()
+    for cell in sweep.plan:
+        if _state(sweep, cell) == "running" and free(sweep.directory, cell.name):
+            cells.end(sweep.directory, cell, "interrupted")  # its process was killed
+    old = {c.name for c in sweep.plan if _state(sweep, c) == "failed"} if retry == "failed" else set()
+    with _listening(stop, launcher), Progress(sweep.directory, sweep.plan, sweep.steps, speed, workers) as progress:
+        for role, command in PHASES:
+            remarks = choose(sweep.directory, sweep.plan)
+            cells.save_plan(sweep.directory, sweep.name, sweep.scale, sweep.plan)
+            for remark in remarks if (role, command) == PHASES[2] else ():
+                log.warning("%s", remark)
+            ready = [c for c in sweep.plan if (c.role, c.command) == (role, command) and _ready(sweep, c, old)]
+            ready.sort(key=lambda c: -sweep.steps.get(c.name, 0))  # long ones first: none is left alone at the end
+            _all(ready, launcher, workers, stop, progress, sweep.directory)
+            if stop.is_set():
+                raise KeyboardInterrupt
+
+
+def _state(sweep: Sweep, cell: Cell) -> str | None:
+    state = cells.read_state(sweep.directory, cell.name)
+    return state["state"] if state else None
+
+
+def _ready(sweep: Sweep, cell: Cell, retried: set[str]) -> bool:
+    """Whether a cell is to be run now: not done, not failed before, and what it builds on is done."""
+    if cells.done(sweep.directory, cell) or (_state(sweep, cell) == "failed" and cell.name not in retried):
+        return False
+    by_name = {c.name: c for c in sweep.plan}
+    built_on = all(cells.done(sweep.directory, by_name[name]) for name in cell.after)
+    return built_on and not (cell.role == "final" and cell.lr is None)
+
+
+def _all(
+    ready: list[Cell], launcher: Launcher, workers: int, stop: threading.Event, progress: Progress, directory: Path
+) -> None:
+    """Run these cells, ``workers`` at a time; none is started once ``stop`` is set."""
+    from joblib import Parallel, delayed
+
+    def one(cell: Cell) -> Cell:
+        if not stop.is_set():
+            progress.start(cell)
+            if (ended := launcher.run(cell)) is not None:
+                died(directory, cell, ended, "interrupted" if stop.is_set() else "failed")
+            progress.finish(cell)
+        return cell
+
+    calls = (delayed(one)(cell) for cell in ready)
+    parallel = Parallel(n_jobs=workers, backend="threading", return_as="generator_unordered", pre_dispatch=workers)
+    finished: queue.SimpleQueue[BaseException | None] = queue.SimpleQueue()
+
+    def consume() -> None:
+        try:
+            for _ in parallel(calls):
+                pass
+            finished.put(None)
+        except BaseException as error:
+            finished.put(error)
+
+    # joblib in a thread of its own: with one worker it would run cells in this one, which has to hear Ctrl-C
+    threading.Thread(target=consume, daemon=True).start()
+    while True:
+        try:
+            error = finished.get(timeout=0.2)
+            break
+        except queue.Empty:
+            continue
+    if error is not None:
+        raise error
+
+
+@contextmanager
+def _listening(stop: threading.Event, launcher: Launcher) -> Iterator[None]:
+    """Ctrl-C once: no new cells, running ones finish their step and save. Twice: they are stopped at once."""
+
+    def hear(number: int, frame: object) -> None:
+        if stop.is_set():
+            launcher.kill()
+        else:
+            stop.set()
+            log.warning("finishing the running steps and saving; Ctrl-C again stops at once")
+            launcher.interrupt()
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, hear)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)

@@ -1,0 +1,101 @@
+"""The model card of a trained adapter: README.md beside the weights, with a header as the Hugging Face hub reads it."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from qft.records import read_json, write_text
+
+LOADING = """\
+```python
+import qft.adapters  # makes the method known to PEFT
+from peft import PeftModel
+from transformers import AutoModelForCausalLM
+
+base = AutoModelForCausalLM.from_pretrained("{base}")
+model = PeftModel.from_pretrained(base, "THIS_DIRECTORY")
+```"""
+WHOLE = """\
+```python
+from transformers import AutoModelForCausalLM
+
+model = AutoModelForCausalLM.from_pretrained("THIS_DIRECTORY")
+```"""
+
+
+def write(run: Path) -> None:
+    """Write adapter/README.md of a run from its config.yaml, record.json and, where there are scores, metrics.json."""
+    config = yaml.safe_load((run / "config.yaml").read_text(encoding="utf-8"))
+    record = read_json(run / "record.json")
+    scored = run / "metrics.json"
+    metrics = read_json(scored)["metrics"] if scored.exists() else None
+    header = yaml.safe_dump(_header(run.name, config, metrics), allow_unicode=True, sort_keys=False)
+    write_text(run / "adapter" / "README.md", f"---\n{header}---\n\n{_body(run.name, config, record, metrics)}")
+
+
+def _header(name: str, config: dict[str, Any], metrics: dict[str, Any] | None) -> dict[str, Any]:
+    """The hub's metadata; a base or a data set that lies on this machine only is not named as one of the hub's."""
+    whole = config["adapter"]["_target_"] is None
+    header: dict[str, Any] = {"library_name": "transformers" if whole else "peft", "pipeline_tag": "text-generation"}
+    if base := _hub_id(config["model"]["path"]):
+        header |= {"base_model": base, "base_model_relation": "finetune" if whole else "adapter"}
+    header["tags"] = ["qft", config["adapter"]["name"]]
+    if metrics and metrics.get("test"):
+        found = [
+            {"type": key, "name": key, "value": round(score["value"], 4)}
+            for key, score in metrics["test"].items()
+            if score["value"] is not None
+        ]
+        data = {"name": config["data"]["name"], "type": config["data"]["name"], "split": "test"}
+        task = {"type": "text-generation", "name": "Text generation"}
+        header["model-index"] = [{"name": name, "results": [{"task": task, "dataset": data, "metrics": found}]}]
+    return header
+
+
+def _hub_id(path: str) -> str | None:
+    """The path where it is an id of a hub (OWNER/NAME) and no directory here."""
+    named = re.fullmatch(r"\w[\w.-]*/\w[\w.-]*", path)
+    return path if named and not Path(path).exists() else None
+
+
+def _body(name: str, config: dict[str, Any], record: dict[str, Any], metrics: dict[str, Any] | None) -> str:
+    adapter, training = config["adapter"], record["training"]
+    base = _hub_id(config["model"]["path"]) or record["model"]["name"]
+    lines = [f"# {name}", "", f"`{adapter['name']}` on `{base}`, fine-tuned with qft {record['qft']} on "]
+    lines[-1] += f"`{config['data']['name']}` (n={config['n']}, seed {config['seed']})."
+    lines += [
+        "",
+        "## Load",
+        "",
+        WHOLE
+        if adapter["_target_"] is None
+        else LOADING.format(base=_hub_id(config["model"]["path"]) or "DIRECTORY_OF_THE_BASE_MODEL"),
+    ]
+    results = [
+        ("trainable parameters", f"{record['parameters']['trainable']:,}"),
+        ("share of LoRA r=4", f"{record['parameters']['ratio_to_lora_r4']:.2%}"),
+        ("validation loss before", _number(training["validation_loss_at_start"])),
+        ("validation loss after", _number(training["validation_loss"])),
+        ("training loss, mean of the run", _number(training["train_loss_run_mean"])),
+    ]
+    if metrics:
+        results += [(f"{key} (test)", _number(score["value"])) for key, score in metrics["test"].items()]
+    lines += ["", "## Results", "", *_table("result", results)]
+    options = {k: v for k, v in adapter.items() if k not in ("_target_", "name", "about", "supports")}
+    settings = [(f"adapter.{k}", v) for k, v in options.items()]
+    settings += [(f"trainer.{k}", v) for k, v in config["trainer"].items()]
+    settings += [("max_seq_len", config["max_seq_len"]), ("backend", config["backend"]["name"])]
+    lines += ["", "## Settings", "", *_table("setting", settings)]
+    lines += ["", f"Made by `{record['command']}`.", ""]
+    return "\n".join(lines)
+
+
+def _number(value: float | None) -> str:
+    return "-" if value is None else f"{value:.4g}"
+
+
+def _table(title: str, rows: list[tuple[str, Any]]) -> list[str]:
+    escaped = [(key, str(value).replace("|", "\\|")) for key, value in rows]
+    return [f"| {title} | value |", "|---|---|", *(f"| {key} | {value} |" for key, value in escaped)]

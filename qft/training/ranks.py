@@ -1,0 +1,65 @@
+"""Several processes for one run, as torchrun and accelerate launch start them: the first one writes, all compute."""
+
+import os
+from typing import Any
+
+
+def world() -> int:
+    """Number of processes of this run."""
+    return int(os.environ.get("WORLD_SIZE", "1"))
+
+
+def first() -> bool:
+    """Whether this process is the one that locks, writes and evaluates."""
+    return int(os.environ.get("RANK", "0")) == 0
+
+
+def join() -> None:
+    """Meet the other processes (nccl on GPUs, one each; else gloo). Does nothing for a single process."""
+    if world() == 1:
+        return
+    import torch
+
+    if torch.cuda.is_available():
+        torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")))
+    if not torch.distributed.is_initialized():
+        torch.distributed.init_process_group("nccl" if torch.cuda.is_available() else "gloo")
+
+
+def wait() -> None:
+    """Return when every process is here."""
+    if world() > 1:
+        import torch
+
+        torch.distributed.barrier()
+
+
+def share(value: Any) -> Any:
+    """The first process's value, in all of them; an exception there is raised in all."""
+    if world() == 1:
+        return value
+    import torch
+
+    box = [value]
+    torch.distributed.broadcast_object_list(box, src=0)
+    return box[0]
+
+
+def total(count: int) -> int:
+    """The sum of every process's count."""
+    if world() == 1:
+        return count
+    import torch
+
+    counts: list[Any] = [None] * world()
+    torch.distributed.all_gather_object(counts, count)
+    return sum(counts)
+
+
+def leave() -> None:
+    """Part from the others; the first goes on alone."""
+    if world() > 1:
+        import torch
+
+        torch.distributed.barrier()
+        torch.distributed.destroy_process_group()

@@ -1,0 +1,60 @@
+"""qft sweep and qft env as commands."""
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+from program import qft
+
+from qft.cli.env import environment
+from qft.cli.sweep import arguments
+from qft.errors import QftError
+
+
+def test_words_become_overrides() -> None:
+    given = arguments(["table1", "--dry-run", "n=[20]", "paths.demo=x", "model.path=it's, here", "trainer.epochs=1"])
+    assert given[:4] == ["sweep=table1", "dry_run=true", "n=[20]", "+paths.demo=x"]
+    assert given[4] == r"options=['model.path=it\'s, here','trainer.epochs=1']"
+    assert arguments(["sweep=noise"]) == ["sweep=noise"]
+    with pytest.raises(QftError, match="table1"):
+        arguments(["scale=demo"])
+
+
+@pytest.mark.parametrize(
+    ("args", "words"),
+    [
+        (["tabel1"], ["sweep=tabel1", "'table1'"]),
+        (["table1", "scale=dmeo"], ["scale=dmeo", "'demo'"]),
+        (["table1", "adaptr=lora"], ["adaptr", "'adapter'"]),
+        (["table1", "datasets=[nowhere]"], ["nowhere", "demo"]),
+        (["table1", "retry=all"], ["retry=all", "failed"]),
+        (["table1", "workers=0"], ["workers=0"]),
+    ],
+)
+def test_wrong_words_are_one_sentence_and_load_nothing_heavy(args: list[str], words: list[str], tmp_path: Path) -> None:
+    for heavy in ("torch", "peft", "transformers"):
+        (tmp_path / f"{heavy}.py").write_text(f"raise SystemExit('{heavy} was imported')")
+    here = os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")])
+    done = qft("sweep", *args, cwd=tmp_path, PYTHONPATH=here)
+    assert done.returncode == 2 and done.stderr.startswith("qft: ") and "Traceback" not in done.stderr, done.stderr
+    assert all(word in done.stderr for word in words), done.stderr
+    assert not (tmp_path / "outputs").exists()
+
+
+def test_a_dry_run_checks_counts_and_lists_without_running(tmp_path: Path) -> None:
+    options = ["rows=[lora,qwthn]", "datasets=[demo_talk]", "adapter.r=0"]
+    broken = qft("sweep", "table1", "--dry-run", "scale=smoke", *options, "format=json", cwd=tmp_path)
+    assert broken.returncode == 2 and "cannot run as planned" in broken.stderr
+    document = json.loads(broken.stdout)
+    assert len(document["left"]) == len(document["cells"]) == 11 and document["seconds"] > 0
+    assert all("r" in p for p in document["problems"].values()) and any("qwthn" in p for p in document["problems"])
+    assert not list(tmp_path.iterdir()), "nothing is written"
+
+
+def test_the_environment_holds_no_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HF_TOKEN", "hf_secret")
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    found = environment()
+    assert "hf_secret" not in json.dumps(found) and found["variables"]["OMP_NUM_THREADS"] == "1"
+    assert found["packages"]["torch"] and found["qft"] and set(found["git"]) == {"commit", "dirty"}

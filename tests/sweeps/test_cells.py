@@ -1,0 +1,157 @@
+"""What a cell is, what became of it, and who may run it."""
+
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from qft.errors import QftError
+from qft.records import write_json
+from qft.sweeps import cells
+from qft.sweeps.attempt import arguments, attempt, free
+from qft.sweeps.cells import Cell
+
+CONFIG = {
+    "model": {"path": "/here", "template": "auto", "name": "m"},
+    "data": {"path": "/there", "rows": None},
+    "adapter": {"r": 4},
+    "trainer": {"lr": 0.1},
+    "evaluation": {"limit": 3},
+    "n": 20,
+    "seed": 0,
+    "output_dir": "outputs",
+}
+
+
+def cell(name: str = "a", **options: Any) -> Cell:
+    return Cell(**{"role": "final", "label": "A", "adapter": "lora", "data": "demo", "n": 20, "seed": 0, **options,
+                   "name": name, "overrides": options.get("overrides", ["adapter=lora"])})  # fmt: skip
+
+
+def identity(config: dict[str, Any] = CONFIG, **changed: Any) -> str:
+    given = {"model": "m", "data": "d", "threads": 1, "after": [], "test": True} | changed
+    return cells.digest(cells.identity(config, **given))
+
+
+def test_what_decides_a_result_decides_the_identity(monkeypatch: pytest.MonkeyPatch) -> None:
+    plain = identity()
+    assert plain == identity() and len(plain) == 64
+    for changed in ({"model": "n"}, {"data": "e"}, {"threads": 2}, {"after": ["x"]}):
+        assert identity(**changed) != plain, changed
+    for key, value in (("seed", 1), ("n", 30), ("trainer", {"lr": 0.2}), ("adapter", {"r": 5}), ("evaluation", {})):
+        assert identity(CONFIG | {key: value}) != plain, key
+    monkeypatch.setattr(cells, "code_version", lambda: "another")
+    assert identity() != plain
+
+
+def test_places_and_the_settings_of_no_evaluation_do_not() -> None:
+    moved = CONFIG | {
+        "output_dir": "x",
+        "model": {"path": "/b", "template": "auto"},
+        "data": {"path": "c", "rows": None},
+    }
+    assert identity(moved) == identity()
+    assert identity(CONFIG | {"evaluation": {}}, test=False) == identity(test=False)
+
+
+def test_the_code_that_decides_is_part_of_it() -> None:
+    found = cells.code_version()
+    assert found == cells.code_version() and found.startswith("0.")
+    assert all((Path(cells.qft.__file__).parent / part).exists() for part in cells.DECIDING)
+
+
+def test_cells_of_other_settings_are_refused_by_name_or_replaced(tmp_path: Path) -> None:
+    one = cell(id="1")
+    cells.settle(tmp_path, [one], {"a": {"threads": 1}}, overwrite=False)
+    attempt(tmp_path, one, lambda command, overrides: None)
+    one.id = "2"
+    with pytest.raises(QftError, match=r"a: threads: 1 -> 2.*overwrite=true"):
+        cells.settle(tmp_path, [one], {"a": {"threads": 2}}, overwrite=False)
+    assert cells.read_state(tmp_path, "a") is not None
+    cells.settle(tmp_path, [one], {"a": {"threads": 2}}, overwrite=True)
+    assert cells.read_state(tmp_path, "a") is None
+
+
+def outcome(tmp_path: Path, *errors: BaseException | None) -> dict[str, Any]:
+    """cell.json after attempts that end with these errors."""
+    for error in errors:
+
+        def execute(command: str, overrides: list[str], error: BaseException | None = error) -> None:
+            if error is not None:
+                raise error
+
+        if isinstance(error, KeyboardInterrupt):
+            with pytest.raises(KeyboardInterrupt):
+                attempt(tmp_path, cell(id="i"), execute)
+        else:
+            attempt(tmp_path, cell(id="i"), execute)
+    state = cells.read_state(tmp_path, "a")
+    assert state is not None and state["attempts"][-1]["ended"]
+    return state
+
+
+def test_every_attempt_is_kept(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    state = outcome(tmp_path, QftError("No memory."), ValueError("odd"), KeyboardInterrupt(), None)
+    assert [a["state"] for a in state["attempts"]] == ["failed", "failed", "interrupted", "done"]
+    assert [a["error"] for a in state["attempts"]] == ["No memory.", "ValueError: odd", None, None]
+    assert (state["state"], state["error"], state["id"]) == ("done", None, "i")
+    assert "ValueError: odd" in capsys.readouterr().err, "the traceback of what is no user's error is kept"
+
+
+def test_a_finished_cell_is_left_alone(tmp_path: Path) -> None:
+    state = outcome(tmp_path, None, None)
+    assert len(state["attempts"]) == 1
+
+
+def test_an_attempt_whose_process_is_gone_was_interrupted(tmp_path: Path) -> None:
+    one = cell(id="i")
+    cells.begin(tmp_path, one)
+    assert not cells.done(tmp_path, one)
+    attempt(tmp_path, one, lambda command, overrides: None)
+    state = cells.read_state(tmp_path, "a")
+    assert state is not None and [a["state"] for a in state["attempts"]] == ["interrupted", "done"]
+
+
+def test_a_stopped_process_still_holds_its_cell(tmp_path: Path) -> None:
+    code = "import sys, time, pathlib; from qft.sweeps.attempt import held\n"
+    code += f"with held(pathlib.Path({str(tmp_path)!r}), 'a'): print('held', flush=True); time.sleep(60)"
+    process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None and process.stdout.readline() == "held\n"
+    process.send_signal(signal.SIGSTOP)
+    assert not free(tmp_path, "a") and free(tmp_path, "b")
+    process.kill()
+    process.wait()
+    process.stdout.close()
+    assert free(tmp_path, "a")
+
+
+def test_arguments_name_the_place_and_the_chosen_rate(tmp_path: Path) -> None:
+    odd = tmp_path / "it's a, {place}=1"
+    final = cell(lr=0.03, overrides=["adapter=lora"])
+    given = arguments(odd, final)
+    assert "trainer.lr=0.03" in given and "resume=true" in given and "eval=true" in given
+    from hydra.core.override_parser.overrides_parser import OverridesParser
+
+    values = {o.key_or_group: o.value() for o in OverridesParser.create().parse_overrides(given)}
+    assert values["output_dir"] == str(odd / "cells") and values["run"] == "a"
+    search = cell("s", role="search", lr=0.1, test=False, overrides=["trainer.lr=0.1"])
+    assert [o for o in arguments(odd, search) if o.startswith(("trainer.lr", "eval"))] == [
+        "trainer.lr=0.1",
+        "eval=false",
+    ]
+    again = cell("e", command="eval", after=["a"], overrides=["backend=noisy"])
+    values = {o.key_or_group: o.value() for o in OverridesParser.create().parse_overrides(arguments(odd, again))}
+    assert values == {"backend": "noisy", "run": str(odd / "cells/a"), "out": str(odd / "cells/e")}
+
+
+def test_a_damaged_state_is_named(tmp_path: Path) -> None:
+    write_json_path = cells.folder(tmp_path, "a")
+    write_json_path.mkdir(parents=True)
+    (write_json_path / "cell.json").write_text("{")
+    with pytest.raises(QftError, match=r"cell\.json is damaged"):
+        cells.read_state(tmp_path, "a")
+    write_json(write_json_path / "cell.json", {"state": "done", "id": "x"})
+    assert not cells.done(tmp_path, cell(id="i"))

@@ -1,0 +1,146 @@
+"""The named sweeps and what a user changes of them."""
+
+from collections import Counter
+from typing import Any
+
+import pytest
+from omegaconf import OmegaConf
+
+from qft.cli import _configs, _hydra
+from qft.errors import QftError
+from qft.models.count import count
+from qft.sweeps.estimate import steps_of
+from qft.sweeps.plan import SCALES, Choice, plan
+
+NAMES = _configs.groups()["sweep"]
+
+
+def spec(name: str) -> dict[str, Any]:
+    content: Any = OmegaConf.to_container(OmegaConf.load(_configs.find(f"sweep/{name}") or ""))
+    return content | {"name": name}
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("scale", SCALES)
+def test_comparisons_are_fair(name: str, scale: str) -> None:
+    cells = plan(spec(name), scale)
+    assert len({c.name for c in cells}) == len(cells)
+    grids: dict[tuple[str, str], list[float | None]] = {}
+    for c in (c for c in cells if c.role == "search"):
+        assert not c.test and c.seed == 0
+        grids.setdefault((c.label, c.data), []).append(c.lr)
+    assert len({tuple(g) for g in grids.values()}) == 1, "every method searches the same grid"
+    finals = [c for c in cells if c.role == "final" and c.command == "train"]
+    assert (
+        len({frozenset((c.n, c.seed) for c in finals if c.label == label) for label in {c.label for c in finals}}) == 1
+    )
+    assert all(set(c.after) <= {s.name for s in cells if s.role == "search"} and c.after for c in finals)
+    assert {(c.data, c.n) for c in finals} == {(c.data, c.n) for c in cells if c.role == "base"}
+    assert all("trainer.lr" not in o for c in finals for o in c.overrides)
+    if scale != "smoke":
+        assert all(len(g) == 3 for g in grids.values()) and len({c.seed for c in finals}) == 3
+        assert {c.n for c in cells if c.role == "search"} == {300}
+    if any(c.adapter in ("qwthn", "qtha", "qaa") for c in finals):
+        assert any(c.label in ("LoRA r=1", "LoRA r=3") for c in finals), "a LoRA of matched size stands beside it"
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("scale", SCALES)
+def test_every_cell_composes(name: str, scale: str) -> None:
+    seen = set()
+    for cell in plan(spec(name), scale):
+        plain = [o for o in cell.overrides if o.partition("=")[0] not in ("n", "seed", "trainer.lr")]
+        if (key := (cell.command, *plain)) not in seen:
+            seen.add(key)
+            config = _hydra.composed(cell.command, cell.overrides)
+            assert (config.n, config.seed) == (cell.n, cell.seed) or cell.after
+
+
+def test_table1_is_the_grid_of_the_paper() -> None:
+    finals = [c for c in plan(spec("table1"), "demo") if c.role == "final"]
+    assert len(finals) == 4 * 2 * 3 * 3
+    assert Counter(c.n for c in finals) == {300: 24, 600: 24, 1000: 24}
+    assert {c.label for c in finals} == {"LoRA r=4", "LoRA r=1", "QuanTA", "QWTHN"}
+
+
+def test_the_survey_has_its_steps_and_answers() -> None:
+    cells = [c for c in plan(spec("survey"), "paper") if c.command == "train"]
+    for cell in cells:
+        assert {"model=gpt_neo_125m", "trainer.max_steps=1000", "evaluation.limit=100"} <= set(cell.overrides)
+    assert {c.adapter for c in cells} == {"full", "lora", "sora", "prefix", "qaa"}
+
+
+def test_the_noise_sweep_has_its_scales_and_shots() -> None:
+    evaluated = [c for c in plan(spec("noise"), "demo") if c.role == "final" and c.command == "eval"]
+    settings = {(c.variant["trained"], c.variant["noise_scale"], c.variant["shots"]) for c in evaluated}
+    for trained in ("exact", "noisy"):
+        assert {(trained, s, None) for s in (0.0, 0.5, 1.0, 2.0)} | {(trained, 1.0, k) for k in (100, 1000)} <= settings
+    assert all(len(c.after) == 1 and f"backend.scale={c.variant['noise_scale']:g}" in c.overrides for c in evaluated)
+
+
+def test_the_ablation_runs_every_control() -> None:
+    variants = [(c.adapter, tuple(c.variant.items())) for c in plan(spec("ablation"), "demo") if c.role == "final"]
+    for adapter in ("qwthn", "qtha"):
+        for control in (
+            *(("circuit", x) for x in ("none", "constants", "silu", "polynomial")),
+            *((x, False) for x in ("entangle", "train_angles", "mpo", "classical_path")),
+            ("shuffle", True),
+        ):
+            assert variants.count((adapter, (control,))) == 3, (adapter, control)
+
+
+@pytest.mark.parametrize("model", ["demo", "qwen2_7b_instruct"])
+def test_rank_one_is_the_lora_nearest_to_qwthn(model: str) -> None:
+    def trainable(*overrides: str) -> int:
+        config = _hydra.composed("params", [f"model={model}", *overrides])
+        return count(config.model, config.adapter).trainable
+
+    quantum = trainable("adapter=qwthn")
+    loras = {r: trainable("adapter=lora", f"adapter.r={r}") for r in (1, 2, 3)}
+    assert min(loras, key=lambda r: abs(loras[r] - quantum)) == 1
+
+
+def test_a_user_chooses_parts_places_and_options() -> None:
+    choice = Choice(
+        rows=["lora"],
+        datasets=["cpsycoun"],
+        n=[40],
+        seeds=[5],
+        paths={"cpsycoun": "/x"},
+        options=["model.path=/m", "trainer.epochs=2"],
+    )
+    cells = plan(spec("table1"), "demo", choice)
+    assert [c.role for c in cells] == ["base", "search", "search", "search", "final"]
+    for cell in cells:
+        assert {"data=cpsycoun", "data.path=/x", "model=local", "model.path=/m"} <= set(cell.overrides)
+        assert len({o.partition("=")[0] for o in cell.overrides}) == len(cell.overrides), "one value a key"
+    assert "trainer.epochs=2" in cells[-1].overrides and "n=40" in cells[-1].overrides
+    assert not any(o.startswith(("trainer", "adapter")) for o in cells[0].overrides), "the base is not trained"
+
+
+@pytest.mark.parametrize(
+    ("scale", "choice", "words"),
+    [
+        ("dmeo", Choice(), ["scale=dmeo", "'demo'"]),
+        ("demo", Choice(rows=["qwtn"]), ["qwtn", "'qwthn'"]),
+        ("demo", Choice(paths={"cpsycoun": "x"}), ["paths.cpsycoun", "demo_talk"]),
+    ],
+)
+def test_wrong_names_are_refused(scale: str, choice: Choice, words: list[str]) -> None:
+    with pytest.raises(QftError) as error:
+        plan(spec("table1"), scale, choice)
+    assert all(word in str(error.value) for word in words)
+
+
+def test_a_row_that_borrows_its_rate_needs_the_lender() -> None:
+    with pytest.raises(QftError, match="qwthn_shuffled"):
+        plan(spec("ablation"), "demo", Choice(rows=["qwthn_shuffled"]))
+    with pytest.raises(QftError, match="'label'"):
+        plan(spec("table1") | {"rows": {"a": {"lable": "A", "adapter": "lora"}}}, "demo")
+
+
+def test_steps_are_those_of_the_trainer() -> None:
+    config = {"n": 300, "trainer": {"max_steps": None, "batch_size": 8, "accumulation": 1, "epochs": 3.0}}
+    assert steps_of(config) == 102  # 270 samples, 34 batches, three times
+    assert steps_of(config | {"n": 5}) == 3
+    assert steps_of(config | {"trainer": config["trainer"] | {"max_steps": 7}}) == 7  # type: ignore[operator]

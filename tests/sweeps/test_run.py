@@ -1,0 +1,199 @@
+"""The order of a sweep, its choices, failures and stops, with a launcher that trains nothing."""
+
+import json
+import os
+import signal
+import sys
+import threading
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from qft.errors import QftError
+from qft.records import write_json
+from qft.sweeps import cells
+from qft.sweeps.attempt import attempt
+from qft.sweeps.cells import Cell
+from qft.sweeps.choose import choose
+from qft.sweeps.launch import Slurm, job_work
+from qft.sweeps.plan import Choice, plan
+from qft.sweeps.run import Sweep, locked, run
+
+SPEC: dict[str, Any] = {
+    "name": "t",
+    "rows": {
+        "lora": {"label": "LoRA", "adapter": "lora"},
+        "qwthn": {
+            "label": "QWTHN",
+            "adapter": "qwthn",
+            "evaluate": {"noise1": {"set": ["backend=noisy"], "variant": {"noise_scale": 1.0}}},
+        },
+    },
+    "scales": {"s": {"data": {"demo": []}, "n": [20], "seeds": [0, 1], "search": {"n": 20, "lr": [0.1, 0.2, 0.3]}}},
+}
+# the search's validation losses by learning rate; None: not finite
+LOSSES: dict[str, float | None] = {"0.1": 2.0, "0.2": 1.0, "0.3": None}
+
+
+class Fake:
+    """Writes what a run would; cells in ``broken`` fail; ``at`` is called before each cell."""
+
+    def __init__(self, directory: Path, broken: set[str] | None = None) -> None:
+        self.directory, self.broken = directory, broken or set()
+        self.order: list[str] = []
+        self.stops: list[str] = []
+        self.at: Any = lambda name: None
+
+    def run(self, cell: Cell) -> str | None:
+        self.order.append(cell.name)
+        self.at(cell.name)
+
+        def execute(command: str, overrides: list[str]) -> None:
+            if cell.name in self.broken:
+                raise QftError("It broke.")
+            loss = LOSSES[str(cell.lr)] if cell.role == "search" else 1.0
+            training = {"validation_loss": loss, "seconds": 6.0, "steps": 3}
+            write_json(cells.folder(self.directory, cell.name) / "record.json", {"training": training})
+
+        attempt(self.directory, cell, execute)
+        return None
+
+    def interrupt(self) -> None:
+        self.stops.append("interrupt")
+
+    def kill(self) -> None:
+        self.stops.append("kill")
+
+
+def planned() -> list[Cell]:
+    made = plan(SPEC, "s", Choice())
+    for cell in made:
+        cell.id = cells.digest(cell.name)
+    return made
+
+
+def go(directory: Path, launcher: Any, workers: int = 1, retry: str | None = None) -> dict[str, str]:
+    """Run the sweep; the states it leaves by name."""
+    made = planned()
+    run(Sweep(directory, "t", "s", made, {c.name: 3 for c in made if c.command == "train"}), launcher, workers, retry)
+    found = {c.name: cells.read_state(directory, c.name) for c in made}
+    return {name: state["state"] if state else "not run" for name, state in found.items()}
+
+
+def test_searches_come_first_and_finals_take_the_best_rate(tmp_path: Path) -> None:
+    launcher = Fake(tmp_path)
+    assert set(go(tmp_path, launcher).values()) == {"done"}
+    kinds = ["search" if "search" in n else "base" if "base" in n else "noise" if "noise" in n else "final"
+             for n in launcher.order]  # fmt: skip
+    assert kinds == ["search"] * 6 + ["base"] + ["final"] * 4 + ["noise"] * 2
+    sweep = json.loads((tmp_path / "sweep.json").read_text())
+    assert {c["lr"] for c in sweep["cells"] if c["role"] == "final"} == {0.2}
+    chosen = json.loads((tmp_path / "choices.json").read_text())
+    assert chosen["grids"] == {"LoRA": [0.1, 0.2, 0.3], "QWTHN": [0.1, 0.2, 0.3]}
+    assert [(c["label"], c["lr"], c["edge"]) for c in chosen["chosen"]] == [("LoRA", 0.2, False), ("QWTHN", 0.2, False)]
+    assert chosen["chosen"][0]["validation_losses"] == {"0.1": 2.0, "0.2": 1.0, "0.3": None}
+
+
+def test_a_second_start_runs_nothing(tmp_path: Path) -> None:
+    go(tmp_path, Fake(tmp_path))
+    again = Fake(tmp_path)
+    go(tmp_path, again)
+    assert again.order == []
+
+
+def test_the_number_of_workers_changes_nothing(tmp_path: Path) -> None:
+    for workers in (1, 3):
+        (tmp_path / str(workers)).mkdir()
+        go(tmp_path / str(workers), Fake(tmp_path / str(workers)), workers)
+    for name in ("sweep.json", "choices.json"):
+        assert (tmp_path / "1" / name).read_text() == (tmp_path / "3" / name).read_text()
+
+
+def test_failures_are_kept_hold_back_what_builds_on_them_and_are_retried_on_demand(tmp_path: Path) -> None:
+    bad = "t-search-lora-demo-lr0.1"
+    states = go(tmp_path, Fake(tmp_path, {bad}))
+    assert states[bad] == "failed"
+    assert states["t-lora-demo-n20-seed0"] == "not run", "without the whole grid no rate is chosen"
+    assert states["t-qwthn-demo-n20-seed0"] == "done"
+    again = Fake(tmp_path)
+    assert go(tmp_path, again)[bad] == "failed" and again.order == []
+    assert set(go(tmp_path, Fake(tmp_path), retry="failed").values()) == {"done"}
+    state = cells.read_state(tmp_path, bad)
+    assert state is not None and [a["error"] for a in state["attempts"]] == ["It broke.", None]
+
+
+def test_a_process_that_dies_without_a_word_fails_its_cell_alone(tmp_path: Path) -> None:
+    class Dies(Fake):
+        def run(self, cell: Cell) -> str | None:
+            if cell.name == "t-lora-demo-n20-seed0":
+                cells.begin(self.directory, cell)
+                return "its process was killed (SIGKILL)"
+            return super().run(cell)
+
+    states = go(tmp_path, Dies(tmp_path))
+    assert [n for n, s in states.items() if s != "done"] == ["t-lora-demo-n20-seed0"]
+    state = cells.read_state(tmp_path, "t-lora-demo-n20-seed0")
+    assert state is not None and "SIGKILL" in state["error"] and state["state"] == "failed"
+
+
+def test_a_killed_sweep_finds_its_cells_interrupted(tmp_path: Path) -> None:
+    cells.begin(tmp_path, planned()[0])
+    go(tmp_path, Fake(tmp_path))
+    state = cells.read_state(tmp_path, planned()[0].name)
+    assert state is not None and [a["state"] for a in state["attempts"]] == ["interrupted", "done"]
+
+
+def test_ctrl_c_once_starts_nothing_new_twice_kills(tmp_path: Path) -> None:
+    launcher = Fake(tmp_path)
+    heard = threading.Event()
+
+    def at(name: str) -> None:
+        for wanted in (1, 2):  # Ctrl-C during the first cell, twice
+            os.kill(os.getpid(), signal.SIGINT)
+            while len(launcher.stops) < wanted and not heard.wait(0.01):
+                pass
+
+    launcher.at = at
+    with pytest.raises(KeyboardInterrupt):
+        go(tmp_path, launcher)
+    assert launcher.stops == ["interrupt", "kill"] and len(launcher.order) == 1
+
+
+def test_one_sweep_a_directory(tmp_path: Path) -> None:
+    with locked(tmp_path), pytest.raises(QftError, match="in use"), locked(tmp_path):
+        pass
+    with locked(tmp_path):
+        pass
+
+
+def test_no_finite_loss_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(LOSSES, "0.1", None)
+    monkeypatch.setitem(LOSSES, "0.2", None)
+    states = go(tmp_path, Fake(tmp_path))
+    assert states["t-lora-demo-n20-seed0"] == "not run"
+    assert len(choose(tmp_path, planned())) == 2
+
+
+def job(command: str, overrides: list[str]) -> None:
+    """Stands for a training in a Slurm job."""
+    values = dict(o.split("=", 1) for o in overrides)
+    place = Path(values["out"].strip("'")) if command == "eval" else Path(values["output_dir"][1:-1]) / values["run"]
+    write_json(place / "record.json", {"training": {"validation_loss": 1.0, "seconds": 6.0, "steps": 3}})
+
+
+def test_slurm_jobs_leave_the_same_directory(tmp_path: Path) -> None:
+    launcher = Slurm(tmp_path, job, 1, {"cluster": "debug"})
+    assert set(go(tmp_path, launcher, workers=2).values()) == {"done"}
+    assert (job_work.__module__, launcher.running) == ("qft.sweeps.launch", set())
+
+
+def test_slurm_without_its_extra_names_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "submitit", None)
+    with pytest.raises(QftError, match=r"qft\[slurm\]"):
+        Slurm(tmp_path, job, 1, {})
+
+
+def test_wrong_options_of_slurm_are_one_sentence(tmp_path: Path) -> None:
+    with pytest.raises(QftError, match="launcher=slurm"):
+        Slurm(tmp_path, job, 1, {"cluster": "nonesuch"})

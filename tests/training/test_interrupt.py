@@ -1,0 +1,86 @@
+"""Ctrl-C once: the step is finished and a checkpoint saved; twice: at once."""
+
+import os
+import signal
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from qft.config import TrainerConfig
+from qft.models import load
+from qft.quantum import backends
+from qft.records import RunDirectory, newest_checkpoint
+from qft.training import trainer
+from qft.training.interrupt import Interrupt
+
+DEMO = {"path": "package:qft/models/demo", "revision": None}
+LORA = {"_target_": "peft.LoraConfig", "name": "lora", "r": 2, "target_modules": ["q_proj"]}
+
+
+def test_the_first_is_noted_the_second_is_raised() -> None:
+    with Interrupt() as interrupt:
+        os.kill(os.getpid(), signal.SIGINT)
+        assert interrupt.asked
+        with pytest.raises(KeyboardInterrupt):
+            os.kill(os.getpid(), signal.SIGINT)
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def fit(run: Path, steps: int) -> dict[str, Any]:
+    """Train LoRA on the demo model for so many steps of the four an epoch has."""
+    tokenizer = load.load_tokenizer(DEMO)
+    model = load.inject(load.load_base(DEMO, torch.float32), LORA, seed=0)
+    rows = [{"input_ids": (ids := [5 + k, 7, 9, 11]), "labels": ids, "attention_mask": [1] * 4} for k in range(8)]
+    config = TrainerConfig(max_steps=steps, batch_size=2, lr=0.01, eval_every=1, save_every=1)
+    directory = RunDirectory(run).open()
+    try:
+        return trainer.fit(
+            model, tokenizer, rows, rows, config, directory, 0, torch.float32, backends.load("statevector")
+        )
+    finally:
+        directory.close()
+
+
+def test_training_stops_after_its_step_and_saves(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from qft.training.callbacks import Checkpoints
+
+    def press(self: Any, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        if state.global_step == 1:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    monkeypatch.setattr(Checkpoints, "on_step_begin", press)
+    with pytest.raises(KeyboardInterrupt):
+        fit(tmp_path / "run", steps=6)
+    checkpoint = newest_checkpoint(tmp_path / "run/checkpoints")
+    assert checkpoint is not None and checkpoint.name == "checkpoint-2"
+
+
+def test_a_run_killed_after_its_last_checkpoint_is_not_trained_further(tmp_path: Path) -> None:
+    first = fit(tmp_path / "run", steps=3)
+    weights = (tmp_path / "run/adapter/adapter_model.safetensors").read_bytes()
+    again = fit(tmp_path / "run", steps=3)
+    assert again["steps"] == first["steps"] == 3
+    assert again["train_loss_run_mean"] == first["train_loss_run_mean"]
+    assert (tmp_path / "run/adapter/adapter_model.safetensors").read_bytes() == weights
+
+
+def test_a_diverged_loss_is_recorded_as_none() -> None:
+    rows = [{"step": 0, "validation_loss": 2.0, "seconds": 0.0, "peak_memory_mb": 1.0}]
+    rows += [
+        {
+            "step": 1,
+            "epoch": 1.0,
+            "train_loss": float("inf"),
+            "validation_loss": float("nan"),
+            **rows[0],
+        }
+    ]
+    rows[1]["validation_loss"] = float("nan")
+    found = trainer.summary(rows, 1, backends.load("statevector"))
+    assert (found["validation_loss"], found["train_loss_run_mean"], found["validation_loss_at_start"]) == (
+        None,
+        None,
+        2.0,
+    )
