@@ -49,7 +49,7 @@ def here(place: Path, monkeypatch: pytest.MonkeyPatch):
     """``qft eval`` in this process, which has loaded everything already."""
     monkeypatch.chdir(place)
     monkeypatch.setenv("QFT_QCLOUD_KEY", service.KEY)
-    for name in ("start_logging", "quiet_libraries", "show"):
+    for name in ("start_logging", "quiet_libraries"):
         monkeypatch.setattr(evaluation, name, lambda *args: None)
 
     def call(*overrides: str) -> None:
