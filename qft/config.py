@@ -110,6 +110,31 @@ class ParamsConfig(CommonConfig):
 
 
 @dataclass
+class JobsConfig(CommonConfig):
+    """``qft jobs``."""
+
+    run: str | None = None
+    journal: str | None = None
+    action: str = "list"
+    job: int | None = None
+    task: str | None = None
+
+
+@dataclass
+class CostConfig(CommonConfig):
+    """``qft cost``."""
+
+    evaluation: EvaluationConfig = field(default_factory=EvaluationConfig)
+    answers: int | None = None
+    prompt_tokens: int = 256
+    answer_tokens: int | None = None
+    price: float | None = None
+    per: str = "circuit"
+    rate: float | None = None
+    round_trip: float | None = None
+
+
+@dataclass
 class DataConfig(CommonConfig):
     """``qft data``."""
 
@@ -169,6 +194,8 @@ SCHEMAS: dict[str, Any] = {
     "eval": EvalConfig,
     "score": ScoreConfig,
     "params": ParamsConfig,
+    "jobs": JobsConfig,
+    "cost": CostConfig,
     "data": DataConfig,
     "sweep": SweepConfig,
     "report": ReportConfig,

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 sys.path.insert(0, str(Path(__file__).parent))  # tests import their helpers by name: tiny, plain, program
+sys.path.insert(0, str(Path(__file__).parent / "quantum/cloud"))  # ... and service, the emulator of the cloud
 torch.set_num_threads(1)
 
 # the only reasons for which a test may be skipped where CI=true
@@ -17,6 +18,32 @@ ALLOWED_SKIPS = ("needs ../shared", "needs a GPU")
 @pytest.fixture(autouse=True)
 def seeded():
     torch.manual_seed(0)
+
+
+@pytest.fixture(scope="session")
+def emulator():
+    """The quantum cloud on this machine, in a process of its own."""
+    import service
+
+    with service.start() as running:
+        running.set(key=service.KEY)
+        yield running
+
+
+@pytest.fixture
+def qcloud_options(emulator, tmp_path, monkeypatch):
+    """What backend=qcloud needs in the contract suite: a service, its key, and a journal."""
+    import service
+
+    emulator.set(delay=0, reorder=1, polls=0, exact=False, online=True, faults=[])
+    monkeypatch.setenv("QFT_QCLOUD_KEY", service.KEY)
+    return {
+        "url": emulator.url,
+        "journal": str(tmp_path / "journal.sqlite"),
+        "poll": 0.02,
+        "shots": 2000,
+        "fresh_shots": True,
+    }
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:

@@ -60,12 +60,13 @@ def run(config: EvalConfig, overrides: list[str]) -> None:
         "data": parts.record["fingerprint"],
         "validation": parts.record["subset"],
         "prompts": predictions.digest((p.id, p.turn, p.reference) for p in prompts),
-        "backend": config.backend,
+        "backend": {k: v for k, v in config.backend.items() if k not in backends.transient(config.backend["name"])},
         "max_seq_len": config.max_seq_len,
         "overlong": overlong,
         "turns": e.turns,
         "limit": e.limit,
     }
+    backend = backends.load(**config.backend)
     if config.run:
         _runs.same_as_started(Path(config.run), settings["base"], settings["data"])
     if config.run and not config.out:
@@ -83,6 +84,7 @@ def run(config: EvalConfig, overrides: list[str]) -> None:
         if adapter is not None:
             model = load.load_adapter(model, adapter)
             load.set_backend(model, backend)
+            backend.begin(directory.path, f"{settings['base']} {settings['adapter']}", load.circuits(model))
         if not size:
             decoding = replace(decoding, batch_size=memory.batch_size(model, config.max_seq_len))
             evaluate.open_predictions(directory.path, settings | decoding.as_settings(), config.overwrite)
@@ -101,12 +103,13 @@ def run(config: EvalConfig, overrides: list[str]) -> None:
             block |= score.score_file(directory.path, rows, e.metrics, options, "base_" if key == "base" else "")
             result[key] = block
         result["prompt_counts"] = dict(cut)
-        result["backend"] = {"name": backend.name, "circuits": backend.evaluations}
+        result["backend"] = {"name": backend.name, "circuits": backend.evaluations} | backend.report()
         result["record"] = asdict(records.new_record(config.seed))
         records.write_json(directory / "metrics.json", result)
         if config.run and not config.out:
             card.write(directory.path)
     finally:
+        backend.close()
         directory.close()
     _report(config, directory, result, "fine-tuned" if adapter else "base")
 

@@ -259,3 +259,14 @@ def set_backend(model: nn.Module, backend: Backend) -> None:
                     found = True
     if not found and backend.name != "statevector":
         log.warning("warning: the adapter has no circuit, so backend=%s changes nothing.", backend.name)
+
+
+def circuits(model: nn.Module) -> list[tuple[Circuit, torch.Tensor]]:
+    """Every circuit of the model's active adapters with its angles, in the order of the layers."""
+    found = []
+    for module in model.modules():
+        if isinstance(module, QftLayer):
+            for name in module.active_adapters:
+                if name in module.qft_delta and hasattr(module.qft_delta[name], "circuit"):
+                    found.append((module.qft_delta[name].circuit, module.qft_delta[name].angles))
+    return found

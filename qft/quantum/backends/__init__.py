@@ -2,6 +2,7 @@
 
 import importlib
 import pkgutil
+from typing import Any
 
 from qft.errors import QftError, nearest
 from qft.quantum.backends.base import Backend
@@ -14,6 +15,15 @@ def names() -> list[str]:
 
 def load(name: str, **options: object) -> Backend:
     """Build the backend ``name`` (its file defines a class ``BACKEND``) with its own options."""
+    return _class(name)(**options)
+
+
+def transient(name: str) -> tuple[str, ...]:
+    """The options of a backend that do not decide what comes out: where, how often, how long."""
+    return _class(name).transient
+
+
+def _class(name: str) -> Any:
     if name not in names():
         raise QftError(f"There is no backend '{name}'.{nearest(name, names())}")
-    return importlib.import_module(f"{__name__}.{name}").BACKEND(**options)
+    return importlib.import_module(f"{__name__}.{name}").BACKEND

@@ -1,8 +1,9 @@
 """The contract of a backend: bind a circuit to its weights once a step, then read it out for many rows."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
-from typing import Literal
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, ClassVar, Literal
 
 from torch import Tensor
 
@@ -24,6 +25,7 @@ class Backend(ABC):
     gradient: Gradient | None = None
     shots: int | None = None
     seeded: bool = True
+    transient: ClassVar[tuple[str, ...]] = ()  # options that decide how results are had, not which
 
     def __init__(self) -> None:
         self.evaluations = 0
@@ -43,3 +45,13 @@ class Backend(ABC):
     def count(self, rows: int) -> None:
         """Record that ``rows`` circuits were evaluated."""
         self.evaluations += rows
+
+    def begin(self, folder: Path, experiment: str, circuits: Sequence[tuple[Circuit, Tensor]]) -> None:  # noqa: B027
+        """Told once by a command: where the run keeps its files, what it evaluates, and all circuits to come."""
+
+    def close(self) -> None:  # noqa: B027
+        """Told by the command when it ends."""
+
+    def report(self) -> dict[str, Any]:
+        """What a run's record should say besides the name and the number of circuits."""
+        return {}

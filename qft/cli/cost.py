@@ -1,0 +1,102 @@
+"""Circuits, jobs, shots, round trips, time and money of an evaluation on hardware; sends nothing.
+
+For both groupings and for the surrogate, from the adapter, the model's architecture and the sizes of the test:
+``qft cost adapter=qwthn model=qwen2_7b_instruct answers=50 price=0.002 rate=2 round_trip=30``.
+"""
+
+from dataclasses import asdict
+from typing import Any
+
+from qft.cli._output import log, quiet_libraries, show, start_logging
+from qft.config import CostConfig, build
+from qft.errors import QftError, nearest
+
+USUAL_BATCH = 16  # what evaluation.batch_size=auto is where memory is not short
+
+
+def run(config: CostConfig, overrides: list[str]) -> None:
+    """Count circuits on the meta device and print one line for each way to run them."""
+    start_logging()
+    _check(config)
+    answers, validation = _sizes(config)
+    quiet_libraries()
+    from qft.models import load
+    from qft.quantum import cost
+
+    circuits = [circuit for circuit, _ in load.circuits(load.inject(load.meta_base(config.model), config.adapter, 0))]
+    if not circuits:
+        raise QftError(
+            f"adapter={config.adapter['name']} has no circuit that a chip could run; its cost there is none."
+        )
+    e, b = config.evaluation, config.backend
+    written = config.answer_tokens or e.max_new_tokens
+    whole = min(config.prompt_tokens + written, config.max_seq_len)
+    side_by_side = USUAL_BATCH if e.batch_size == "auto" else int(e.batch_size)
+    work = cost.Work(validation, whole, answers, config.prompt_tokens, written, side_by_side)
+    terms = cost.Terms(b["batch_size"], b["shots"], config.price, config.per, config.rate, config.round_trip)
+    costs = [cost.direct(way, circuits, work, terms, way == "per_observable") for way in ("grouped", "per_observable")]
+    try:
+        costs.append(cost.surrogate(circuits, terms))
+    except ValueError as error:
+        log.warning("no surrogate: %s", error)
+    _report(config, work, circuits, costs)
+
+
+def _check(config: CostConfig) -> None:
+    if "_target_" not in config.adapter:
+        raise QftError("Choose a method whose circuits to count: adapter=qwthn, adapter=qtha, ...")
+    if "shots" not in config.backend or "batch_size" not in config.backend:
+        raise QftError(f"backend={config.backend['name']} is simulated here and costs no circuits; use backend=qcloud.")
+    if config.per not in ("circuit", "shot"):
+        raise QftError(f"per={config.per} does not exist.{nearest(config.per, ('circuit', 'shot'))}")
+    numbers = {"answers": config.answers, "prompt_tokens": config.prompt_tokens, "answer_tokens": config.answer_tokens}
+    numbers |= {f"evaluation.{k}": getattr(config.evaluation, k) for k in ("limit", "max_new_tokens")}
+    if config.evaluation.batch_size != "auto":
+        try:
+            numbers["evaluation.batch_size"] = int(config.evaluation.batch_size)
+        except ValueError:
+            raise QftError(
+                f"evaluation.batch_size={config.evaluation.batch_size} is neither auto nor a number."
+            ) from None
+    numbers |= {f"backend.{k}": config.backend[k] for k in ("shots", "batch_size")}
+    for name, value in numbers.items():
+        if value is not None and value < 1:
+            raise QftError(f"{name}={value} must be at least 1.")
+    for name in ("price", "rate", "round_trip"):
+        if (getattr(config, name) or 0) < 0 or (name == "rate" and config.rate == 0):
+            raise QftError(f"{name}={getattr(config, name)} must be above 0.")
+
+
+def _sizes(config: CostConfig) -> tuple[int, int]:
+    """Test answers and validation samples: as given, else as the data has them."""
+    answers = config.answers or config.evaluation.limit
+    if answers:
+        return answers, config.n // 10
+    if config.data.get("hub"):
+        raise QftError("qft cost uses no network: say answers=N, or give the data's directory with data.path=DIR.")
+    from qft.data import prepare
+
+    parts = prepare.split(build(config.data, leave_out=prepare.STATED), config.n, config.data)
+    return len(parts.test), len(parts.validation)
+
+
+def _report(config: CostConfig, work: Any, circuits: list[Any], costs: list[Any]) -> None:
+    name = f"{config.adapter['name']} on {config.model['name'] or config.model['path']}"
+    title = f"{name}: {len(circuits)} modules, {work.answers} answers, {work.validation} validation samples"
+    document = {"adapter": config.adapter["name"], "model": config.model["name"], "modules": len(circuits)}
+    document |= {"work": asdict(work), "costs": [asdict(c) for c in costs]}
+    rows = [[c.way, c.circuits, c.jobs, c.shots, c.round_trips, _time(c.seconds), c.money] for c in costs]
+    columns = ["", "circuits", "jobs", "shots", "round trips", "time", "price"]
+    show(config.format, document, title, columns, rows)
+    limit = config.backend["max_circuits"]
+    if limit is not None and (over := [c.way for c in costs if c.circuits > limit]):
+        log.warning("backend.max_circuits=%s would stop: %s.", f"{limit:,}", ", ".join(over))
+
+
+def _time(seconds: float | None) -> str | None:
+    if seconds is None:
+        return None
+    for size, unit in ((86_400, "days"), (3_600, "hours"), (60, "minutes")):
+        if seconds >= 2 * size:
+            return f"{seconds / size:,.1f} {unit}"
+    return f"{seconds:.1f} s"

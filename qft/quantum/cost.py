@@ -1,0 +1,95 @@
+"""What an evaluation takes on hardware, counted before anything is sent.
+
+A module's circuit runs once a token that passes through the model. With V validation samples of v tokens, A answers
+of p prompt and g written tokens, generated side by side in batches of b:
+
+    rows a module           V v + A p + A (g - 1)         the last written token is not read again
+    passes one by one       ceil(V / b) + ceil(A / b) g
+    circuits                modules x rows                x r with one circuit an observable
+    round trips             modules x passes              each waits for the one before
+    surrogate               sum over modules of its grid + held-out settings, all in one round trip
+
+Padding of unequal prompts comes on top, equal circuits (sent once) come off.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import ceil
+
+from qft.quantum.circuit import Circuit
+from qft.quantum.surrogate import HELD_OUT, settings
+
+
+@dataclass(frozen=True)
+class Work:
+    """The evaluation: V, v, A, p, g, b of the module docstring."""
+
+    validation: int
+    validation_tokens: int
+    answers: int
+    prompt_tokens: int
+    answer_tokens: int
+    side_by_side: int
+
+    def passes(self) -> list[tuple[int, int]]:
+        """Passes through the model as (rows, how often)."""
+        out: list[tuple[int, int]] = []
+        for samples, tokens in ((self.validation, self.validation_tokens), (self.answers, self.prompt_tokens)):
+            full, rest = divmod(samples, self.side_by_side)
+            out += [(self.side_by_side * tokens, full), (rest * tokens, 1)]
+        full, rest = divmod(self.answers, self.side_by_side)
+        steps = self.answer_tokens - 1
+        out += [(self.side_by_side, full * steps), (rest, steps)]
+        return [(rows, times) for rows, times in out if rows and times]
+
+
+@dataclass(frozen=True)
+class Cost:
+    """One way to run it. ``seconds`` and ``money`` are None where rate or price are not given."""
+
+    way: str
+    circuits: int
+    jobs: int
+    shots: int
+    round_trips: int
+    seconds: float | None
+    money: float | None
+
+
+@dataclass(frozen=True)
+class Terms:
+    """How circuits are sent and what they take: circuits a job, shots, price per circuit or shot, speeds."""
+
+    batch_size: int
+    shots: int
+    price: float | None = None
+    per: str = "circuit"
+    rate: float | None = None  # circuits a second
+    round_trip: float | None = None  # seconds from a submission to its results
+
+    def cost(self, way: str, circuits: int, jobs: int, round_trips: int) -> Cost:
+        """Time and money of so many."""
+        shots = circuits * self.shots
+        times = [
+            n * t for n, t in ((circuits, 1 / self.rate if self.rate else None), (round_trips, self.round_trip)) if t
+        ]
+        money = None if self.price is None else self.price * (circuits if self.per == "circuit" else shots)
+        return Cost(way, circuits, jobs, shots, round_trips, sum(times) if times else None, money)
+
+
+def direct(way: str, circuits: Sequence[Circuit], work: Work, terms: Terms, apart: bool) -> Cost:
+    """A circuit a row and module; ``apart``: one for each of its qubits."""
+    sent = jobs = trips = 0
+    for circuit in circuits:
+        each = circuit.qubits if apart else 1
+        for rows, times in work.passes():
+            sent += rows * each * times
+            jobs += ceil(rows * each / terms.batch_size) * times
+            trips += times
+    return terms.cost(way, sent, jobs, trips)
+
+
+def surrogate(circuits: Sequence[Circuit], terms: Terms) -> Cost:
+    """Every module's grid and held-out settings, once. Raises ValueError for a circuit that has no grid."""
+    sent = sum(settings(circuit) + HELD_OUT for circuit in circuits)
+    return terms.cost("surrogate", sent, ceil(sent / terms.batch_size), 1)

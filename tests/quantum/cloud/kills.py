@@ -1,0 +1,171 @@
+"""Kills a process that sends 20 jobs at a chosen point of each job in turn: python kills.py URL FOLDER.
+
+One process that imports everything once and forks a child for each start of the program, which dies by SIGKILL.
+After every death the next start must find the journal whole. Where it finds a job whose answer was lost it stops;
+the user's part is played here: what the service has is attached, what it has not is sent again.
+
+Prints for each point, as JSON: deaths, unknown (jobs that became so), acknowledged and lost (ids the journal had once
+and has no more), counts.
+"""
+
+import json
+import os
+import re
+import signal
+import sys
+import traceback
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+from pyqpanda3 import intermediate_compiler, qcloud  # noqa: F401  once, before the forks
+
+from qft.errors import QftError
+from qft.quantum.cloud import Cloud
+from qft.quantum.courier import Courier, Patience
+from qft.quantum.journal import Bound, Journal, canonical
+
+JOBS = 20
+POINTS = ["post", "reply", "commit", "poll", "result"]
+DONE, STOPPED = 0, 3
+
+
+def circuits(point: str) -> list[Bound]:
+    """Two circuits a job, others at each point, so that the service's counts tell them apart."""
+    number = POINTS.index(point)
+    head, tail = "QINIT 2\nCREG 2\n", "CZ q[0],q[1]\nMEASURE q[0],c[0]\nMEASURE q[1],c[1]\n"
+    angles = (f"({1 + number + k / 100:.6f},0.100000,0.200000)" for k in range(2 * JOBS))
+    options = canonical({"amend_flag": 0, "optimization": False})
+    return [Bound(f"{head}U3 q[0],{a}\n{tail}", "origin_wukong", 200, options) for a in angles]
+
+
+def die(*args: Any, **kwargs: Any) -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def arm(point: str, done: int) -> None:
+    """Die at ``point``, at the first job that reaches it; ``done`` deaths were there before."""
+    if point == "post":  # marked on disk, not yet posted
+        Cloud.submit = die  # type: ignore[method-assign, assignment]
+    elif point == "reply":  # the service has it, its answer has not arrived
+        submit = Cloud.submit
+
+        def lost(*args: Any) -> str:
+            submit(*args)
+            die()
+            raise AssertionError
+
+        Cloud.submit = lost  # type: ignore[method-assign]
+    elif point == "commit":  # the answer has arrived, the id is written but not committed
+        move = Journal.move
+
+        def moved(self: Journal, job: int, state: str, note: str = "", task: Any = None, url: Any = None) -> None:
+            if task is not None:
+                self._db.set_trace_callback(lambda sql: die() if sql == "COMMIT" else None)
+            move(self, job, state, note, task, url)
+
+        Journal.move = moved  # type: ignore[method-assign]
+    elif point == "poll":  # jobs are out; every start gets one further
+        look, first = Cloud.look, [done > 0]
+
+        def asked(*args: Any) -> Any:
+            if not first.pop():
+                die()
+            first.append(False)
+            return look(*args)
+
+        Cloud.look = asked  # type: ignore[method-assign]
+    else:  # results are written but not committed
+        store = Journal.store
+
+        def stored(self: Journal, *args: Any) -> None:
+            self._db.set_trace_callback(lambda sql: die() if sql == "COMMIT" else None)
+            store(self, *args)
+
+        def once(self: Journal, *args: Any) -> None:  # every start gets one job further
+            Journal.store = stored  # type: ignore[method-assign]
+            store(self, *args)
+
+        Journal.store = once if done else stored  # type: ignore[method-assign]
+
+
+def child(url: str, path: Path, point: str, done: int | None) -> int:
+    """One start of the program: killed (-9), stopped by a lost answer, or done."""
+    pid = os.fork()
+    if pid:
+        status = os.waitpid(pid, 0)[1]
+        return -os.WTERMSIG(status) if os.WIFSIGNALED(status) else os.WEXITSTATUS(status)
+    code = 1
+    try:
+        if done is not None:
+            arm(point, done)
+        courier = Courier(Journal(path, "experiment"), Cloud(url), Patience(60, 0.005, 0.05))
+        found = courier.counts(circuits(point), batch_size=2, max_circuits=None)
+        code = DONE if len(found) == 2 * JOBS and all(sum(c.values()) == 200 for c in found) else 1
+    except QftError as error:
+        code = STOPPED if "is unknown" in str(error) and "you decide" in str(error) else 1
+        if code == 1:
+            traceback.print_exc()
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        os._exit(code)
+
+
+def seen(url: str) -> dict[str, Any]:
+    with urllib.request.urlopen(f"{url}/control", timeout=30) as reply:
+        return json.load(reply)
+
+
+def decide(url: str, path: Path) -> list[int]:
+    """The user's part: look at the service, attach what it has, give up what it has not. Returns the job numbers."""
+    journal = Journal(path)
+    tasks = {tuple(job["texts"]): name for name, job in seen(url)["jobs"].items()}
+    unknown = journal.jobs("unknown")
+    for job in unknown:
+        # the client writes eight decimals
+        texts = tuple(re.sub(r"(\.\d{6})", r"\g<1>00", bound.text) for _, bound in journal.slots(job.id))
+        if texts in tasks:
+            journal.attach(job.id, tasks[texts], url)
+        else:
+            journal.move(job.id, "failed", "given up by the user")
+    journal.close()
+    return [job.id for job in unknown]
+
+
+def run(url: str, folder: Path, point: str) -> dict[str, Any]:
+    """All deaths at one point, then one start that goes through."""
+    path = folder / f"{point}.sqlite"
+    deaths, unknown, stops = 0, [], 0
+    acknowledged: set[str] = set()
+    while True:
+        code = child(url, path, point, deaths if deaths < JOBS else None)
+        if path.exists():
+            journal = Journal(path, write=False)
+            acknowledged |= {job.task for job in journal.jobs() if job.task}
+            journal.close()
+        if code == -signal.SIGKILL:
+            deaths += 1
+            if point in ("post", "reply", "commit"):  # a start after the death says so and sends nothing more
+                before = seen(url)["requests"].get("submit", 0)
+                code = child(url, path, point, None)
+                assert code == STOPPED, (point, deaths, code)
+                assert seen(url)["requests"].get("submit", 0) == before
+                stops += 1
+                unknown += decide(url, path)
+        elif code == DONE:
+            break
+        else:
+            raise SystemExit(f"{point}: start after {deaths} deaths ended with {code}")
+    journal = Journal(path, write=False)
+    lost = acknowledged - {job.task for job in journal.jobs()}
+    states = journal.counts()
+    journal.close()
+    return {"deaths": deaths, "unknown": unknown, "stops": stops, "ids": len(acknowledged), "lost": len(lost)} | {
+        "states": states
+    }
+
+
+if __name__ == "__main__":
+    report = {point: run(sys.argv[1], Path(sys.argv[2]), point) for point in POINTS}
+    print(json.dumps(report))
