@@ -5,7 +5,7 @@ WORKERS ?= 2
 PIP := $(BIN)/python -m pip install --disable-pip-version-check -q -c constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo table1 table2 test lint clean
+.PHONY: help install demo table1 table2 test lint bench clean
 
 help: ## list the targets
 	@grep -E '^[a-z0-9]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9]+):.*## (.*)/  make \1\t\2/'
@@ -42,6 +42,13 @@ lint: .venv/tested ## style, types and who may import whom
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
+
+.venv/benched: .venv/tested
+	$(PIP) -e '.[bench]'
+	@touch $@
+
+bench: .venv/benched ## measure everything side by side, write docs/performance.md (MODEL=DIR DATA=DIR)
+	$(BIN)/python scripts/build_performance.py $(if $(MODEL),--model $(MODEL)) $(if $(DATA),--data $(DATA))
 
 clean: ## remove .venv and caches, never outputs
 	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache build dist *.egg-info

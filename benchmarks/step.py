@@ -1,76 +1,86 @@
-"""One training step and its peak memory: QWTHN against PEFT's LoRA r=4, same base, batch and dtype, in turn.
+"""One training step and its peak memory: methods against PEFT's LoRA r=4, same base, batch and dtype, in turn.
 
     python benchmarks/step.py --model DIR --batch 8 --length 512 --threads 2
+    python benchmarks/step.py --model qwen2_7b_instruct --layers 1 --batch 1 --length 512   # random weights
 
-Prints medians over the repeats and the ratio of each pair; needs only torch, transformers and peft beside qft.
+Times are medians over the rounds; ratios are medians of the ratio within a round. Peak memory: weights, gradients
+and optimizer states held, plus the most that one step has allocated at a time. Goals for QWTHN: 1.10 x the time
+on a small base on a CPU, 1.05 x at Qwen2-7B's layer shapes, 1.02 x the memory.
 """
 
-import argparse
-import platform
 import statistics
-import time
 from collections.abc import Callable
 
-import peft
+import bases
+import measure
 import torch
-import transformers
-from transformers import AutoModelForCausalLM
-
-import qft.adapters
-
-METHODS = {
-    "lora": lambda: peft.LoraConfig(r=4, lora_alpha=8, target_modules=["q_proj", "v_proj"], task_type="CAUSAL_LM"),
-    "qwthn": lambda: qft.adapters.METHODS["qwthn"](task_type="CAUSAL_LM", target_modules=["q_proj", "v_proj"]),
-}
+from torch.profiler import ProfilerActivity, profile
 
 
-def stepper(config: peft.PeftConfig, path: str, ids: torch.Tensor, device: str) -> Callable[[], None]:
-    """A function that does one optimizer step of a freshly loaded base with this adapter."""
-    dtype = torch.bfloat16 if device == "cuda" else torch.float32
-    model = peft.get_peft_model(AutoModelForCausalLM.from_pretrained(path, dtype=dtype).to(device), config)
-    model.train()
-    optimizer = torch.optim.AdamW((p for p in model.parameters() if p.requires_grad), lr=1e-3)
+def stepper(base: object, method: str, ids: torch.Tensor) -> tuple[Callable[[], None], Callable[[], int]]:
+    """A function that does one optimizer step, and one that tells the bytes held between steps."""
+    model = bases.adapted(base, method).train()
+    trained = [p for p in model.parameters() if p.requires_grad]
+    optimizer = torch.optim.AdamW(trained, lr=1e-3)
 
     def step() -> None:
         model(input_ids=ids, labels=ids, use_cache=False).loss.backward()
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
-        if device == "cuda":
-            torch.cuda.synchronize()
 
-    return step
+    def held() -> int:
+        tensors = [*model.parameters(), *model.buffers()]
+        tensors += [v for state in optimizer.state.values() for v in state.values() if isinstance(v, torch.Tensor)]
+        return sum({t.data_ptr(): t.numel() * t.element_size() for t in tensors}.values())
+
+    return step, held
+
+
+def peak(step: Callable[[], None]) -> int:
+    """The most bytes one step has allocated at a time, beyond what was held before it."""
+    if measure.device() == "cuda":
+        torch.cuda.synchronize()
+        before = torch.cuda.memory_allocated()
+        torch.cuda.reset_peak_memory_stats()
+        step()
+        torch.cuda.synchronize()
+        return torch.cuda.max_memory_allocated() - before
+    with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as run:
+        step()
+    events = [e for e in run.profiler.kineto_results.events() if e.name() == "[memory]"]
+    now = most = 0
+    for event in sorted(events, key=lambda e: e.start_ns()):
+        now += event.nbytes()
+        most = max(most, now)
+    return most
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--model", required=True, help="directory of the base model")
-    parser.add_argument("--batch", type=int, default=8)
-    parser.add_argument("--length", type=int, default=512)
-    parser.add_argument("--repeats", type=int, default=7)
-    parser.add_argument("--threads", type=int, default=2)
-    args = parser.parse_args()
+    options = measure.parser(__doc__)
+    options.add_argument("--model", required=True, help="directory of a base, or a name of configs/model")
+    options.add_argument("--layers", type=int, help="only the first so many layers of a named model")
+    options.add_argument("--bits", type=int, choices=[4], help="a base quantised to 4 bits (GPU)")
+    options.add_argument("--batch", type=int, default=8)
+    options.add_argument("--length", type=int, default=512)
+    options.add_argument("--methods", default="lora,qwthn,qtha,quanta,qaa")
+    args = options.parse_args()
     torch.set_num_threads(args.threads)
-    device = "cuda" if torch.cuda.is_available() else "cpu"
     generator = torch.Generator().manual_seed(0)
-    ids = torch.randint(5, 2000, (args.batch, args.length), generator=generator).to(device)
-    steps = {name: stepper(make(), args.model, ids, device) for name, make in METHODS.items()}
-    for step in steps.values():
-        step()
-    times: dict[str, list[float]] = {name: [] for name in steps}
-    for _ in range(args.repeats):
-        for name, step in steps.items():
-            start = time.perf_counter()
-            step()
-            times[name].append(time.perf_counter() - start)
-    print(
-        f"{platform.processor() or platform.machine()}, {args.threads} threads, {device}, torch {torch.__version__}, ",
-        end="",
-    )
-    print(f"transformers {transformers.__version__}, peft {peft.__version__}")
-    print(f"{args.model}: batch {args.batch} x {args.length} tokens, median of {args.repeats}")
+    ids = torch.randint(5, 2000, (args.batch, args.length), generator=generator).to(measure.device())
+    base = bases.build(args.model, args.layers, args.bits)
+    made = {name: stepper(base, name, ids) for name in args.methods.split(",")}
+    times = measure.in_turn({name: step for name, (step, _) in made.items()}, args.repeats)
+    memory = {name: held() + peak(step) for name, (step, held) in made.items()}
+    cut = f", first {args.layers} layers, random weights" if args.layers else ""
+    title = f"Training step: {args.model.rstrip('/').rpartition('/')[2]}{cut}{', 4 bit' if args.bits else ''}"
+    where = f"{measure.machine()}; batch {args.batch} x {args.length} tokens, {base.dtype}, median of {args.repeats}"
+    columns = ["method", "ms a step", "times LoRA's", "peak MB", "times LoRA's"]
+    table = measure.Table(title, where, columns)
     for name, values in times.items():
-        ratio = statistics.median(v / r for v, r in zip(values, times["lora"], strict=True))
-        print(f"  {name:<8} {1e3 * statistics.median(values):9.1f} ms   {ratio:.3f} x LoRA")
+        time, share = 1e3 * statistics.median(values), measure.ratio(values, times["lora"])
+        more = memory[name] / memory["lora"]
+        table.add(name, f"{time:.1f}", f"{share:.3f}", f"{memory[name] / 1e6:.1f}", f"{more:.3f}")
+    measure.write(args.json, [table])
 
 
 if __name__ == "__main__":

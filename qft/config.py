@@ -27,6 +27,7 @@ class TrainerConfig:
     optimizer: str = "adamw_torch"
     precision: str = "auto"
     gradient_checkpointing: bool = False
+    packing: bool = False
     log_every: int = 1
     eval_every: int | None = None
     save_every: int | None = None
@@ -39,7 +40,11 @@ class EvaluationConfig:
 
     turns: str = "last"
     max_new_tokens: int = 256
-    batch_size: int = 16
+    batch_size: int | str = "auto"
+    do_sample: bool = False
+    temperature: float = 1.0
+    top_p: float = 1.0
+    max_seconds: float | None = None
     limit: int | None = None
     baseline: bool = False
     metrics: list[str] = field(default_factory=lambda: ["bleu", "rouge"])
@@ -67,6 +72,7 @@ class TrainConfig(CommonConfig):
 
     trainer: TrainerConfig = field(default_factory=TrainerConfig)
     evaluation: EvaluationConfig = field(default_factory=EvaluationConfig)
+    metric: Any = None
     run: str | None = None
     eval: bool = False
     resume: bool = False
@@ -77,13 +83,45 @@ class EvalConfig(CommonConfig):
     """``qft eval``."""
 
     evaluation: EvaluationConfig = field(default_factory=EvaluationConfig)
+    metric: Any = None
     run: str | None = None
     out: str | None = None
 
 
 @dataclass
+class ScoringConfig:
+    """Which scores are computed from answers that are there."""
+
+    metrics: list[str] | None = None
+
+
+@dataclass
+class ScoreConfig(CommonConfig):
+    """``qft score``."""
+
+    evaluation: ScoringConfig = field(default_factory=ScoringConfig)
+    metric: Any = None
+    run: str = "???"
+
+
+@dataclass
 class ParamsConfig(CommonConfig):
     """``qft params``."""
+
+
+@dataclass
+class DataConfig(CommonConfig):
+    """``qft data``."""
+
+    samples: int = 5
+
+
+@dataclass
+class ReportConfig(CommonConfig):
+    """``qft report``."""
+
+    dir: Any = "???"
+    markdown: str | None = None
 
 
 @dataclass
@@ -120,8 +158,11 @@ class EnvConfig:
 SCHEMAS: dict[str, Any] = {
     "train": TrainConfig,
     "eval": EvalConfig,
+    "score": ScoreConfig,
     "params": ParamsConfig,
+    "data": DataConfig,
     "sweep": SweepConfig,
+    "report": ReportConfig,
     "env": EnvConfig,
 }
 

@@ -6,10 +6,13 @@ history.csv         step, epoch, train_loss, validation_loss, lr, seconds, token
 curve.png           the same as a picture
 adapter/            adapter weights (safetensors) and config
 metrics.json        scores with their settings and signatures
-predictions.jsonl   one answer a line, written as it is produced
+evaluation.json     settings the answers were made with
+predictions.jsonl   one answer a line, written as it is produced (base_...: of the base)
+scores.jsonl        scores of each answer, with reasons where a metric judges
+validation.jsonl    loss of each validation sample
 log.txt             log of all starts
 checkpoints/        checkpoints to resume from, removed at the end
-COMPLETE            written last: the run is finished
+COMPLETE            written last: the run is finished; sizes and SHA-256 of what training left
 """
 
 import csv
@@ -140,9 +143,21 @@ def write_history(path: Path, rows: list[dict[str, Any]]) -> None:
 
 
 def read_history(path: Path) -> list[dict[str, float | None]]:
-    """history.csv as numbers; an empty cell is None."""
-    with path.open(encoding="utf-8", newline="") as file:
-        return [{k: float(v) if v else None for k, v in row.items()} for row in csv.DictReader(file)]
+    """history.csv as numbers; an empty cell is None. Raises QftError where it is missing or damaged."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, ValueError) as error:
+        raise QftError(f"{path} cannot be read: {error}") from error
+    header, *rows = csv.reader(io.StringIO(text)) if text.endswith("\n") else [[]]
+    if tuple(header) != HISTORY:
+        raise QftError(f"{path} is damaged: it does not begin with its columns or is cut off in a line.")
+    out = []
+    for number, row in enumerate(rows, 2):
+        try:
+            out.append({k: float(v) if v else None for k, v in zip(HISTORY, row, strict=True)})
+        except ValueError:
+            raise QftError(f"{path}, row {number}: not {len(HISTORY)} numbers.") from None
+    return out
 
 
 class RunDirectory:
@@ -197,8 +212,30 @@ class RunDirectory:
             shutil.rmtree(item) if item.is_dir() and not item.is_symlink() else item.unlink()
 
     def finish(self) -> None:
-        """Write the completion marker, last of all."""
-        write_text(self.path / COMPLETE, _now() + "\n")
+        """Write the completion marker, last of all, with sizes and SHA-256 of what training left."""
+        write_json(self.path / COMPLETE, {"finished": _now(), "files": self._trained()})
+
+    def verify(self) -> None:
+        """Raise QftError where a finished run is not what it was when it finished: files lost, cut or changed."""
+        try:
+            kept = dict(read_json(self.path / COMPLETE)["files"])
+        except (QftError, KeyError, TypeError, ValueError):
+            raise QftError(f"{self.path / COMPLETE} is damaged; train again with overwrite=true.") from None
+        found = self._trained()
+        for name, digest in kept.items():
+            if found.get(name) != digest:
+                what = "is damaged: not what it was when the run finished" if name in found else "is missing"
+                raise QftError(f"{self.path / name} {what}; restore it, or train again with overwrite=true.")
+
+    def _trained(self) -> dict[str, list[Any]]:
+        adapter = _digests(self.path / "adapter").items()
+        out = {
+            f"adapter/{name}": digest for name, digest in adapter if not name.endswith(".md")
+        }  # the card is free text
+        for name in ("config.yaml", "record.json", "history.csv"):
+            if (self.path / name).is_file():
+                out[name] = _digest(self.path / name)
+        return out
 
     def save_record(self, record: Record) -> None:
         """Write record.json."""
@@ -234,12 +271,11 @@ def newest_checkpoint(folder: Path, before: int | None = None) -> Path | None:
 
 
 def _digests(folder: Path) -> dict[str, list[Any]]:
-    out: dict[str, list[Any]] = {}
-    for file in sorted(folder.rglob("*")):
-        if file.is_file() and file.name != MARKER and not file.name.endswith(".tmp"):
-            with file.open("rb") as stream:
-                out[str(file.relative_to(folder))] = [
-                    file.stat().st_size,
-                    hashlib.file_digest(stream, "sha256").hexdigest(),
-                ]
-    return out
+    files = (f for f in sorted(folder.rglob("*")) if f.is_file() and f.name != MARKER and not f.name.endswith(".tmp"))
+    return {str(file.relative_to(folder)): _digest(file) for file in files}
+
+
+def _digest(file: Path) -> list[Any]:
+    """Size and SHA-256."""
+    with file.open("rb") as stream:
+        return [file.stat().st_size, hashlib.file_digest(stream, "sha256").hexdigest()]

@@ -58,7 +58,8 @@ def test_an_interrupted_evaluation_ends_as_an_uninterrupted_one(place: Path) -> 
     assert fresh.returncode == 0, fresh.stderr[-2000:]
 
     def rows(path: Path) -> list[dict]:
-        return [{k: v for k, v in json.loads(line).items() if k != "seconds"} for line in path.read_text().splitlines()]
+        cost = ("seconds", "peak_memory_bytes")
+        return [{k: v for k, v in json.loads(line).items() if k not in cost} for line in path.read_text().splitlines()]
 
     assert rows(place / "outputs/r/predictions.jsonl") == rows(place / "fresh/predictions.jsonl")
     ours, theirs = (json.loads((d / "metrics.json").read_text()) for d in (place / "outputs/r", place / "fresh"))
@@ -69,12 +70,43 @@ def test_an_interrupted_evaluation_ends_as_an_uninterrupted_one(place: Path) -> 
 
 def test_scores_carry_their_settings(place: Path) -> None:
     document = json.loads((place / "stdout.json").read_text())
-    assert set(document["metrics"]["test"]) == {"bleu4", "rouge1", "rouge2", "rougel"}
-    assert all(score["signature"] for score in document["metrics"]["test"].values())
+    measures, variants = ("bleu4", "rouge1", "rouge2", "rougel"), ("formula", "llamafactory", "standard")
+    assert set(document["metrics"]["test"]) >= {f"{m}_{v}" for m in measures for v in variants}
+    assert all(score["signature"] and score["samples"] == 6 for score in document["metrics"]["test"].values())
+    cost = document["metrics"]["generation"]
+    assert cost["adapter_bytes"] == (place / "outputs/r/adapter/adapter_model.safetensors").stat().st_size
+    assert cost["peak_memory_bytes"] > 1e8 and cost["seconds_per_token"] > 0
+    # per token one circuit for each adapted projection: a whole number
+    assert cost["circuits_per_token"] == int(cost["circuits_per_token"]) > 0
+    assert cost["circuits"] > cost["circuits_per_token"] * cost["tokens"]
     assert document["settings"]["decoding"] == "greedy" and document["settings"]["max_new_tokens"] == 12
     record = json.loads((place / "outputs/r/record.json").read_text())
     # the library's loop and ours sum the same tokens in another order: float32 rounding only
     assert document["metrics"]["validation"]["loss"] == pytest.approx(record["training"]["validation_loss"], rel=1e-5)
+
+
+def test_scores_need_no_model(place: Path) -> None:
+    run = place / "outputs/r"
+    before = json.loads((run / "metrics.json").read_text())
+    (place / "blocked").mkdir()
+    for heavy in ("torch", "peft", "transformers"):
+        (place / f"blocked/{heavy}.py").write_text(f"raise SystemExit('{heavy} was imported')")
+    only = "evaluation.metrics=[reasoning,rouge]"
+    done = qft("score", "run=outputs/r", only, cwd=place, PYTHONPATH=str(place / "blocked"))
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert "rouge1_llamafactory" in done.stdout and "published numbers" in done.stderr
+    after = json.loads((run / "metrics.json").read_text())
+    rescored, judged = after["metrics"].pop("test"), ("sa", "accuracy", "ctc", "ac")
+    assert [rescored[name]["samples"] for name in judged] == [3, 3, 3, 6]
+    old = before["metrics"].pop("test")
+    assert {n: s for n, s in rescored.items() if n not in judged} == {n: s for n, s in old.items() if n not in judged}
+    assert after == before
+    rows = [json.loads(line) for line in (run / "scores.jsonl").read_text().splitlines()]
+    assert len(rows) == 6 and all(r["reasons"]["ac"] and "bleu4_formula" in r["scores"] for r in rows)
+    (run / "metrics.json").write_bytes((run / "metrics.json").read_bytes()[:200])
+    refused = qft("score", "run=outputs/r", cwd=place)
+    assert refused.returncode == 2 and "metrics.json is damaged" in refused.stderr
+    (run / "metrics.json").write_text(json.dumps(before | {"metrics": before["metrics"] | {"test": rescored}}))
 
 
 def test_other_settings_do_not_mix(place: Path) -> None:

@@ -78,7 +78,7 @@ def dry_run(
 def _counts(planned: list[Cell], composed: dict[str, dict[str, Any]], problems: dict[str, str]) -> dict[Any, Any]:
     """Parameters of each row on each data set's model; what cannot run is noted under the cell's name."""
     from qft.config import EvaluationConfig, TrainerConfig
-    from qft.evaluation.score import check_names
+    from qft.evaluation.score import check
     from qft.models import count, load
     from qft.training import trainer
 
@@ -90,7 +90,7 @@ def _counts(planned: list[Cell], composed: dict[str, dict[str, Any]], problems: 
         try:
             if key not in known:
                 known[key] = None
-                check_names(EvaluationConfig(**c["evaluation"]).metrics)
+                check(EvaluationConfig(**c["evaluation"]).metrics)
                 if cell.command == "train":
                     trainer.check(TrainerConfig(**c["trainer"]))
                     load.check_abilities(c["adapter"], c["trainer"]["gradient_checkpointing"])

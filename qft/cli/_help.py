@@ -23,7 +23,8 @@ def overview(names: list[str]) -> str:
     lines += ["", "flags:", FLAGS, "", "examples:"]
     lines += ["  qft train                                    embedded model, data and adapter"]
     lines += ["  qft train adapter=lora data=cpsycoun n=600 data.path=DIR model.path=DIR eval=true"]
-    lines += ["  qft eval run=outputs/RUN                     scores of a finished run"]
+    lines += ["  qft eval run=outputs/RUN                     answers and scores of a finished run"]
+    lines += ["  qft score run=outputs/RUN                    its scores once more, without a model"]
     lines += ["", "qft COMMAND --help lists the keys of a command; your own ./configs win over the packaged ones."]
     return "\n".join(lines)
 
@@ -36,7 +37,7 @@ def command(name: str, doc: str) -> str:
     lines = [doc.strip(), "", f"usage: qft {name} [group=choice] [key=value]", "", "groups (default marked *):"]
     lines += _choices(used)
     lines += ["", "keys:"]
-    lines += [f"  {m[0]:<30} {m[1]}" for m in re.findall(r"^(\w+: \S+)\s+# (.*)$", text, flags=re.M)]
+    lines += [f"  {m[0]:<30} {m[1]}" for m in re.findall(r"^(\w+: \S.*?)\s+# (.*)$", text, flags=re.M)]
     for group, choice in used.items():
         file = _configs.find(f"{group}/{choice}")
         for key, comment in re.findall(r"^(\w+: .*?)\s+# (.*)$", file.read_text("utf-8") if file else "", flags=re.M):

@@ -58,6 +58,7 @@ def _prepared(name: str, args: list[str]) -> list[str]:
     Plugins.instance().register(OwnConfigsFirst)
     ConfigStore.instance().store(name=f"{name}_schema", node=SCHEMAS[name])
     args = _with_local_model(args) if name != "sweep" else args
+    args = [f"+{a}" if a.startswith("metric.") else a for a in args]  # its keys are those of the plug-ins
     _check_choices(args)
     return args
 
@@ -116,8 +117,9 @@ def _typed(cfg: DictConfig, choices: dict[str, str]) -> Any:
         raise QftError(f"{missing[0]} is required: write {missing[0]}=VALUE.")
     for group, choice in choices.items():
         file = _configs.find(f"{group}/{choice}") if "/" not in group else None
-        if file is not None and OmegaConf.select(cfg, group) is not None:
-            _check_types(OmegaConf.load(file), OmegaConf.select(cfg, group), group)
+        typed = OmegaConf.get_type(cfg, group) if OmegaConf.select(cfg, group) is not None else None
+        if file is not None and typed is dict:  # a dataclass has checked its own already
+            check_types(OmegaConf.load(file), OmegaConf.select(cfg, group), group)
     config: Any = OmegaConf.to_object(cfg)
     for group, choice in choices.items():
         if isinstance(options := getattr(config, group, None), dict):
@@ -127,14 +129,14 @@ def _typed(cfg: DictConfig, choices: dict[str, str]) -> Any:
     return config
 
 
-def _check_types(declared: Any, given: Any, prefix: str) -> None:
+def check_types(declared: Any, given: Any, prefix: str) -> None:
     """A plug-in's yaml declares the type of an option by its default; null accepts anything."""
     defaults: Any = OmegaConf.to_container(declared, resolve=False)
     values: Any = OmegaConf.to_container(given, resolve=True)
     for key, default in defaults.items():
         value = values.get(key)
-        if default is None or (isinstance(default, str) and "${" in default):
-            continue
+        if default is None or (isinstance(default, str) and (value is None or "${" in default)):
+            continue  # null for a text, such as data.rows=null, is for the plug-in to judge
         kinds = {bool: (bool,), int: (int,), float: (int, float), str: (str,), list: (list,), dict: (dict,)}
         kind = type(default)
         if not isinstance(value, kinds[kind]) or isinstance(value, bool) != (kind is bool):

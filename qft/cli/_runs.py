@@ -12,7 +12,7 @@ from qft.config import CommonConfig, TrainConfig, differences
 from qft.errors import QftError
 from qft.records import COMPLETE, RunDirectory, read_json
 
-TRANSIENT = ("resume", "overwrite", "eval", "format", "run", "evaluation", "output_dir")  # decide no weight
+TRANSIENT = ("resume", "overwrite", "eval", "format", "run", "evaluation", "metric", "output_dir")  # decide no weight
 
 
 def model_name(model: Mapping[str, Any]) -> str:

@@ -5,14 +5,15 @@ Repeating an interrupted evaluation goes on where it stopped.
 """
 
 import hashlib
-from dataclasses import asdict
+from collections import Counter
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 from qft import records
-from qft.cli import _runs
-from qft.cli._output import log, quiet_libraries, show, start_logging
-from qft.config import EvalConfig, build
+from qft.cli import _runs, _scoring
+from qft.cli._output import log, megabytes, quiet_libraries, start_logging
+from qft.config import EvalConfig, EvaluationConfig, build
 from qft.errors import QftError, nearest
 
 
@@ -26,27 +27,29 @@ def run(config: EvalConfig, overrides: list[str]) -> None:
             "Full tuning has no adapter to switch off: leave evaluation.baseline=false, "
             "and evaluate the base alone with qft eval model.path=... and no run=."
         )
+    options = check_options(config.evaluation, config.metric)
     from qft.data import prepare
 
-    parts = prepare.split(build(config.data, leave_out=("metrics",)), config.n, config.data)
+    overlong = prepare.overlong(config.data)
+    parts = prepare.split(build(config.data, leave_out=prepare.STATED), config.n, config.data)
     test = parts.test[: config.evaluation.limit]
     if not test:
         raise QftError(f"data={config.data['name']} has no test samples to evaluate on.")
 
     quiet_libraries()
     from qft.data import template
-    from qft.evaluation import evaluate
-    from qft.evaluation.score import check_names
+    from qft.evaluation import evaluate, memory, predictions, score
+    from qft.evaluation.generate import Decoding
     from qft.models import load
     from qft.quantum import backends
     from qft.training import card
 
-    check_names(config.evaluation.metrics)
     tokenizer = load.load_tokenizer(config.model)
     chosen = template.choose(tokenizer, config.model["template"])
     e = config.evaluation
-    prompts = template.prompts(test, tokenizer, chosen, config.max_seq_len, e.max_new_tokens, e.turns)
-    validation = template.encode(parts.validation, tokenizer, chosen, config.max_seq_len)
+    cut: Counter[str] = Counter()
+    prompts = template.prompts(test, tokenizer, chosen, config.max_seq_len, e.max_new_tokens, e.turns, overlong, cut)
+    validation = template.encode(parts.validation, tokenizer, chosen, config.max_seq_len, overlong)
     dtype = load.precision()
     settings: dict[str, Any] = {
         "base": load.fingerprint(config.model),
@@ -55,12 +58,11 @@ def run(config: EvalConfig, overrides: list[str]) -> None:
         "adapter": _digest(adapter),
         "data": parts.record["fingerprint"],
         "validation": parts.record["subset"],
+        "prompts": predictions.digest((p.id, p.turn, p.reference) for p in prompts),
         "backend": config.backend,
-        "decoding": "greedy",
         "max_seq_len": config.max_seq_len,
+        "overlong": overlong,
         "turns": e.turns,
-        "max_new_tokens": e.max_new_tokens,
-        "batch_size": e.batch_size,
         "limit": e.limit,
     }
     if config.run:
@@ -70,17 +72,35 @@ def run(config: EvalConfig, overrides: list[str]) -> None:
     else:
         directory = _runs.for_evaluation(config, config.out, "eval" if adapter else "base")
     try:
-        evaluate.open_predictions(directory.path, settings, config.overwrite)
+        size = evaluate.recorded_batch_size(directory.path) if e.batch_size == "auto" else int(e.batch_size)
+        decoding = Decoding(
+            e.max_new_tokens, size or 1, e.do_sample, e.temperature, e.top_p, config.seed, e.max_seconds
+        )
+        if size:  # else nothing is there yet, and the size follows from the model
+            evaluate.open_predictions(directory.path, settings | decoding.as_settings(), config.overwrite)
         backend = backends.load(**config.backend)
         model: Any = load.load_base(config.model, dtype)
         if adapter is not None:
             model = load.load_adapter(model, adapter)
             load.set_backend(model, backend)
+        if not size:
+            decoding = replace(decoding, batch_size=memory.batch_size(model, config.max_seq_len))
+            evaluate.open_predictions(directory.path, settings | decoding.as_settings(), config.overwrite)
+        settings |= decoding.as_settings()
+        for sentence in template.report(cut, "prompts", config.max_seq_len - e.max_new_tokens):
+            log.info("%s", sentence)
         log.info("evaluating %d prompts into %s", len(prompts), directory.path)
         result: dict[str, Any] = {"schema": records.SCHEMA, "settings": settings}
-        result["metrics"] = evaluate.evaluate(model, tokenizer, prompts, validation.rows, e, directory.path)
-        if e.baseline and adapter is not None:
-            result["base"] = evaluate.evaluate(model, tokenizer, prompts, validation.rows, e, directory.path, base=True)
+        result["scored_with"] = list(e.metrics)
+        for key in ("metrics", "base") if e.baseline and adapter is not None else ("metrics",):
+            block, rows = evaluate.evaluate(
+                model, tokenizer, prompts, validation, decoding, directory.path, backend, base=key == "base"
+            )
+            if key == "metrics":
+                block["generation"]["adapter_bytes"] = _size(adapter)
+            block |= score.score_file(directory.path, rows, e.metrics, options, "base_" if key == "base" else "")
+            result[key] = block
+        result["prompt_counts"] = dict(cut)
         result["backend"] = {"name": backend.name, "circuits": backend.evaluations}
         result["record"] = asdict(records.new_record(config.seed))
         records.write_json(directory / "metrics.json", result)
@@ -94,10 +114,23 @@ def run(config: EvalConfig, overrides: list[str]) -> None:
 def _check(config: EvalConfig) -> None:
     if (config.adapter or {}).get("name", "saved") != "saved":
         raise QftError("qft eval takes a trained adapter: run=DIR or adapter.path=DIR (neither: the base model).")
+
+
+def check_options(e: EvaluationConfig, metric: Any) -> dict[str, dict[str, Any]]:
+    """Raise QftError for options of an evaluation that cannot be meant; return those of its metrics."""
+    if isinstance(e.batch_size, str) and e.batch_size != "auto":
+        raise QftError(f"evaluation.batch_size={e.batch_size} must be a number or auto.")
     for name in ("max_new_tokens", "batch_size", "limit"):
-        value = getattr(config.evaluation, name)
-        if value is not None and value < 1:
+        value = getattr(e, name)
+        if isinstance(value, int) and value < 1:
             raise QftError(f"evaluation.{name}={value} must be at least 1.")
+    if e.max_seconds is not None and e.max_seconds <= 0:
+        raise QftError(f"evaluation.max_seconds={e.max_seconds} must be above 0.")
+    if e.temperature <= 0 or not 0 < e.top_p <= 1:
+        raise QftError(f"temperature={e.temperature} must be above 0, top_p={e.top_p} above 0 and at most 1.")
+    if not e.do_sample and (e.temperature, e.top_p) != (1, 1):
+        raise QftError("evaluation.temperature and top_p do nothing to greedy answers; add evaluation.do_sample=true.")
+    return _scoring.metric_options(e.metrics, metric)
 
 
 def _adapter(config: EvalConfig, overrides: list[str]) -> Path | None:
@@ -113,6 +146,7 @@ def _adapter(config: EvalConfig, overrides: list[str]) -> Path | None:
     saved = _runs.saved_config(run)
     if not records.RunDirectory(run).complete:
         raise QftError(f"{run} is not finished; go on with: qft train run={run.name} resume=true and its options.")
+    records.RunDirectory(run).verify()
     for group in ("model", "data"):
         kept = dict(saved[group])
         for key in (k for k in given if k.startswith(f"{group}.")):
@@ -121,6 +155,8 @@ def _adapter(config: EvalConfig, overrides: list[str]) -> Path | None:
     for key in ("n", "seed", "max_seq_len"):
         if key not in given:
             setattr(config, key, saved[key])
+    if "evaluation.metrics" not in given:
+        config.evaluation.metrics = saved["evaluation"]["metrics"]
     return run / "adapter"
 
 
@@ -137,23 +173,31 @@ def _digest(adapter: Path | None) -> str | None:
     return "+".join(digests)
 
 
+def _size(adapter: Path | None) -> int | None:
+    """Bytes of the adapter's weights on disk."""
+    from qft.models.load import weight_files
+
+    return None if adapter is None else sum(file.stat().st_size for file in weight_files(adapter))
+
+
 def _report(config: EvalConfig, directory: records.RunDirectory, result: dict[str, Any], name: str) -> None:
     kinds = {"base": result["base"]} if "base" in result else {}
     kinds[name] = result["metrics"]
-    scores = list(result["metrics"]["test"])
-    rows = [
-        [kind, m["validation"]["loss"], m["validation"]["perplexity"], *(m["test"][s]["value"] for s in scores)]
-        for kind, m in kinds.items()
-    ]
-    title = f"{directory.path} ({result['metrics']['generation']['answers']} test answers, greedy)"
-    show(
-        config.format,
-        {"directory": str(directory.path)} | result,
-        title,
-        ["model", "val loss", "perplexity", *scores],
-        rows,
+    written = result["metrics"]["generation"]
+    decoding = result["settings"]["decoding"]
+    how = decoding if isinstance(decoding, str) else ", ".join(f"{k} {v}" for k, v in decoding.items())
+    _scoring.report(
+        config.format, directory.path, result, kinds, f"{directory.path} ({written['answers']} test answers, {how})"
     )
-    log.info("scores: %s", directory / "metrics.json")
+    log.info(
+        "answers: %s tokens, %s unfinished, %s tokens/s, peak memory %s%s",
+        f"{written['tokens']:,}",
+        written["unfinished"],
+        written["tokens_per_second"],
+        megabytes(written["peak_memory_bytes"]),
+        f", {written['circuits']:,} circuits needed" if written["circuits"] else "",
+    )
+    log.info("scores: %s, %s", directory / "metrics.json", directory / "scores.jsonl")
     log.info("predictions: %s", directory / "predictions.jsonl")
     if (directory / "curve.png").exists():
         log.info("curve: %s", directory / "curve.png")

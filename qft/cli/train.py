@@ -23,9 +23,12 @@ def run(config: TrainConfig, overrides: list[str]) -> None:
         log.setLevel("ERROR")
     if "_target_" not in config.adapter:
         raise QftError("Choose a method to train: adapter=qwthn, adapter=lora, ...")
+    if config.eval:
+        evaluation.check_options(config.evaluation, config.metric)
     from qft.data import prepare
 
-    parts = prepare.split(build(config.data, leave_out=("metrics",)), config.n, config.data)
+    overlong = prepare.overlong(config.data)
+    parts = prepare.split(build(config.data, leave_out=prepare.STATED), config.n, config.data)
     counted = ", ".join(f"{v:,} {k}" for k, v in parts.record["counts"].items())
     log.info("data: %s, %s%s", config.data["name"], _sizes(parts.record), f" ({counted})" if counted else "")
 
@@ -46,8 +49,8 @@ def run(config: TrainConfig, overrides: list[str]) -> None:
     fit.check_disk(Path(config.output_dir), counts)
     tokenizer = load.load_tokenizer(config.model)
     chosen = template.choose(tokenizer, config.model["template"])
-    train = template.encode(parts.train, tokenizer, chosen, config.max_seq_len)
-    validation = template.encode(parts.validation, tokenizer, chosen, config.max_seq_len)
+    train = template.encode(parts.train, tokenizer, chosen, config.max_seq_len, overlong)
+    validation = template.encode(parts.validation, tokenizer, chosen, config.max_seq_len, overlong)
 
     if config.trainer.lr is None:
         config.trainer.lr = trainer.default_lr(counts.hidden_size)
@@ -57,6 +60,7 @@ def run(config: TrainConfig, overrides: list[str]) -> None:
     directory, going_on = _open(config)
     try:
         if directory.complete:
+            directory.verify()
             log.info("%s is already finished.", directory.path)
         else:
             log.info("run: %s%s", directory.path, " (resuming)" if going_on else "")
@@ -75,8 +79,9 @@ def run(config: TrainConfig, overrides: list[str]) -> None:
                 records.write_text(
                     directory / "config.yaml", yaml.safe_dump(asdict(config), allow_unicode=True, sort_keys=False)
                 )
-            if cut := train.counts["truncated"]:
-                log.info("%d of %d training samples cut to %d tokens", cut, len(parts.train), config.max_seq_len)
+            for what, part in (("training samples", train), ("validation samples", validation)):
+                for sentence in template.report(part.counts, what, config.max_seq_len):
+                    log.info("%s", sentence)
             log.info(
                 "%s: %s trainable parameters, %.2f%% of LoRA r=4",
                 config.adapter["name"],
@@ -111,9 +116,13 @@ def run(config: TrainConfig, overrides: list[str]) -> None:
     if config.eval:
         evaluation.run(
             EvalConfig(
-                run=str(directory.path), evaluation=config.evaluation, backend=config.backend, format=config.format
+                run=str(directory.path),
+                evaluation=config.evaluation,
+                metric=config.metric,
+                backend=config.backend,
+                format=config.format,
             ),
-            [],
+            ["evaluation.metrics="],
         )
 
 

@@ -3,48 +3,62 @@
 A real row (CAS-SIAT-XinHai/CPsyCoun, shortened)::
 
     {"instruction": "我最近睡不好。", "input": "", "output": "从什么时候开始的？", "history": []}
+
+Rows are fetched as they are asked for: Hugging Face streams them, ModelScope gives whole files, one after
+another. Whoever wants the first 20,000 of 1.7 million rows does not wait for the rest.
 """
 
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
-from pathlib import Path
+from itertools import islice
+from pathlib import Path, PurePosixPath
+from typing import Any
 
-from qft.data.rows import SUFFIXES, Row, read_rows, row_files
+from qft.data.rows import ALL, SUFFIXES, Row, numbered, row_names
 from qft.errors import QftError, nearest
 
 SECONDS = 5
+HUBS = ("hf", "modelscope")
 
 
-def hub_rows(hub: str, dataset_id: str) -> Iterator[Row]:
-    """Rows of the train split of ``dataset_id``; QftError, within seconds, where the hub cannot be reached."""
-    fetchers = {"hf": _hugging_face, "modelscope": _modelscope}
-    if hub not in fetchers:
-        raise QftError(f"data.hub={hub} is unknown.{nearest(hub, fetchers)}")
+def hub_rows(hub: str, dataset_id: str, *wanted: range, folder: str | None = None) -> Iterator[tuple[int, Row]]:
+    """``(position, row)`` of the train split for the positions in any of ``wanted`` (none given: all).
+
+    ``folder`` names one of several forms of a set: a configuration on hf, a folder on modelscope.
+    QftError, within seconds, where the hub cannot be reached.
+    """
+    if hub not in HUBS:
+        raise QftError(f"data.hub={hub} is unknown.{nearest(hub, HUBS)}")
+    fetch = _hugging_face if hub == "hf" else _modelscope
     try:
-        return fetchers[hub](dataset_id)
+        yield from fetch(dataset_id, folder, *(wanted or (ALL,)))
     except QftError:
         raise
     except Exception as e:  # the hub libraries raise dozens of kinds, of their own and of their HTTP clients
         raise _unreachable(hub, dataset_id, f"{type(e).__name__}: {e}") from e
 
 
-def _hugging_face(dataset_id: str) -> Iterator[Row]:
+def _hugging_face(dataset_id: str, folder: str | None, *wanted: range) -> Iterator[tuple[int, Row]]:
     from huggingface_hub import constants
 
     # Offline by the user's own setting: the library then looks in its cache only, which is quick.
-    if not constants.HF_HUB_OFFLINE:
+    online = not constants.HF_HUB_OFFLINE
+    if online:
         _knock("hf", dataset_id, constants.ENDPOINT)
     from datasets import load_dataset
 
-    rows = load_dataset(dataset_id, split="train")
-    return (Row(Path(dataset_id), number, dict(data), "row") for number, data in enumerate(rows, 1))
+    rows: Any = load_dataset(dataset_id, folder, split="train", streaming=online)
+    for k, data in enumerate(islice(rows, max(r.stop for r in wanted))):
+        if any(k in r for r in wanted):
+            yield k, Row(Path(dataset_id), k + 1, dict(data), "row")
 
 
-def _modelscope(dataset_id: str) -> Iterator[Row]:
+def _modelscope(dataset_id: str, folder: str | None, *wanted: range) -> Iterator[tuple[int, Row]]:
     # The files are fetched and read by ourselves: the package's own loader needs an older `datasets` than ours.
     try:
-        from modelscope.hub.snapshot_download import dataset_snapshot_download
+        from modelscope.hub.api import HubApi
+        from modelscope.hub.file_download import dataset_file_download
         from modelscope.hub.utils.utils import get_endpoint
     except ImportError as e:
         raise QftError(
@@ -52,11 +66,16 @@ def _modelscope(dataset_id: str) -> Iterator[Row]:
             "or give local data by data.path=DIR_OR_FILE."
         ) from None
     _knock("modelscope", dataset_id, get_endpoint())
-    folder = Path(dataset_snapshot_download(dataset_id, allow_patterns=[f"*{s}" for s in SUFFIXES]))
-    files = row_files(folder)
-    if not files:
+    names, page, size = [], 1, 100
+    while found := HubApi().get_dataset_files(dataset_id, page_number=page, page_size=size):
+        names += [PurePosixPath(f["Path"]) for f in found]
+        page += 1
+        if len(found) < size:
+            break
+    chosen = row_names(names, f"{dataset_id} on modelscope", folder)
+    if not chosen:
         raise QftError(f"{dataset_id} on modelscope holds no {', '.join(SUFFIXES)} file; use data.path=DIR_OR_FILE.")
-    return (row for file in files for row in read_rows(file))
+    yield from numbered((Path(dataset_file_download(dataset_id, str(name))) for name in chosen), *wanted)
 
 
 def unreachable_because(address: str) -> str | None:

@@ -29,10 +29,14 @@ class Message:
 
 @dataclass(frozen=True)
 class Sample:
-    """One conversation: ``user, assistant, user, ..., assistant``. ``id`` is stable in its source."""
+    """One conversation: ``user, assistant, user, ..., assistant``. ``id`` is stable in its source.
+
+    ``answer``: what the last answer must state, such as ``57`` or ``\\frac{1}{2}``, where the source says it.
+    """
 
     id: str
     messages: tuple[Message, ...]
+    answer: str | None = None
 
     def problem(self) -> str | None:
         """Say what breaks the contract of a sample, or None where nothing does."""

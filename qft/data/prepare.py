@@ -1,6 +1,7 @@
 """From a dataset's yaml and n to the three parts of a run, fingerprinted."""
 
 import hashlib
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -8,7 +9,13 @@ from typing import Any
 from qft.data.datasets.base import Source
 from qft.data.message import Sample
 from qft.data.split import subset
-from qft.errors import QftError
+from qft.errors import QftError, nearest
+
+log = logging.getLogger(__name__)
+
+STATED = ("metrics", "overlong")  # keys of a dataset's yaml that are no options of its load()
+OVERLONG = ("truncate", "drop", "error")
+NAMED = 5  # rows left out that are named one by one
 
 
 @dataclass(frozen=True)
@@ -23,10 +30,14 @@ class Parts:
 
 def split(source: Source, n: int, spec: Mapping[str, Any]) -> Parts:
     """Choose n samples of the pool; the subset does not depend on the run's seed."""
+    for place in source.left_out[:NAMED]:
+        log.warning("left out: %s", place)
+    if (more := len(source.left_out) - NAMED) > 0:
+        log.warning("left out: %d rows more; qft data names them all", more)
     if n > len(source.pool) and spec.get("rows"):
         raise QftError(
             f"n={n} is larger than the data: data.rows={spec['rows']} leaves {len(source.pool)} samples for training; "
-            "data.rows=null uses them all."
+            "a larger range or data.rows=null gives more."
         )
     train, validation = subset(source.pool, n)
     chosen = hashlib.sha256("\n".join(s.id for s in [*train, *validation]).encode()).hexdigest()
@@ -40,5 +51,14 @@ def split(source: Source, n: int, spec: Mapping[str, Any]) -> Parts:
         "test": len(source.test),
         "available": len(source.pool),
         "counts": source.counts,
+        "left_out": source.left_out[:1000],
     }
     return Parts(train, validation, source.test, record)
+
+
+def overlong(spec: Mapping[str, Any]) -> str:
+    """What a dataset's yaml says about texts above max_seq_len; QftError where it is no known way."""
+    way = str(spec.get("overlong", "truncate"))
+    if way not in OVERLONG:
+        raise QftError(f"data.overlong={way} does not exist.{nearest(way, OVERLONG)}")
+    return way

@@ -4,18 +4,24 @@ A real row (CPsyCounD in its hub form, shortened), line 1 of ``cpsycoun.jsonl``:
 
     {"instruction": "我最近睡不好。", "input": "", "output": "从什么时候开始的？", "history": []}
 
-Formats: ``.jsonl`` (one object a line), ``.json`` (a list of objects, or lines like ``.jsonl``) and
-``.parquet``. Whatever is wrong is a QftError with file, line or row, and reason.
+Formats: ``.jsonl`` (one object a line), ``.json`` (a list of objects, or lines like ``.jsonl``),
+``.parquet`` and ``.csv`` (a first line of column names). Whatever is wrong is a QftError with file, line
+or row, and reason.
 """
 
+import csv
 import json
-from collections.abc import Iterator
-from pathlib import Path
-from typing import Any, NamedTuple
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path, PurePath
+from typing import Any, NamedTuple, TypeVar
 
 from qft.errors import QftError
 
-SUFFIXES = (".json", ".jsonl", ".parquet")
+SUFFIXES = (".csv", ".json", ".jsonl", ".parquet")
+ALL = range(sys.maxsize)
+Name = TypeVar("Name", bound=PurePath)
+Block = tuple[int, Callable[[], Iterable["Row"]]]
 
 
 class Row(NamedTuple):
@@ -48,28 +54,63 @@ class Row(NamedTuple):
         return value
 
 
-def row_files(path: Path) -> list[Path]:
+def row_files(path: Path, folder: str | None = None) -> list[Path]:
     """The row files ``path`` stands for: itself, or those of a directory by name, all in one format.
 
-    A directory may be a snapshot of a hub: its folders are looked into, hidden ones and dataset_info are not.
+    A directory may be a snapshot of a hub: its folders are looked into, hidden ones and dataset_info are
+    not. Where it has a folder called ``folder``, only that one is.
     """
     if path.is_file():
         return [path]
-    inside = [
-        (f.relative_to(path), f) for f in (*path.glob("*"), *path.glob("*/*")) if f.suffix in SUFFIXES and f.is_file()
-    ]
-    files = sorted(f for name, f in inside if not any(p.startswith((".", "dataset_info")) for p in name.parts))
-    formats = sorted({f.suffix for f in files})
+    inside = {f.relative_to(path): f for f in (*path.glob("*"), *path.glob("*/*")) if f.is_file()}
+    return [inside[name] for name in row_names(inside, str(path), folder)]
+
+
+def row_names(names: Iterable[Name], place: str, folder: str | None = None) -> list[Name]:
+    """Which names of a repository at ``place`` are its row files, sorted; QftError for two formats."""
+    found = sorted(n for n in names if n.suffix in SUFFIXES and len(n.parts) <= 2)
+    found = [n for n in found if not any(p.startswith((".", "dataset_info")) for p in n.parts)]
+    found = [n for n in found if n.parts[0] == folder] or found
+    formats = sorted({n.suffix for n in found})
     if len(formats) > 1:
         # The same rows are often stored in two formats: reading both would double them unseen.
-        raise QftError(f"{path} holds {' and '.join(formats)} files; give one file, or a directory with one format.")
-    return files
+        raise QftError(f"{place} holds {' and '.join(formats)} files; give one file, or a directory with one format.")
+    return found
 
 
 def read_rows(path: Path) -> Iterator[Row]:
     """Yield the rows of one file, in its order."""
+    for _, read in _blocks(path):
+        yield from read()
+
+
+def numbered(files: Iterable[Path], *wanted: range) -> Iterator[tuple[int, Row]]:
+    """``(position, row)`` of the files counted through from 0, for the positions in any of ``wanted``.
+
+    Nothing behind the last wanted position is read, no file behind it is asked for (``files`` may fetch
+    them one by one), and what lies between is skipped unparsed, a parquet file by its row groups.
+    """
+    end = max(r.stop for r in wanted)
+    position = 0
+    for file in files:
+        for count, read in _blocks(file):
+            if any(r.start < position + count and position < r.stop for r in wanted):
+                for k, row in enumerate(read(), position):
+                    if k >= end:
+                        return
+                    if any(k in r for r in wanted):
+                        yield k, row
+            position += count
+            if position >= end:
+                return
+
+
+def _blocks(path: Path) -> Iterator[Block]:
+    """The file as blocks of rows: how many there are, and a function that parses them."""
     if path.suffix == ".parquet":
         yield from _parquet(path)
+    elif path.suffix == ".csv":
+        yield from _csv(path)
     elif path.suffix == ".jsonl" or (path.suffix == ".json" and not _is_list(path)):
         yield from _lines(path)
     elif path.suffix == ".json":
@@ -93,35 +134,75 @@ def _is_list(path: Path) -> bool:
         return file.read(4096).removeprefix(b"\xef\xbb\xbf").lstrip()[:1] != b"{"
 
 
-def _lines(path: Path) -> Iterator[Row]:
+def _lines(path: Path) -> Iterator[Block]:
     with path.open("rb") as file:
         for number, raw in enumerate(file, 1):
-            line = decode(raw, path, number) if number == 1 or raw.strip() else ""
-            if line.strip():
-                yield _row(path, number, _parse(line.rstrip(), path, number), "line")
+            if raw.removeprefix(b"\xef\xbb\xbf").strip():
+                yield (
+                    1,
+                    lambda raw=raw, number=number: [  # type: ignore[misc]
+                        _row(path, number, _parse(decode(raw, path, number).rstrip(), path, number), "line")
+                    ],
+                )
 
 
-def _list(path: Path) -> Iterator[Row]:
+def _csv(path: Path) -> Iterator[Block]:
+    csv.field_size_limit(2**31 - 1)  # the module's own limit is 128 KB a cell
+    with path.open("rb") as file:
+        cells = csv.reader((decode(raw, path, k) for k, raw in enumerate(file, 1)), strict=True)
+        line = 1
+        try:
+            names = next(cells, [])
+            if len(set(names)) < len(names) or not all(n.strip() for n in names):
+                raise QftError(f"{path}, line 1: the column names are empty or twice the same: {', '.join(names)}.")
+            line = cells.line_num + 1
+            for values in cells:
+                if values:
+                    if len(values) != len(names):
+                        raise QftError(f"{path}, line {line}: {len(values)} cells for {len(names)} columns.")
+                    data = dict(zip(names, values, strict=True))
+                    yield 1, lambda data=data, line=line: [Row(path, line, data)]  # type: ignore[misc]
+                line = cells.line_num + 1
+        except csv.Error as e:
+            raise QftError(f"{path}, line {line}: broken CSV ({e}).") from None
+
+
+def _list(path: Path) -> Iterator[Block]:
     values = _parse(decode(path.read_bytes(), path), path, 1)
     if not isinstance(values, list):
         raise QftError(f"{path}: holds {type(values).__name__} where a list of objects is needed.")
     for number, value in enumerate(values, 1):
-        yield _row(path, number, value, "row")
+        yield 1, lambda number=number, value=value: [_row(path, number, value, "row")]  # type: ignore[misc]
 
 
-def _parquet(path: Path) -> Iterator[Row]:
+def _parquet(path: Path) -> Iterator[Block]:
+    """A block is a row group: what is not wanted is not even decompressed."""
     import pyarrow
     import pyarrow.parquet
 
-    try:
-        number = 0
-        with pyarrow.parquet.ParquetFile(path) as file:
-            for batch in file.iter_batches():
+    faults = (pyarrow.ArrowException, OSError)
+
+    def broken(e: Exception) -> QftError:
+        return QftError(f"{path}: not a readable parquet file ({str(e).splitlines()[0]}).")
+
+    def read(group: int, number: int) -> Iterator[Row]:
+        try:
+            for batch in file.iter_batches(row_groups=[group]):
                 for value in batch.to_pylist():
                     number += 1
                     yield _row(path, number, value, "row")
-    except (pyarrow.ArrowException, OSError) as e:
-        raise QftError(f"{path}: not a readable parquet file ({str(e).splitlines()[0]}).") from None
+        except faults as e:
+            raise broken(e) from None
+
+    try:
+        with pyarrow.parquet.ParquetFile(path) as file:
+            number = 0
+            for group in range(file.num_row_groups):
+                count = file.metadata.row_group(group).num_rows
+                yield count, lambda group=group, number=number: read(group, number)  # type: ignore[misc]
+                number += count
+    except faults as e:
+        raise broken(e) from None
 
 
 def _parse(text: str, path: Path, first_line: int) -> Any:

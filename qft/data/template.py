@@ -5,7 +5,8 @@ turns, or pre-fill ``<think>``). Ours mark each assistant turn with its end toke
 reasoning. Prompts for generation come from the same template, so training and evaluation agree.
 """
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import resources
 from typing import Any
@@ -65,14 +66,19 @@ def _chat(sample: Sample, upto: int | None = None) -> list[dict[str, str]]:
     return [{"role": m.role, "content": m.text} for m in sample.messages[:upto]]
 
 
-def encode(samples: Sequence[Sample], tokenizer: Any, template: Template, max_len: int) -> Encoded:
+def encode(
+    samples: Sequence[Sample], tokenizer: Any, template: Template, max_len: int, overlong: str = "truncate"
+) -> Encoded:
     """Tokenise for training: labels are the assistant's tokens, everything else is IGNORE.
 
-    Samples longer than ``max_len`` tokens are cut at the end and counted; one whose answers all lie
-    beyond the cut is left out and counted. Raises QftError where a whole sample has no supervised token
-    (a template without generation markers) or where none is left at all.
+    Samples longer than ``max_len`` tokens are cut at the end (``overlong=truncate``; one whose answers all
+    lie beyond the cut is left out) or left out (``drop``), and counted either way; ``error`` refuses them.
+    Raises QftError where a whole sample has no supervised token (a template without generation markers) or
+    where none is left at all.
     """
-    out = Encoded(counts={"samples": 0, "tokens": 0, "supervised_tokens": 0, "truncated": 0, "left_out": 0})
+    out = Encoded(
+        counts={"samples": 0, "tokens": 0, "supervised_tokens": 0, "truncated": 0, "left_out": 0, "dropped": 0}
+    )
     for sample in samples:
         encoded = tokenizer.apply_chat_template(
             _chat(sample), chat_template=template.text, return_dict=True, return_assistant_tokens_mask=True
@@ -81,6 +87,10 @@ def encode(samples: Sequence[Sample], tokenizer: Any, template: Template, max_le
         if not any(mask):
             raise QftError(f"{sample.id}: template '{template.name}' marks no assistant token; nothing to learn from.")
         if len(ids) > max_len:
+            _refuse(overlong, f"{sample.id} has {len(ids)} tokens, more than max_seq_len={max_len}")
+            if overlong == "drop":
+                out.counts["dropped"] += 1
+                continue
             out.counts["truncated"] += 1
             ids, mask = ids[:max_len], mask[:max_len]
             if not any(mask):
@@ -97,9 +107,27 @@ def encode(samples: Sequence[Sample], tokenizer: Any, template: Template, max_le
     return out
 
 
+def _refuse(overlong: str, fault: str) -> None:
+    if overlong == "error":
+        raise QftError(f"{fault}; raise max_seq_len, or choose data.overlong=truncate or drop.")
+
+
+def report(counts: Mapping[str, int], what: str, max_len: int) -> list[str]:
+    """Sentences on what did not fit, none where all did: ``12 training samples cut to 1024 tokens``."""
+    said = {
+        "truncated": f"{what} cut to {max_len} tokens",
+        "left_out": f"{what} left out: no token of an answer within {max_len}",
+        "dropped": f"{what} longer than {max_len} tokens dropped",
+    }
+    return [f"{counts[key]} {text}" for key, text in said.items() if counts.get(key)]
+
+
 @dataclass(frozen=True)
 class Prompt:
-    """One question to the model: token ids, the text they stand for, and the reference answer."""
+    """One question to the model: token ids, the text they stand for, and the reference answer.
+
+    ``answer``: what the sample's last answer must state, where its source says it.
+    """
 
     id: str
     turn: int
@@ -107,6 +135,7 @@ class Prompt:
     text: str
     reference: str
     truncated: bool
+    answer: str | None = None
 
 
 def prompts(
@@ -116,17 +145,21 @@ def prompts(
     max_len: int,
     max_new_tokens: int,
     turns: str = "last",
+    overlong: str = "truncate",
+    counts: Counter[str] | None = None,
 ) -> list[Prompt]:
     """What the model is asked: the dialogue before the last assistant turn, or before each (``turns=all``).
 
     A prompt that leaves no room for ``max_new_tokens`` within ``max_len`` loses its beginning and is
-    marked. Raises QftError for an unknown ``turns`` or no room at all.
+    marked (``overlong=truncate``), is left out (``drop``) or refused (``error``); ``counts`` counts
+    ``prompts``, ``truncated`` and ``dropped`` ones. Raises QftError for an unknown ``turns`` or no room.
     """
     if turns not in ("last", "all"):
         raise QftError(f"evaluation.turns={turns} does not exist.{nearest(turns, ['last', 'all'])}")
     room = max_len - max_new_tokens
     if room < 1:
         raise QftError(f"max_new_tokens={max_new_tokens} leaves no room for a prompt within max_seq_len={max_len}.")
+    counts = Counter() if counts is None else counts
     out = []
     for sample in samples:
         answers = [k for k, m in enumerate(sample.messages) if m.role == "assistant"]
@@ -135,5 +168,15 @@ def prompts(
                 _chat(sample, k), chat_template=template.text, add_generation_prompt=True, tokenize=False
             )
             ids = tokenizer(text, add_special_tokens=False)["input_ids"]
-            out.append(Prompt(sample.id, k, tuple(ids[-room:]), text, sample.messages[k].text, len(ids) > room))
+            if long := len(ids) > room:
+                fault = f"the prompt of {sample.id} has {len(ids)} tokens, more than the {room} that "
+                _refuse(overlong, f"{fault}max_seq_len={max_len} leaves beside max_new_tokens={max_new_tokens}")
+                counts["dropped" if overlong == "drop" else "truncated"] += 1
+                if overlong == "drop":
+                    continue
+            stated = sample.answer if k == answers[-1] else None
+            out.append(Prompt(sample.id, k, tuple(ids[-room:]), text, sample.messages[k].text, long, stated))
+    counts["prompts"] += len(out)
+    if not out:
+        raise QftError(f"No prompt fits into max_seq_len={max_len} beside max_new_tokens={max_new_tokens}.")
     return out

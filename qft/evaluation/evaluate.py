@@ -1,5 +1,6 @@
-"""Evaluate one model: validation loss, answers to the test prompts, scores with their settings."""
+"""Evaluate one model: validation loss and answers to the test prompts. Their scores come after (``score.py``)."""
 
+import json
 import logging
 import sys
 from collections.abc import Sequence
@@ -10,24 +11,34 @@ from typing import Any
 from tqdm import tqdm
 
 from qft import records
-from qft.config import EvaluationConfig, differences
-from qft.data.template import Prompt
+from qft.config import differences
+from qft.data.template import Encoded, Prompt
 from qft.errors import QftError
-from qft.evaluation.generate import generate
-from qft.evaluation.loss import validation_loss
-from qft.evaluation.score import score_all
+from qft.evaluation import memory, predictions
+from qft.evaluation.generate import Decoding, generate
+from qft.evaluation.loss import sample_losses, summarise
+from qft.evaluation.score import summary
+from qft.quantum.backends.base import Backend
 
 log = logging.getLogger(__name__)
+
+SETTINGS = "evaluation.json"
+FILES = ("predictions.jsonl", "scores.jsonl", "validation.jsonl")
 
 
 def open_predictions(folder: Path, settings: dict[str, Any], overwrite: bool) -> None:
     """Hold the folder's predictions to one set of settings: go on with equal ones, refuse others.
 
-    ``overwrite`` removes predictions made with other settings.
+    ``overwrite`` removes predictions made with other settings, and those under settings that are damaged.
     """
-    path = folder / "evaluation.json"
+    path = folder / SETTINGS
     if path.exists():
-        changed = differences(records.read_json(path), settings)
+        try:
+            changed = differences(records.read_json(path), settings)
+        except (QftError, AttributeError):
+            if not overwrite:
+                raise QftError(f"{path} is damaged; answer again with overwrite=true.") from None
+            changed = ["damaged"]
         if not changed:
             return
         if not overwrite:
@@ -35,47 +46,61 @@ def open_predictions(folder: Path, settings: dict[str, Any], overwrite: bool) ->
                 f"{folder} holds predictions made with other settings ({'; '.join(changed[:3])}); "
                 "write elsewhere with out=DIR, or replace them with overwrite=true."
             )
-    for name in ("predictions.jsonl", "base_predictions.jsonl", "metrics.json"):
+    elif not overwrite and (left := [n for n in FILES if (folder / n).exists()]):
+        raise QftError(f"{folder / left[0]} has no {SETTINGS} beside it; replace both with overwrite=true.")
+    for name in (*FILES, *(f"base_{n}" for n in FILES), "metrics.json"):
         (folder / name).unlink(missing_ok=True)
     records.write_json(path, settings)
+
+
+def recorded_batch_size(folder: Path) -> int | None:
+    """The batch size of an evaluation that was begun here: an automatic choice is made only once."""
+    try:
+        return records.read_json(folder / SETTINGS)["batch_size"]
+    except (QftError, KeyError, TypeError):
+        return None
 
 
 def evaluate(
     model: Any,
     tokenizer: Any,
     prompts: Sequence[Prompt],
-    validation: list[dict[str, list[int]]],
-    config: EvaluationConfig,
+    validation: Encoded,
+    decoding: Decoding,
     folder: Path,
+    backend: Backend,
     base: bool = False,
-) -> dict[str, Any]:
-    """Validation loss, generation (resumed where it stopped) and scores of the model as it is.
+) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """Validation loss and generation (resumed where it stopped) of the model as it is.
 
-    ``base``: with the adapter switched off; answers then go to base_predictions.jsonl.
+    Returns what metrics.json says of both, and the rows of predictions.jsonl. ``base``: with the adapter switched
+    off; the files are then called base_predictions.jsonl and base_validation.jsonl.
     """
     switch: AbstractContextManager = model.disable_adapter() if base else nullcontext()
-    path = folder / ("base_predictions.jsonl" if base else "predictions.jsonl")
+    prefix = "base_" if base else ""
     with switch:
-        losses = validation_loss(model, tokenizer, validation, config.batch_size)
-        rows = []
-        answers = generate(model, tokenizer, prompts, config.max_new_tokens, config.batch_size, path)
+        longest = max(len(row["input_ids"]) for row in validation.rows)
+        size = min(decoding.batch_size, memory.batch_size(model, longest, all_logits=True))
+        before = backend.evaluations
+        losses = sample_losses(model, tokenizer, validation.rows, size)
+        per_token = (backend.evaluations - before) / _positions(validation.rows, size)
+        lines = [{"id": i, "loss": s / n, "tokens": n} for i, (s, n) in zip(validation.ids, losses, strict=True)]
+        text = "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines)
+        records.write_text(folder / f"{prefix}validation.jsonl", text)
+        path = folder / f"{prefix}predictions.jsonl"
+        answers = generate(model, tokenizer, prompts, decoding, path)
         title = "base answers" if base else "answers"
-        for row in tqdm(answers, title, total=len(prompts), file=sys.stderr, disable=not sys.stderr.isatty()):
-            rows.append(row)
-    scores = score_all([r["prediction"] for r in rows], [r["reference"] for r in rows], config.metrics)
-    tokens = sum(r["tokens"] for r in rows)
-    seconds = sum(r["seconds"] for r in rows)
-    return {
-        "validation": losses,
-        "test": {
-            s.name: {"value": s.value, "signature": s.signature, "higher_is_better": s.higher_is_better} for s in scores
-        },
-        "generation": {
-            "answers": len(rows),
-            "tokens": tokens,
-            "unfinished": sum(not r["finished"] for r in rows),
-            "prompts_truncated": sum(r["prompt_truncated"] for r in rows),
-            "seconds": round(seconds, 2),
-            "tokens_per_second": round(tokens / seconds, 1) if seconds else None,
-        },
-    }
+        for _ in tqdm(answers, title, total=len(prompts), file=sys.stderr, disable=not sys.stderr.isatty()):
+            pass
+    rows = predictions.read(path)
+    # of an answer of t tokens to a prompt of p, p + t - 1 are fed to the model
+    fed = sum(r.get("prompt_tokens", 0) + r["tokens"] - 1 for r in rows)
+    circuits = {"circuits_per_token": per_token, "circuits": round(per_token * fed)}
+    return {"validation": summarise(losses), "generation": summary(rows) | circuits}, rows
+
+
+def _positions(rows: list[dict[str, list[int]]], size: int) -> int:
+    """Token positions that a pass over the rows evaluates, padding included."""
+    widths = [len(row["input_ids"]) for row in rows]
+    batches = [widths[k : k + size] for k in range(0, len(widths), size)]
+    return sum(max(b) * len(b) for b in batches)

@@ -1,40 +1,48 @@
-"""Answers of a model, batch by batch, each on disk as soon as it exists.
+"""Answers of a model, batch by batch, each on disk as soon as it is finished.
 
-A line of predictions.jsonl: ``{"id": "case_3084", "turn": 7, "prompt": ..., "reference": ...,
-"prediction": ..., "tokens": 31, "finished": true, "prompt_truncated": false, "seconds": 0.4}``
+A few endless answers cannot stall a run: none is longer than ``max_new_tokens``, and a batch may be given a time
+limit (``evaluation.max_seconds``), at which its unfinished answers end as they are.
 """
 
 import json
 import logging
 import os
+import resource
+import sys
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
+from transformers import GenerationConfig, StoppingCriteria, StoppingCriteriaList
 
+from qft import records
 from qft.data.template import Prompt
+from qft.errors import QftError
+from qft.evaluation import predictions
 
 log = logging.getLogger(__name__)
 
 
-def read_predictions(path: Path, prompts: Sequence[Prompt]) -> list[dict[str, Any]]:
-    """The leading predictions that belong to these prompts; a cut or foreign line ends the reading."""
-    out: list[dict[str, Any]] = []
-    if not path.exists():
-        return out
-    for line, prompt in zip(path.read_bytes().split(b"\n")[:-1], prompts, strict=False):
-        try:
-            row = json.loads(line)
-        except ValueError:
-            break
-        if not isinstance(row, dict) or (row.get("id"), row.get("turn")) != (prompt.id, prompt.turn):
-            break
-        if row.get("reference") != prompt.reference or not isinstance(row.get("prediction"), str):
-            break
-        out.append(row)
-    return out
+@dataclass(frozen=True)
+class Decoding:
+    """How answers are written: greedily, or drawn with ``temperature`` from the tokens that make up ``top_p``."""
+
+    max_new_tokens: int
+    batch_size: int
+    do_sample: bool = False
+    temperature: float = 1.0
+    top_p: float = 1.0
+    seed: int = 0
+    max_seconds: float | None = None
+
+    def as_settings(self) -> dict[str, Any]:
+        """For evaluation.json: what decides the answers."""
+        drawn = {"temperature": self.temperature, "top_p": self.top_p, "seed": self.seed}
+        limits = {k: v for k, v in asdict(self).items() if k in ("max_new_tokens", "batch_size", "max_seconds")}
+        return {"decoding": drawn if self.do_sample else "greedy"} | limits
 
 
 def stop_tokens(model: Any, tokenizer: Any) -> list[int]:
@@ -47,59 +55,126 @@ def stop_tokens(model: Any, tokenizer: Any) -> list[int]:
 
 
 def generate(
-    model: Any, tokenizer: Any, prompts: Sequence[Prompt], max_new_tokens: int, batch_size: int, path: Path
+    model: Any, tokenizer: Any, prompts: Sequence[Prompt], decoding: Decoding, path: Path
 ) -> Iterator[dict[str, Any]]:
-    """Greedy answers to all prompts in their order, appended to ``path``; goes on after those already there.
+    """Answers to all prompts, written to ``path``; goes on after the batches that are there already.
 
-    Batches are always the same ones, so an interrupted file ends up equal to an uninterrupted one: a batch
-    of which only a part was written is generated again. Yields every row, old ones too.
+    Batches are always the same ones, so an interrupted file ends up equal to an uninterrupted one: a batch of which
+    only a part was written is answered again. Within a batch rows are written as they finish; once all are there,
+    the file is put in the prompts' order. Yields every row once, old ones too, in the order they come.
     """
-    done = read_predictions(path, prompts)
-    done = done[: len(done) - len(done) % batch_size] if len(done) < len(prompts) else done
-    temporary = path.with_name(f".{path.name}.tmp")
-    temporary.write_text("".join(json.dumps(r, ensure_ascii=False) + "\n" for r in done), encoding="utf-8")
-    temporary.replace(path)
-    yield from done
-    if len(done) == len(prompts):
+    done = predictions.of_prompts(path, prompts)
+    size = decoding.batch_size
+    starts = range(0, len(prompts), size)
+    missing = [s for s in starts if any(k not in done for k in range(s, min(s + size, len(prompts))))]
+    done = {k: row for k, row in sorted(done.items()) if k - k % size not in missing}
+    _write(path, done)
+    yield from done.values()
+    if not missing:
         return
     model.eval()
-    pad = tokenizer.pad_token_id
     stops = stop_tokens(model, tokenizer)
     with path.open("a", encoding="utf-8") as file:
-        for start in range(len(done), len(prompts), batch_size):
-            batch = prompts[start : start + batch_size]
-            began = time.perf_counter()
-            width = max(len(p.ids) for p in batch)
-            ids = torch.tensor([[pad] * (width - len(p.ids)) + list(p.ids) for p in batch], device=model.device)
-            mask = torch.tensor([[0] * (width - len(p.ids)) + [1] * len(p.ids) for p in batch], device=model.device)
-            with torch.inference_mode():
-                out = model.generate(
-                    input_ids=ids,
-                    attention_mask=mask,
-                    max_new_tokens=max_new_tokens,
-                    do_sample=False,
-                    num_beams=1,
-                    eos_token_id=stops,
-                    pad_token_id=pad,
-                )
-            seconds = (time.perf_counter() - began) / len(batch)
-            for prompt, answer in zip(batch, out[:, width:].tolist(), strict=True):
-                end = next((k for k, token in enumerate(answer) if token in stops), None)
-                row = {
-                    "id": prompt.id,
-                    "turn": prompt.turn,
-                    "prompt": prompt.text,
-                    "reference": prompt.reference,
-                    "prediction": decode(tokenizer, answer[:end], stops),
-                    "tokens": len(answer) if end is None else end + 1,
-                    "finished": end is not None,
-                    "prompt_truncated": prompt.truncated,
-                    "seconds": round(seconds, 4),
-                }
-                file.write(json.dumps(row, ensure_ascii=False) + "\n")
+        for start in missing:
+            batch = prompts[start : start + size]
+            for k, row in _answer(model, tokenizer, batch, stops, decoding, start, file):
+                done[start + k] = row
                 yield row
-            file.flush()
-            os.fsync(file.fileno())
+    _write(path, dict(sorted(done.items())))
+
+
+def _write(path: Path, done: dict[int, dict[str, Any]]) -> None:
+    records.write_text(path, "".join(json.dumps(r, ensure_ascii=False) + "\n" for r in done.values()))
+
+
+class _AsTheyFinish(StoppingCriteria):
+    """Calls ``finished(row, tokens)`` for each row of a batch at the step at which it writes an end token."""
+
+    def __init__(self, width: int, stops: list[int], finished: Any) -> None:
+        self.width, self.stops, self.finished = width, torch.tensor(stops), finished
+        self.open: set[int] | None = None
+
+    def __call__(self, input_ids: torch.Tensor, scores: Any, **kwargs: Any) -> torch.Tensor:
+        self.open = set(range(len(input_ids))) if self.open is None else self.open
+        ended = torch.isin(input_ids[:, -1], self.stops.to(input_ids.device)).tolist()
+        for k in sorted(k for k in self.open if ended[k]):
+            self.open.remove(k)
+            self.finished(k, input_ids[k, self.width :].tolist())
+        return torch.zeros(len(input_ids), dtype=torch.bool, device=input_ids.device)  # stops nothing itself
+
+
+def _answer(
+    model: Any, tokenizer: Any, batch: Sequence[Prompt], stops: list[int], decoding: Decoding, start: int, file: Any
+) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Answer one batch; each row is in ``file`` at the step at which it finishes."""
+    pad = tokenizer.pad_token_id
+    width = max(len(p.ids) for p in batch)
+    ids = torch.tensor([[pad] * (width - len(p.ids)) + list(p.ids) for p in batch], device=model.device)
+    mask = torch.tensor([[0] * (width - len(p.ids)) + [1] * len(p.ids) for p in batch], device=model.device)
+    rows: list[tuple[int, dict[str, Any]]] = []
+    last = time.perf_counter()
+
+    def finished(k: int, answer: list[int]) -> None:
+        nonlocal last
+        now = time.perf_counter()
+        end = next((j for j, token in enumerate(answer) if token in stops), None)
+        row = {
+            "id": batch[k].id,
+            "turn": batch[k].turn,
+            "prompt": batch[k].text,
+            "reference": batch[k].reference,
+            "answer": batch[k].answer,
+            "prediction": decode(tokenizer, answer[:end], stops),
+            "tokens": len(answer) if end is None else end + 1,
+            "prompt_tokens": len(batch[k].ids),
+            "finished": end is not None,
+            "prompt_truncated": batch[k].truncated,
+            "seconds": round(now - last, 4),
+            "peak_memory_bytes": peak_memory_bytes(),
+        }
+        last = now
+        file.write(json.dumps(row, ensure_ascii=False) + "\n")
+        file.flush()
+        os.fsync(file.fileno())
+        rows.append((k, row))
+
+    watch = _AsTheyFinish(width, stops, finished)
+    try:
+        with torch.inference_mode(), torch.random.fork_rng(enabled=decoding.do_sample):
+            if decoding.do_sample:  # by batch, so that a resumed run draws what an uninterrupted one does
+                torch.manual_seed(decoding.seed * 1_000_003 + start)
+            out = model.generate(
+                input_ids=ids,
+                attention_mask=mask,
+                generation_config=_config(decoding, stops, pad),
+                stopping_criteria=StoppingCriteriaList([watch]),
+            )
+    except torch.OutOfMemoryError as error:
+        raise QftError(
+            f"The GPU's memory is too small for {len(batch)} answers side by side; "
+            f"set evaluation.batch_size={max(1, decoding.batch_size // 2)} (with overwrite=true) or less."
+        ) from error
+    unfinished = range(len(batch)) if watch.open is None else sorted(watch.open)
+    for k in unfinished:
+        finished(k, out[k, width:].tolist())
+    yield from rows
+
+
+def _config(decoding: Decoding, stops: list[int], pad: int) -> GenerationConfig:
+    """All that shapes an answer, stated: what is left open is taken from the model's own file (Qwen2's has
+    repetition_penalty=1.05, which would apply to greedy decoding too)."""
+    drawn = {"temperature": decoding.temperature, "top_p": decoding.top_p, "top_k": 0} if decoding.do_sample else {}
+    return GenerationConfig(
+        max_new_tokens=decoding.max_new_tokens,
+        max_time=decoding.max_seconds,
+        do_sample=decoding.do_sample,
+        num_beams=1,
+        repetition_penalty=1.0,
+        no_repeat_ngram_size=0,
+        eos_token_id=stops,
+        pad_token_id=pad,
+        **drawn,
+    )
 
 
 def decode(tokenizer: Any, ids: list[int], stops: list[int]) -> str:
@@ -107,3 +182,11 @@ def decode(tokenizer: Any, ids: list[int], stops: list[int]) -> str:
     drop = {*stops, tokenizer.pad_token_id, tokenizer.bos_token_id}
     kept = [i for i in ids if i not in drop]
     return tokenizer.decode(kept, skip_special_tokens=False).strip()
+
+
+def peak_memory_bytes() -> int:
+    """Peak memory so far: allocated on the GPU where there is one, else of the process."""
+    if torch.cuda.is_available():
+        return torch.cuda.max_memory_allocated()
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit

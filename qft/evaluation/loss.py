@@ -1,25 +1,54 @@
-"""Cross-entropy per token over a set of rows, and its perplexity."""
+"""Cross-entropy over a set of rows, per token and per sample, and its perplexity."""
 
 import math
 from typing import Any
 
+import numpy as np
 import torch
 from transformers import DataCollatorForSeq2Seq
 
+from qft.evaluation.intervals import RESAMPLES, SEED, bounds
+
 
 @torch.no_grad()
-def validation_loss(model: Any, tokenizer: Any, rows: list[dict[str, list[int]]], batch_size: int) -> dict[str, float]:
-    """L = -1/T sum over the T supervised tokens of log p(token | before), in nats, and exp(L)."""
+def sample_losses(
+    model: Any, tokenizer: Any, rows: list[dict[str, list[int]]], batch_size: int
+) -> list[tuple[float, int]]:
+    """Of each row, in order: -sum of log p(token | before) over its supervised tokens, in nats, and their number."""
     model.eval()
     collate = DataCollatorForSeq2Seq(tokenizer, label_pad_token_id=-100)
-    total, tokens = 0.0, 0
+    out: list[tuple[float, int]] = []
     for start in range(0, len(rows), batch_size):
         batch = {k: v.to(model.device) for k, v in collate(rows[start : start + batch_size]).items()}
         labels = batch.pop("labels")[:, 1:]
         logits = model(**batch, use_cache=False).logits[:, :-1].float()
-        total += torch.nn.functional.cross_entropy(
-            logits.flatten(0, 1), labels.flatten(), ignore_index=-100, reduction="sum"
-        ).item()
-        tokens += int((labels != -100).sum())
-    loss = total / tokens
-    return {"loss": loss, "perplexity": math.exp(min(loss, 700.0)), "tokens": tokens}
+        each = torch.nn.functional.cross_entropy(
+            logits.flatten(0, 1), labels.flatten(), ignore_index=-100, reduction="none"
+        ).view(labels.shape)
+        out += zip(each.sum(1, dtype=torch.float64).tolist(), (labels != -100).sum(1).tolist(), strict=True)
+    return out
+
+
+def summarise(losses: list[tuple[float, int]]) -> dict[str, Any]:
+    """What metrics.json says of the validation set; losses in nats.
+
+    ``loss``: L = -1/T sum over all T supervised tokens of log p(token | before), as in training; ``perplexity``:
+    exp(L); ``interval``: 95 % of L, by bootstrap over samples; ``loss_per_sample``: the mean of the samples' own
+    means, each sample counting alike; ``tokens``: T; ``samples``: how many.
+    """
+    table = np.array(losses)  # (samples, 2)
+    total, tokens = table.sum(0)
+    loss = float(total / tokens)
+    interval = None
+    if len(table) > 1:
+        draws = np.random.default_rng(SEED).integers(len(table), size=(RESAMPLES, len(table)))
+        sums = table[draws].sum(1)
+        interval = bounds(sums[:, 0] / sums[:, 1])
+    return {
+        "loss": loss,
+        "perplexity": math.exp(min(loss, 700.0)),
+        "interval": interval,
+        "loss_per_sample": float((table[:, 0] / table[:, 1]).mean()),
+        "tokens": int(tokens),
+        "samples": len(table),
+    }

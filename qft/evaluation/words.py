@@ -14,6 +14,11 @@ def words(text: str) -> list[str]:
     return [w for w in _cutter().lcut(text.lower()) if any(c.isalnum() for c in w)]
 
 
+def cut(text: str) -> list[str]:
+    """Cut by jieba and leave nothing out: what ``jieba.cut`` gives."""
+    return _cutter().lcut(text)
+
+
 @functools.cache
 def _cutter():
     import jieba

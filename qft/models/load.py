@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 from peft import PeftModel, get_peft_model
+from safetensors import SafetensorError
 from torch import nn
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, PreTrainedModel
 
@@ -190,7 +191,7 @@ def load_adapter(base: PreTrainedModel, path: str | Path) -> nn.Module:
         with warnings.catch_warnings():
             warnings.filterwarnings("error", message=".*missing adapter keys.*")
             return PeftModel.from_pretrained(base, str(path))  # type: ignore[arg-type]
-    except (RuntimeError, ValueError, KeyError, UserWarning, QftError) as error:
+    except (RuntimeError, ValueError, KeyError, UserWarning, SafetensorError, QftError) as error:
         lines = [line.strip() for line in str(error).splitlines() if line.strip()]
         detail = next((line for line in lines if "size mismatch" in line), lines[0] if lines else type(error).__name__)
         raise QftError(f"The adapter in {path} does not fit this base model: {detail[:200]}") from error
@@ -204,7 +205,7 @@ def _load_whole(base: PreTrainedModel, path: Path) -> PreTrainedModel:
             raise ValueError(f"it is a {kind}, the base a {base.config.model_type}")
         base.to("meta")  # its memory is needed
         whole = type(base).from_pretrained(str(path), dtype=dtype, use_safetensors=True)
-    except (OSError, RuntimeError, ValueError, KeyError) as error:
+    except (OSError, RuntimeError, ValueError, KeyError, SafetensorError) as error:
         raise QftError(f"The model in {path} cannot be loaded: {str(error).splitlines()[0][:200]}") from error
     return whole.to(place)
 

@@ -19,6 +19,7 @@ from torch.autograd.function import once_differentiable
 
 from qft.quantum.circuit import Circuit, Gate, Input, Weight
 
+_FEW = 1 << 16  # terms times rows up to which all terms are simply written out
 MAX_QUBITS = 8  # 4^8 Pauli terms per observable; beyond this a state vector is the better tool
 
 _PAULIS = np.array([[[1, 0], [0, 1]], [[0, 1], [1, 0]], [[0, -1j], [1j, 0]], [[1, 0], [0, -1]]])
@@ -152,75 +153,90 @@ def _weight_tables(gates: tuple[Gate, ...], weights: Tensor) -> dict[str, tuple[
 
 
 class _Multilinear(torch.autograd.Function):
-    """evaluate() with a backward that keeps only z and C, and rebuilds the features."""
+    """evaluate() with a backward that keeps C and the cosines and sines of z, and rebuilds their products."""
 
     @staticmethod
     def forward(ctx, c: Tensor, z: Tensor) -> Tensor:  # type: ignore[override]
-        ctx.save_for_backward(c, z)
-        u, v = _half_features(z)
-        mid = _mid(c, u, v)
-        return (mid * v[-1]).sum(-2)
+        cos, sin = z.cos(), z.sin()
+        ctx.save_for_backward(c, cos, sin)
+        u, v = _half_features(cos, sin)
+        mid = (_folded(c, u[-1].shape[0]) @ u[-1]).reshape(c.shape[0], -1, z.shape[-1])
+        return mid.mul_(v[-1]).sum(1)
 
     @staticmethod
     @once_differentiable
     def backward(ctx, grad: Tensor):  # type: ignore[override]
-        c, z = ctx.saved_tensors
-        u, v = _half_features(z)
-        k, t = c.shape[0], z.shape[-1]
+        c, cos, sin = ctx.saved_tensors
+        u, v = _half_features(cos, sin)
+        (k, t), nu, nv = grad.shape, u[-1].shape[0], v[-1].shape[0]
         grad_c = grad_z = None
-        weighted = grad.unsqueeze(1) * v[-1]  # (k, 3^hv, t)
-        folded = weighted.reshape(-1, t)
+        by_v = (grad.unsqueeze(1) * v[-1]).reshape(-1, t)  # (k nv, t)
         if ctx.needs_input_grad[0]:
-            grad_c = (folded @ u[-1].T).reshape(k, v[-1].shape[0], -1).transpose(1, 2).reshape(c.shape)
+            grad_c = (u[-1] @ by_v.T).reshape(nu, k, nv).transpose(0, 1).reshape(c.shape)
         if ctx.needs_input_grad[1]:
-            grad_u = _folded(c, u, v).T @ folded
-            grad_v = (_mid(c, u, v) * grad.unsqueeze(1)).sum(0)
+            by_u = (grad.unsqueeze(1) * u[-1]).reshape(-1, t)  # (k nu, t)
+            grad_v = c.reshape(-1, nv).T @ by_u
+            grad_u = _folded(c, nu).T @ by_v
             h = len(u) - 1
-            grad_z = torch.cat((_feature_grad(u, z[:h], grad_u), _feature_grad(v, z[h:], grad_v)))
+            grad_z = torch.cat((_feature_grad(u, cos[:h], sin[:h], grad_u), _feature_grad(v, cos[h:], sin[h:], grad_v)))
         return grad_c, grad_z
 
 
-def _half_features(z: Tensor) -> tuple[list[Tensor], list[Tensor]]:
+def _half_features(cos: Tensor, sin: Tensor) -> tuple[list[Tensor], list[Tensor]]:
     """Products of (1, cos, sin) over the first and the second half of the qubits, each partial product kept."""
-    f = torch.stack((torch.ones_like(z), z.cos(), z.sin()), 1)  # (r, 3, t)
-    half = (z.shape[0] + 1) // 2
-    return _products(f[:half], z), _products(f[half:], z)
+    each = torch.stack((torch.ones_like(cos), cos, sin), 1)
+    half = (len(cos) + 1) // 2
+    return _products(each[:half], cos), _products(each[half:], cos)
 
 
-def _products(f: Tensor, z: Tensor) -> list[Tensor]:
-    out = [z.new_ones(1, z.shape[-1])]
-    for part in f:
-        out.append((out[-1].unsqueeze(1) * part).flatten(0, 1))
+def _products(each: Tensor, like: Tensor) -> list[Tensor]:
+    """(h, 3, t) -> [(1, t), (3, t), ..., (3^h, t)]: products over the first 0, 1, ..., h qubits, the last fastest."""
+    out = [like.new_ones(1, like.shape[-1])]
+    for k, factor in enumerate(each):
+        out.append((out[-1].unsqueeze(1) * factor).flatten(0, 1) if k else factor)
     return out
 
 
-def _folded(c: Tensor, u: list[Tensor], v: list[Tensor]) -> Tensor:
+def _folded(c: Tensor, nu: int) -> Tensor:
     """C as a matrix (k * 3^hv, 3^hu): rows are outputs and second-half terms."""
-    return c.reshape(c.shape[0], u[-1].shape[0], -1).transpose(1, 2).reshape(-1, u[-1].shape[0])
+    return c.reshape(c.shape[0], nu, -1).transpose(1, 2).reshape(-1, nu)
 
 
-def _mid(c: Tensor, u: list[Tensor], v: list[Tensor]) -> Tensor:
-    """C contracted with the first half: (k, 3^hv, t)."""
-    return (_folded(c, u, v) @ u[-1]).reshape(c.shape[0], v[-1].shape[0], -1)
-
-
-def _feature_grad(products: list[Tensor], z: Tensor, grad: Tensor) -> Tensor:
+def _feature_grad(products: list[Tensor], cos: Tensor, sin: Tensor, grad: Tensor) -> Tensor:
     """Chain rule through the partial products: grad (3^h, t) -> gradient of z (h, t)."""
     out = []
-    for q in reversed(range(z.shape[0])):
+    for q in reversed(range(len(cos))):
         g = grad.reshape(-1, 3, grad.shape[-1])
-        part = (g * products[q].unsqueeze(1)).sum(0)
-        out.append(part[2] * z[q].cos() - part[1] * z[q].sin())
+        turned = torch.addcmul(g[:, 2] * cos[q], g[:, 1], sin[q], value=-1)  # of d(1, cos, sin)/dz
+        out.append((turned * products[q]).sum(0) if q else turned[0])
         if q:
-            f = torch.stack((torch.ones_like(z[q]), z[q].cos(), z[q].sin()))
-            grad = (g * f).sum(1)
-    return torch.stack(out[::-1]) if out else z
+            grad = torch.addcmul(torch.addcmul(g[:, 0], g[:, 1], cos[q]), g[:, 2], sin[q])
+    return torch.stack(out[::-1]) if out else cos
+
+
+@cache
+def _trig(dtype: torch.dtype, device: torch.device) -> Tensor:
+    with torch.inference_mode(False):  # kept beyond the call
+        return torch.tensor([[0, 1, 1], [0, 0, -np.pi / 2]], dtype=dtype, device=device).unsqueeze(-1)
+
+
+def _written_out(z: Tensor) -> Tensor:
+    """All products of (1, cos z_i, sin z_i), (3^r, t), in few kernels: 1 is cos(0 z), sin is cos(z - pi/2)."""
+    slope, shift = _trig(z.dtype, z.device)
+    first, *rest = torch.addcmul(shift, z.unsqueeze(1), slope).cos()
+    for f in rest:
+        first = (first.unsqueeze(1) * f).flatten(0, 1)
+    return first
 
 
 def evaluate(c: Tensor, z: Tensor) -> Tensor:
     """<Z_k> for many rows: C (k, 3^r) and z (r, t), both of one real dtype -> (k, t).
 
     Rows lie along the last axis, so that every elementwise step runs over contiguous memory. Keeps only C
-    and z for the backward (first derivatives; the second is not provided).
+    and (cos z, sin z) for the backward (first derivatives; the second is not provided). A few rows without
+    gradients, as in writing one token after the other, take a way of few kernels instead.
     """
+    needs_grad = torch.is_grad_enabled() and (c.requires_grad or z.requires_grad)
+    if not needs_grad and c.shape[-1] * z.shape[-1] <= _FEW:
+        return c @ _written_out(z)
     return _Multilinear.apply(c, z)

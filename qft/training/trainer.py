@@ -22,7 +22,7 @@ from qft.config import TrainerConfig
 from qft.errors import QftError, nearest
 from qft.quantum.backends.base import Backend
 from qft.records import RunDirectory, newest_checkpoint
-from qft.training import ranks
+from qft.training import packing, ranks
 from qft.training.callbacks import Checkpoints, History, Lines, history_rows, progress
 from qft.training.interrupt import Interrupt
 
@@ -47,14 +47,28 @@ class Rows(Dataset):
 class QftTrainer(Trainer):
     """The library's Trainer with a validation loss per token and a few more columns in its log."""
 
-    def __init__(self, *args: Any, backend: Backend, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, backend: Backend, padded: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.backend = backend
+        self.backend, self.padded = backend, padded
         rows = self.eval_dataset.rows  # type: ignore[union-attr]
         # the first token of a row is never predicted
         tokens = sum(sum(label != -100 for label in row["labels"][1:]) for row in rows)
         self._samples_per_token = len(rows) / tokens
         self._batches_per_token = math.ceil(len(rows) / self.args.eval_batch_size) / tokens
+
+    def get_eval_dataloader(self, *args: Any, **kwargs: Any) -> Any:
+        """Validation is padded, packed or not: its loss then has one meaning.
+
+        Several processes validate on all rows each: shared out, the library would repeat some to fill up a batch.
+        """
+        if ranks.world() > 1:
+            return DataLoader(self.eval_dataset, self.args.eval_batch_size, collate_fn=self.padded)
+        collate: Any = self.data_collator  # type: ignore[has-type]
+        self.data_collator = self.padded
+        try:
+            return super().get_eval_dataloader(*args, **kwargs)
+        finally:
+            self.data_collator = collate
 
     def prediction_step(self, model: nn.Module, inputs: dict, *args: Any, **kwargs: Any) -> tuple:
         """Rescales a batch's mean loss so that the library's mean over samples is the mean over tokens.
@@ -72,12 +86,6 @@ class QftTrainer(Trainer):
             else:
                 loss = loss * (tokens * self._batches_per_token)
         return loss, *rest
-
-    def get_eval_dataloader(self, *args: Any, **kwargs: Any) -> Any:
-        """Several processes validate on all rows each: shared out, the library would repeat some to fill up a batch."""
-        if ranks.world() == 1:
-            return super().get_eval_dataloader(*args, **kwargs)
-        return DataLoader(self.eval_dataset, self.args.eval_batch_size, collate_fn=self.data_collator)
 
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
         """Adds seconds (of all starts together), tokens per second, peak memory and circuits evaluated."""
@@ -206,12 +214,16 @@ def fit(
     args = arguments(config, steps, folder, seed, dtype)
     interrupt = Interrupt()
     args.eval_on_start = checkpoint is None  # the base's loss, where the method starts at zero
+    padded = DataCollatorForSeq2Seq(tokenizer, label_pad_token_id=-100)
+    if config.packing:
+        packing.check_isolated(model)
     trainer = QftTrainer(
         model=model,
         args=args,
         train_dataset=Rows(train),
         eval_dataset=Rows(validation),
-        data_collator=DataCollatorForSeq2Seq(tokenizer, label_pad_token_id=-100),
+        data_collator=packing.collator() if config.packing else padded,
+        padded=padded,
         callbacks=[History(directory / "history.csv"), Checkpoints(), *method_callbacks(model), interrupt],
         backend=backend,
     )

@@ -9,6 +9,7 @@ import yaml
 
 import qft.data.datasets
 from qft.data.message import Message
+from qft.data.prepare import STATED
 from qft.data.split import subset
 
 NAMES = [m.name for m in pkgutil.iter_modules(qft.data.datasets.__path__) if m.name != "base"]
@@ -105,6 +106,7 @@ def test_each_has_its_yaml(module):
     name = module.__name__.rpartition(".")[2]
     config = yaml.safe_load((CONFIGS / f"{name}.yaml").read_text(encoding="utf-8"))
     assert config["_target_"] == f"{module.__name__}.load"
-    assert set(config) - {"_target_", "metrics"} <= set(
+    assert {"metrics", "overlong"} <= set(config)
+    assert set(config) - {"_target_", *STATED} <= set(
         module.load.__code__.co_varnames[: module.load.__code__.co_argcount]
     )

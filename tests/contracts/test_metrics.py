@@ -1,22 +1,52 @@
-"""What every metric must do. The members are found by a walk: a new module is tested without an edit here."""
+"""What every metric must do. The members are found by a walk: a new module is tested without an edit here.
 
+A metric that needs more than its defaults says so in its own test: ``contract_options()`` in
+tests/evaluation/test_NAME.py.
+"""
+
+import functools
 import importlib
+import importlib.util
 from pathlib import Path
 
 import pytest
 import yaml
 
-from qft.evaluation.metrics.base import Score
+from qft.evaluation.intervals import interval
+from qft.evaluation.metrics.base import Pair, Score
 from qft.evaluation.score import metric_names, score_all
 
-CONFIGS = Path(__file__).parents[2] / "configs" / "metric"
+ROOT = Path(__file__).parents[2]
 CHINESE = ["我明白你的感受，能再多说一些吗？", "我们可以试试每天散步半小时。"]
-ENGLISH = ["First add 12 and 30, then divide by 6.", "So the answer is \\boxed{7}."]
+ENGLISH = [
+    "<think>\nFirst add 12 and 30: 42.\nThen divide by 6: 42 / 6 = 7.\n</think>\n\nSo the answer is \\boxed{7}.",
+    "<think>\nFirst multiply: 6 * 7 = 42. Then add 15: 57.\n</think>\n\nSo the answer is \\boxed{57}.",
+]
 
 
 @pytest.fixture(params=metric_names())
 def name(request):
     return request.param
+
+
+@functools.cache
+def options(name):
+    file = ROOT / "tests" / "evaluation" / f"test_{name}.py"
+    if not file.exists():
+        return {}
+    spec = importlib.util.spec_from_file_location(f"test_{name}", file)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return getattr(module, "contract_options", dict)()
+
+
+def scores(name, predictions, references, **more):
+    pairs = [Pair(p, r, **more) for p, r in zip(predictions, references, strict=True)]
+    return score_all(pairs, [name], {name: options(name)})
+
+
+def judged(score):
+    return [v for v in score.per_sample if v is not None]
 
 
 def test_there_are_metrics():
@@ -25,46 +55,66 @@ def test_there_are_metrics():
 
 @pytest.mark.parametrize("texts", [CHINESE, ENGLISH, CHINESE + ENGLISH], ids=["zh", "en", "both"])
 def test_identical_texts_are_best(name, texts):
-    for s in score_all(texts, texts, [name]):
+    found = scores(name, texts, texts)
+    assert any(judged(s) for s in found)
+    for s in found:
         best = 100 if s.higher_is_better else 0
-        assert s.value == pytest.approx(best)
-        assert s.per_sample == pytest.approx([best] * len(texts))
+        assert judged(s) == pytest.approx([best] * len(judged(s)), abs=1e-3)
+        assert s.value == (pytest.approx(best, abs=1e-3) if judged(s) else None)
 
 
-@pytest.mark.parametrize(
-    ("predictions", "references"),
-    [(["", ""], CHINESE), (CHINESE, ["", ""]), (["", ""], ["", ""]), ([" \n", "。"], ENGLISH)],
-)
-def test_empty_texts_are_worst_and_no_error(name, predictions, references):
-    for s in score_all(predictions, references, [name]):
+@pytest.mark.parametrize("references", [CHINESE, ENGLISH, ["", ""]])
+def test_an_empty_answer_is_worst_and_no_error(name, references):
+    for s in scores(name, ["", ""], references):
         worst = 0 if s.higher_is_better else 100
-        assert s.value == worst and s.per_sample == [worst, worst]
+        assert set(judged(s)) <= {worst}, s.name
+        assert s.value == (worst if judged(s) else None)
+
+
+@pytest.mark.parametrize(("predictions", "references"), [(CHINESE, ["", ""]), ([" \n", "。"], ENGLISH)])
+def test_odd_texts_are_no_error(name, predictions, references):
+    for s in scores(name, predictions, references):
+        assert all(0 <= v <= 100 for v in judged(s))
 
 
 def test_values_are_in_range_and_complete(name):
     predictions, references = CHINESE + ENGLISH + [""], CHINESE[::-1] + ENGLISH[::-1] + ["好"]
-    for s in score_all(predictions, references, [name]):
+    for s in scores(name, predictions, references):
         assert type(s) is Score and s.name and s.signature
         assert isinstance(s.higher_is_better, bool)
         assert len(s.per_sample) == len(predictions)
-        assert all(isinstance(v, float) and 0 <= v <= 100 for v in [s.value, *s.per_sample])
+        assert all(isinstance(v, float) and 0 <= v <= 100 for v in [s.value, *judged(s)])
+        assert s.reasons is None or (len(s.reasons) == len(predictions) and all(s.reasons))
+        low, high = interval(s) or (s.value, s.value)
+        assert 0 <= low <= high <= 100
+        if s.of is not None:
+            assert s.of(range(len(predictions))) == s.value
+        else:
+            assert s.value == pytest.approx(sum(judged(s)) / len(judged(s)))
 
 
 def test_the_worse_text_scores_worse(name):
-    reference, worse = [CHINESE[0]], [CHINESE[0][:5] + CHINESE[1][3:9]]
-    for s, t in zip(score_all(reference, reference, [name]), score_all(worse, reference, [name]), strict=True):
+    worse = "<think>\nFirst take 12 and 30, which makes"
+    for s, t in zip(
+        scores(name, ENGLISH[:1], ENGLISH[:1]), scores(name, [worse], ENGLISH[:1], finished=False), strict=True
+    ):
         assert (s.value > t.value) == s.higher_is_better and s.value != t.value
 
 
 def test_scores_are_reproducible_and_names_unique(name):
-    first, again = (score_all(CHINESE, CHINESE[::-1], [name]) for _ in range(2))
+    first, again = (scores(name, CHINESE, CHINESE[::-1]) for _ in range(2))
     assert first == again
     assert len({s.name for s in first}) == len(first)
 
 
 def test_each_has_its_yaml(name):
     module = importlib.import_module(f"qft.evaluation.metrics.{name}")
-    config = yaml.safe_load((CONFIGS / f"{name}.yaml").read_text(encoding="utf-8"))
+    config = yaml.safe_load((ROOT / "configs" / "metric" / f"{name}.yaml").read_text(encoding="utf-8"))
     assert config.pop("_target_") == f"{module.__name__}.score"
-    result = module.score(CHINESE, CHINESE, **config)
-    assert result == score_all(CHINESE, CHINESE, [name])  # the yaml's values are the defaults
+    pairs = [Pair(t, t) for t in CHINESE]
+    assert module.score(pairs, **config) == score_all(pairs, [name])  # the yaml's values are the defaults
+
+
+def test_names_are_unique_over_all_metrics():
+    names = [s.name for name in metric_names() for s in score_all([Pair("好", "好")], [name])]
+    assert len(set(names)) == len(names)

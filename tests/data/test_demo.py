@@ -14,6 +14,7 @@ from qft.data.demo.counselling_templates import TEMPLATES
 from qft.data.demo.counselling_words import FEELINGS, PERSONS, TOPICS
 from qft.data.demo.pretraining import chatml, pretraining_texts
 from qft.data.demo.sums_words import LEAD
+from qft.data.prepare import split
 from qft.errors import QftError
 
 MODEL = Path(__file__).parents[2] / "qft" / "models" / "demo"
@@ -184,3 +185,9 @@ def test_the_shipped_model_is_small():
         "README.md",
     } <= set(files)
     assert sum(files.values()) <= 8_000_000
+
+
+def test_the_set_is_the_one_the_recorded_numbers_were_made_with(source):
+    assert source.fingerprint() == "6f2bfcf8fddbeb0388c96e6c44d3aa06f0f5caa0d13c048749e99c06f4b6f114"
+    chosen = split(source, 300, {"name": "demo"}).record["subset"]
+    assert chosen == "f6649e63cd5190d05bdf167db6e6c545c5a709bf55f6bca8519ebb33a9b747a1"

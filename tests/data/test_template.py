@@ -1,11 +1,14 @@
 """Training templates: what is supervised, what is cut, prompts that agree with training."""
 
+from collections import Counter
+
 import pytest
 from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
 import qft
 from qft.data import template
 from qft.data.message import Message, Sample
+from qft.data.spans import spans
 from qft.errors import QftError
 
 TALK = Sample(
@@ -101,3 +104,85 @@ def test_a_long_prompt_loses_its_beginning_and_says_so(tokenizer) -> None:
     assert cut.ids == whole.ids[-(len(whole.ids) - 11) :]
     with pytest.raises(QftError, match="no room"):
         template.prompts([TALK], tokenizer, chosen, 16, 16)
+
+
+THOUGHTS = Sample(
+    "thoughts",
+    (
+        Message("user", "2+2?"),
+        Message("assistant", "It is 4.", reasoning="2 and 2 are 4"),
+        Message("user", "And 3+3?"),
+        Message("assistant", "It is 6.", reasoning="3 and 3 are 6"),
+    ),
+    answer="6",
+)
+
+
+@pytest.mark.parametrize("name", template.names())
+def test_every_template_learns_the_reasoning_of_every_turn(tokenizer, name: str) -> None:
+    """The families' own templates drop it from past turns, or put its opening into the prompt."""
+    chosen = template.choose(tokenizer, name)
+    encoded = template.encode([THOUGHTS], tokenizer, chosen, 512)
+    learned = [s.text for s in spans(encoded.rows[0], tokenizer) if s.learned]
+    assert len(learned) == 2
+    for text, message in zip(learned, THOUGHTS.messages[1::2], strict=True):
+        assert text.startswith(message.text), "from the opening <think> to the answer's end"
+    for prompt in template.prompts([THOUGHTS], tokenizer, chosen, 512, 16, turns="all"):
+        whole = encoded.rows[0]
+        assert tuple(whole["input_ids"][: len(prompt.ids)]) == prompt.ids
+        assert whole["labels"][len(prompt.ids)] != template.IGNORE, "the first token after the prompt is learned"
+        assert whole["labels"][len(prompt.ids) - 1] == template.IGNORE
+
+
+def test_a_family_template_that_drops_reasoning_would_be_caught(tokenizer) -> None:
+    """What DeepSeek-R1-Distill's own template does, with markers added: the test above can fail."""
+    dropping = template.choose(tokenizer, "chatml").text.replace(
+        "m['content'] + '<|im_end|>' }}{% end", "m['content'].split('</think>')[-1] + '<|im_end|>' }}{% end"
+    )
+    encoded = template.encode([THOUGHTS], tokenizer, template.Template("dropping", dropping), 512)
+    learned = [s.text for s in spans(encoded.rows[0], tokenizer) if s.learned]
+    assert not any("<think>" in text for text in learned)
+
+
+def test_spans_are_the_whole_row(tokenizer) -> None:
+    row = template.encode([TALK], tokenizer, template.choose(tokenizer), 512).rows[0]
+    found = spans(row, tokenizer)
+    assert [s.learned for s in found] == [False, True, False, True, False]
+    assert sum(s.tokens for s in found) == len(row["input_ids"])
+    assert "".join(s.text for s in found) == tokenizer.decode(row["input_ids"])
+
+
+def test_overlong_samples_are_dropped_or_refused_as_asked(tokenizer) -> None:
+    chosen = template.choose(tokenizer)
+    length = len(template.encode([TALK], tokenizer, chosen, 512).rows[0]["input_ids"])
+    short = Sample("short", TALK.messages[:2])
+    dropped = template.encode([TALK, short], tokenizer, chosen, length - 1, "drop")
+    assert dropped.ids == ["short"]
+    assert (dropped.counts["dropped"], dropped.counts["truncated"], dropped.counts["samples"]) == (1, 0, 1)
+    assert template.report(dropped.counts, "training samples", 9) == ["1 training samples longer than 9 tokens dropped"]
+    with pytest.raises(QftError, match=rf"talk has {length} tokens, more than max_seq_len={length - 1}"):
+        template.encode([short, TALK], tokenizer, chosen, length - 1, "error")
+    for way in ("drop", "error"):
+        assert template.encode([TALK], tokenizer, chosen, length, way).counts["dropped"] == 0
+
+
+def test_overlong_prompts_are_counted_dropped_or_refused_as_asked(tokenizer) -> None:
+    chosen = template.choose(tokenizer)
+    (whole,) = template.prompts([TALK], tokenizer, chosen, 512, 16)
+    room = len(whole.ids) - 1
+    short = Sample("short", TALK.messages[:2])
+    for way, ids, kind in (("truncate", ["talk", "short"], "truncated"), ("drop", ["short"], "dropped")):
+        counts: Counter[str] = Counter()
+        asked = template.prompts([TALK, short], tokenizer, chosen, room + 16, 16, overlong=way, counts=counts)
+        assert [p.id for p in asked] == ids
+        assert counts == {"prompts": len(ids), kind: 1}
+        assert len(template.report(counts, "prompts", room)) == 1
+    with pytest.raises(QftError, match=rf"the prompt of talk has {room + 1} tokens, more than the {room} that"):
+        template.prompts([TALK], tokenizer, chosen, room + 16, 16, overlong="error")
+    with pytest.raises(QftError, match="No prompt fits"):
+        template.prompts([TALK], tokenizer, chosen, room + 16, 16, overlong="drop")
+
+
+def test_the_stated_answer_goes_with_the_last_turn_only(tokenizer) -> None:
+    asked = template.prompts([THOUGHTS, TALK], tokenizer, template.choose(tokenizer), 512, 16, turns="all")
+    assert [p.answer for p in asked] == [None, "6", None, None]

@@ -5,7 +5,14 @@ import math
 import pytest
 
 from qft.errors import QftError
-from qft.evaluation.metrics.bleu import score
+from qft.evaluation.metrics import bleu as module
+from qft.evaluation.metrics.base import Pair
+
+
+def score(predictions, references, variant="standard", **options):
+    """The one variant."""
+    pairs = [Pair(p, r) for p, r in zip(predictions, references, strict=True)]
+    return [s for s in module.score(pairs, **options) if s.name == f"bleu4_{variant}"]
 
 
 def test_chinese_by_hand():
@@ -49,3 +56,32 @@ def test_the_tokenizer_can_be_named():
     assert "tok:char" in score(["a b"], ["a b"], tokenize="char")[0].signature
     with pytest.raises(QftError, match="Did you mean 'zh'"):
         score(["a"], ["a"], tokenize="zhh")
+
+
+def test_the_paper_smooths_nothing():
+    # As above, but a length without a shared n-gram makes the product, and the score, 0.
+    (bleu,) = score(["the cat sat on the mat"], ["the cat is on the mat"], "formula")
+    assert bleu.value == 0
+    # Where every length has one, both agree: 5/7, 3/6, 2/5, 1/4 (see the first test).
+    (bleu,) = score(["我今天很高兴。"], ["我今天很开心。"], "formula")
+    assert bleu.value == pytest.approx(100 * (5 / 7 * 3 / 6 * 2 / 5 * 1 / 4) ** (1 / 4))
+    assert "smooth:none" in bleu.signature
+
+
+def test_llamafactory_by_hand():
+    # Characters, as above: 5/7, 3/6, 2/5, 1/4. The second pair 好的 / 好的呀: p1 = 2/2, p2 = 1/1; none of length 3
+    # and 4, whose denominators count as 1: 1/2 and 1/4. BP = exp(1 - 3/2). Averaged over the two.
+    (bleu,) = score(["我今天很高兴。", "好的"], ["我今天很开心。", "好的呀"], "llamafactory")
+    one = (5 / 7 * 3 / 6 * 2 / 5 * 1 / 4) ** (1 / 4)
+    two = math.exp(-1 / 2) * (1 * 1 * 1 / 2 * 1 / 4) ** (1 / 4)
+    assert bleu.per_sample == pytest.approx([100 * one, 100 * two])
+    assert bleu.value == pytest.approx(100 * (one + two) / 2)
+    assert "method3" in bleu.signature and "avg:sample" in bleu.signature
+
+
+def test_the_corpus_score_of_a_choice_of_samples():
+    predictions, references = ["我今天很高兴。", "好的", "不知道"], ["我今天很开心。", "好的呀", "不"]
+    (bleu,) = score(predictions, references)
+    assert bleu.of([0, 1, 2]) == bleu.value
+    (chosen,) = score([predictions[k] for k in (1, 0, 0)], [references[k] for k in (1, 0, 0)])
+    assert bleu.of([1, 0, 0]) == pytest.approx(chosen.value)

@@ -3,12 +3,19 @@
 import pytest
 
 from qft.errors import QftError
-from qft.evaluation.metrics.rouge import score
+from qft.evaluation.metrics import rouge as module
+from qft.evaluation.metrics.base import Pair
 from qft.evaluation.words import words
 
 
-def values(prediction, reference, **options):
-    return {s.name: s.value for s in score([prediction], [reference], **options)}
+def score(predictions, references, variant="standard", **options):
+    """The three scores of one variant."""
+    pairs = [Pair(p, r) for p, r in zip(predictions, references, strict=True)]
+    return [s for s in module.score(pairs, **options) if s.name.endswith(variant)]
+
+
+def values(prediction, reference, variant="standard", **options):
+    return {s.name.partition("_")[0]: s.value for s in score([prediction], [reference], variant, **options)}
 
 
 def test_chinese_by_hand():
@@ -26,6 +33,25 @@ def test_english_by_hand():
     assert values("The cat on the mat.", "the cat sat on the mat") == pytest.approx(
         {"rouge1": 100 * 10 / 11, "rouge2": 100 * 2 / 3, "rougel": 100 * 10 / 11}
     )
+
+
+def test_the_paper_prints_recall():
+    # As above: R = 5/6 of the single words, 3/5 of the pairs; ROUGE-L is the F1 all the same.
+    assert values("The cat on the mat.", "the cat sat on the mat", "formula") == pytest.approx(
+        {"rouge1": 100 * 5 / 6, "rouge2": 100 * 3 / 5, "rougel": 100 * 10 / 11}
+    )
+    # A word that stands twice in the reference and once in the prediction is found once: R = 2/3.
+    assert values("a b", "a a b", "formula")["rouge1"] == pytest.approx(100 * 2 / 3)
+
+
+def test_llamafactory_by_hand():
+    # jieba: 我 今天 很 高兴 。 / 我 今天 很 开心 。 - punctuation is kept: 4 of 5 words both ways.
+    # Pairs: 我-今天, 今天-很 of 4 both ways. Longest common subsequence: 我 今天 很 。: 4 of 5.
+    assert values("我今天很高兴。", "我今天很开心。", "llamafactory") == pytest.approx(
+        {"rouge1": 80, "rouge2": 50, "rougel": 80}, rel=1e-6
+    )
+    # Words count once however often they stand there: {很, 好} / {很, 好}.
+    assert values("很很好", "很好很好", "llamafactory")["rouge1"] == pytest.approx(100, rel=1e-6)
 
 
 def test_order_counts_for_rouge_l_only():

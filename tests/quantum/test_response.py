@@ -57,6 +57,19 @@ def test_values_and_gradients_equal_the_dense_reference(circuit):
     np.testing.assert_allclose(grad_w.numpy(), expected_w, rtol=0, atol=TOLERANCE)
 
 
+@pytest.mark.parametrize("qubits", [1, 3, 4])
+@pytest.mark.parametrize("inference", [False, True])
+def test_few_rows_without_gradients_give_the_same(qubits, inference):
+    circuit = ansatz.qwthn(qubits)
+    z, w = angles(circuit, rows=3)
+    coefficients = response.coefficients(circuit, w).detach()
+    with torch.inference_mode(inference):
+        few = response.evaluate(coefficients, z.detach())
+    torch.testing.assert_close(few.clone(), dense(circuit, z, w), rtol=0, atol=TOLERANCE)
+    many = response.evaluate(coefficients, z.detach().repeat(1, 60_000 // 3**qubits + 1).clone())
+    torch.testing.assert_close(many[:, :3], few.clone(), rtol=0, atol=TOLERANCE)
+
+
 def test_the_shift_rules_agree_with_central_differences():
     """Step 1e-5: truncation (third derivative <= 1) 2e-11, rounding 1e-16 / 1e-5 = 1e-11; 1e-9 leaves room."""
     circuit = ansatz.qwthn(3, 2)

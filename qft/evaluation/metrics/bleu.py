@@ -1,33 +1,79 @@
-"""BLEU-4 of the whole set, by sacrebleu::
+"""BLEU-4, computed in three ways that must never stand in one column::
 
     BLEU = 100 * BP * (p1 * p2 * p3 * p4) ** (1/4),   BP = 1 if c > r else exp(1 - r/c)
 
-p_n: the share of n-grams of all predictions found in their references (clipped); c, r: lengths of all
-predictions and references in tokens. A p_n of 0 is smoothed (``smooth:exp``: 1/2, 1/4, ... matches).
+p_n: the share of n-grams of the predictions found in their references (clipped); c, r: lengths of predictions
+and references in tokens.
+
+- ``bleu4_formula``: the paper's printed equation. p_n, c and r are those of the whole set, nothing is smoothed:
+  where no n-gram of a length is shared, the score is 0. The paper names no tokens; they are those of ``standard``.
+- ``bleu4_llamafactory``: nltk's sentence BLEU on single characters with smoothing method 3 (a p_n of 0 becomes
+  1/2, 1/4, ... matches), averaged over samples. Probably how the published tables were made.
+- ``bleu4_standard``: sacrebleu, of the whole set; the tokenizer is ``zh`` or ``13a``, a p_n of 0 is smoothed
+  (``smooth:exp``: 1/2, 1/4, ... matches).
 """
 
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
 from qft.errors import QftError, nearest
-from qft.evaluation.metrics.base import Score
+from qft.evaluation.metrics.base import Pair, Score, mean
 from qft.evaluation.words import has_cjk
 
 TOKENIZERS = ("auto", "zh", "13a", "char", "intl", "none")
 
 
-def score(predictions: list[str], references: list[str], tokenize: str = "auto") -> list[Score]:
-    """One Score, ``bleu4``. ``tokenize=auto``: zh where any reference holds a Chinese character, else 13a.
+def score(pairs: Sequence[Pair], tokenize: str = "auto") -> list[Score]:
+    """The three variants. ``tokenize=auto``: zh where any reference holds a Chinese character, else 13a.
 
-    ``per_sample`` is sacrebleu's sentence BLEU with ``effective_order`` (only the n-gram lengths a short text
-    has), else short answers would all be 0: so its mean is not ``value``, whose signature says ``eff:no``.
+    ``per_sample`` of formula and standard is sacrebleu's sentence BLEU with ``effective_order`` (only the n-gram
+    lengths a short text has), else short answers would all be 0: so its mean is not ``value``.
     """
+    if tokenize not in TOKENIZERS:
+        raise QftError(f"metric.bleu.tokenize={tokenize} is unknown.{nearest(tokenize, TOKENIZERS)}")
+    if tokenize == "auto":
+        tokenize = "zh" if has_cjk(p.reference for p in pairs) else "13a"
+    return [
+        _corpus(pairs, "formula", tokenize, "none"),
+        _characters(pairs),
+        _corpus(pairs, "standard", tokenize, "exp"),
+    ]
+
+
+def _corpus(pairs: Sequence[Pair], variant: str, tokenize: str, smooth: str) -> Score:
     from sacrebleu.metrics import BLEU
 
-    if tokenize not in TOKENIZERS:
-        raise QftError(f"metric.tokenize={tokenize} is unknown.{nearest(tokenize, TOKENIZERS)}")
-    if tokenize == "auto":
-        tokenize = "zh" if has_cjk(references) else "13a"
-    corpus = BLEU(tokenize=tokenize, force=True)  # force: no warning about texts that look tokenized already
-    sentence = BLEU(tokenize=tokenize, force=True, effective_order=True)
-    value = corpus.corpus_score(predictions, [references]).score
-    each = [sentence.sentence_score(p, [r]).score for p, r in zip(predictions, references, strict=True)]
-    # exp(log) lands at 100.00000000000004 for equal texts.
-    return [Score("bleu4", min(value, 100.0), str(corpus.get_signature()), True, [min(s, 100.0) for s in each])]
+    # force: no warning about texts that look tokenized already
+    sentence = BLEU(tokenize=tokenize, smooth_method=smooth, force=True, effective_order=True)
+    each = [sentence.sentence_score(p.prediction, [p.reference]) for p in pairs]
+    # (pairs, 10): matches and n-grams of orders 1 to 4, lengths of prediction and reference
+    table = np.array([[*b.counts, *b.totals, b.sys_len, b.ref_len] for b in each])
+
+    def of(chosen: Sequence[int]) -> float:
+        n = table[list(chosen)].sum(0).tolist()
+        whole = BLEU.compute_bleu(n[:4], n[4:8], n[8], n[9], smooth_method=smooth)
+        return min(whole.score, 100.0)  # exp(log) lands at 100.00000000000004 for equal texts
+
+    corpus: Any = BLEU(tokenize=tokenize, smooth_method=smooth, force=True)
+    corpus.corpus_score([p.prediction for p in pairs], [[p.reference for p in pairs]])  # the signature wants one
+    signature = str(corpus.get_signature())
+    per_sample = [min(b.score, 100.0) for b in each]
+    return Score(f"bleu4_{variant}", of(range(len(pairs))), signature, True, per_sample, of=of)
+
+
+def _characters(pairs: Sequence[Pair]) -> Score:
+    from importlib.metadata import version
+
+    from nltk.translate.bleu_score import SmoothingFunction, sentence_bleu
+
+    smooth = SmoothingFunction().method3
+    each = [
+        100.0 * sentence_bleu([list(p.reference)], list(p.prediction), smoothing_function=smooth)
+        if p.prediction and p.reference
+        else 0.0
+        for p in pairs
+    ]
+    signature = f"nltk-{version('nltk')}|sentence|avg:sample|tok:char|smooth:method3"
+    return Score("bleu4_llamafactory", mean(each), signature, True, [min(v, 100.0) for v in each])

@@ -1,0 +1,122 @@
+"""What would be trained and tested on: counts, lengths, irregularities, samples with the loss mask; trains nothing."""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+from qft.cli import _runs
+from qft.cli._output import log, quiet_libraries, show, start_logging
+from qft.config import DataConfig, build
+from qft.errors import QftError
+
+MARKS = "⟦", "⟧"  # around what is learned where there is no colour
+SHOWN = 1500  # characters of a stretch of text on the terminal; format=json gives all
+
+
+def run(config: DataConfig, overrides: list[str]) -> None:
+    """Data -> tokens -> tables, histogram and samples."""
+    start_logging()
+    if config.samples < 0 or config.max_seq_len < 1:
+        raise QftError(f"samples={config.samples} and max_seq_len={config.max_seq_len} must not be negative.")
+    from qft.data import prepare
+
+    overlong = prepare.overlong(config.data)
+    source = build(config.data, leave_out=prepare.STATED)
+    n = config.n
+    if n > len(source.pool) >= 2:
+        log.warning(
+            "n=%d is more than there is: all %d samples are shown; train with n=%d at most", n, *[len(source.pool)] * 2
+        )
+        n = len(source.pool)
+    parts = prepare.split(source, n, config.data)
+
+    quiet_libraries()
+    from qft.data import lengths, template
+    from qft.data.spans import spans
+    from qft.models import load
+
+    tokenizer = load.load_tokenizer(config.model)
+    chosen = template.choose(tokenizer, config.model["template"])
+    named = {"training": parts.train, "validation": parts.validation, "test": parts.test}
+    whole = {k: template.encode(p, tokenizer, chosen, sys.maxsize) for k, p in named.items() if p}
+    used = {k: template.encode(named[k], tokenizer, chosen, config.max_seq_len, overlong) for k in whole}
+    sizes = {k: [len(r["input_ids"]) for r in e.rows] for k, e in whole.items()}
+
+    model = _runs.model_name(config.model)
+    root = Path(config.output_dir)
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+        name = f"data-{config.data['name']}-{parts.record['subset'][:8]}-{model}.png"
+        picture = lengths.draw(sizes, config.max_seq_len, f"{config.data['name']}, tokens by {model}", root / name)
+    except OSError as error:
+        raise QftError(f"{root} cannot be written: {error.strerror}.") from error
+    step = max(1, len(used["training"].rows) // max(1, config.samples))
+    examples = [
+        {"id": used["training"].ids[k], "spans": [s._asdict() for s in spans(used["training"].rows[k], tokenizer)]}
+        for k in range(0, len(used["training"].rows), step)
+    ][: config.samples]
+    document = parts.record | {
+        "left_out": source.left_out,
+        "tokenizer": model,
+        "template": chosen.name,
+        "max_seq_len": config.max_seq_len,
+        "overlong": overlong,
+        "parts": {k: used[k].counts | {"longest": max(sizes[k]), "whole": whole[k].counts["tokens"]} for k in used},
+        "lengths": sizes,
+        "picture": str(picture),
+        "samples": examples,
+    }
+    if config.format == "json":
+        show("json", document, "", [], [])
+        return
+    _tables(document, named)
+    print(f"  tokens a sample, training and validation (picture: {picture})\n")
+    print(lengths.histogram([*sizes["training"], *sizes["validation"]], config.max_seq_len))
+    _samples(examples)
+    for part, encoded in used.items():
+        for sentence in template.report(encoded.counts, f"{part} samples", config.max_seq_len):
+            log.info("%s", sentence)
+
+
+def _tables(document: dict[str, Any], named: dict[str, Any]) -> None:
+    columns = [
+        "part",
+        "samples",
+        "turns",
+        "tokens",
+        "longest",
+        "within max_seq_len",
+        "of them learned",
+        "cut",
+        "dropped",
+    ]
+    rows = []
+    for part, c in document["parts"].items():
+        turns = sum(len(s.messages) for s in named[part])
+        cut, dropped = c["truncated"], c["dropped"] + c["left_out"]
+        tokens = [c["whole"], c["longest"], c["tokens"], c["supervised_tokens"]]
+        rows.append([part, len(named[part]), turns, *tokens, cut, dropped])
+    title = f"{document['name']}, n={document['n']} of {document['available']}; tokens by {document['tokenizer']}"
+    show("table", None, title, columns, rows)
+    known = [[kind, number] for kind, number in document["counts"].items()]
+    if known:
+        show("table", None, "the source, as it was read", ["met", "times"], known)
+    for place in document["left_out"]:
+        print(f"  left out: {place}")
+    print(f"  fingerprint {document['fingerprint']}\n  subset      {document['subset']}")
+    print(f"  template    {document['template']}\n")
+
+
+def _samples(examples: list[dict[str, Any]]) -> None:
+    """Print samples: green is learned; without a terminal, between markers."""
+    colour = sys.stdout.isatty()
+    opened, closed = ("\x1b[32m", "\x1b[0m") if colour else MARKS
+    print(f"\n  samples; what is learned is {'green' if colour else f'between {opened} and {closed}'}")
+    for example in examples:
+        print(f"\n  {example['id']}")
+        for span in example["spans"]:
+            text = span["text"].replace("\x1b", "␛")  # data never steers the terminal
+            if len(text) > SHOWN:
+                text = f"{text[:SHOWN]} … ({len(text) - SHOWN} characters more)"
+            print(f"{opened}{text}{closed}" if span["learned"] else text, end="")
+        print(end="\n" if not example["spans"][-1]["text"].endswith("\n") else "")

@@ -1,0 +1,56 @@
+"""Tables, pictures and statistics of a sweep: ``qft report DIR`` writes DIR/report.html and DIR/tables/.
+
+``markdown=FILE`` writes one dated Markdown page instead, of one sweep or of several: ``qft report DIR1 DIR2 ...``.
+"""
+
+from pathlib import Path
+from typing import Any
+
+from qft.cli._output import log, show, start_logging
+from qft.config import ReportConfig
+from qft.errors import QftError
+
+VALUED = ("--cfg", "-c", "--info", "-i", "--package", "-p", "--config-dir", "-cd", "--config-name", "-cn")
+
+
+def arguments(args: list[str]) -> list[str]:
+    """Words without "=" become the list ``dir=['A','B']``; the word after a flag that takes one stays with it."""
+    words = [a for before, a in zip(["", *args], args) if "=" not in a and a[:1] != "-" and before not in VALUED]
+    rest = [a for a in args if a not in words]
+    quoted = ("'" + word.replace("\\", "\\\\").replace("'", "\\'") + "'" for word in words)
+    return [*rest, f"dir=[{','.join(quoted)}]"] if words else rest
+
+
+def run(config: ReportConfig, overrides: list[str]) -> None:
+    """Sweep directories -> page and tables (or Markdown) -> what was written, and the answers in short."""
+    start_logging()
+    folders = [Path(d) for d in (config.dir if isinstance(config.dir, list) else [config.dir])]
+    for folder in folders:
+        if not folder.is_dir():
+            raise QftError(f"{folder} is no directory. Write: qft report DIR, the directory of a sweep.")
+    from qft.reports import circuit, results, write
+    from qft.reports.report import make
+
+    reports = [make(folder) for folder in folders]
+    if config.markdown:
+        target = Path(config.markdown)
+        write.text(target, results.page(reports, str(target)))
+        written = [target]
+    else:
+        written = [path for report in reports for path in write.everything(report)]
+    rows: list[list[Any]] = []
+    for report in reports:
+        counts = ", ".join(f"{count} {state}" for state, count in report.counts.items())
+        rows.append([report.sweep.name, counts, circuit.headline(report.answers)])
+    document = [
+        {"dir": str(r.sweep.path), "states": r.counts, "circuit": [vars(a) for a in r.answers]}
+        | {"claims": [c.sentence for c in r.claims]}
+        for r in reports
+    ]
+    columns = ["sweep", "cells", "what the circuit contributes"]
+    show(config.format, {"reports": document, "written": [str(p) for p in written]}, "report", columns, rows)
+    for path in written:
+        if path.suffix in (".html", ".md") and path.parent.name != "tables":
+            log.info("written: %s", path)
+    if not config.markdown:
+        log.info("tables as Markdown, CSV and LaTeX: %s", ", ".join(str(f / "tables") for f in folders))

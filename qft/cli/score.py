@@ -1,0 +1,78 @@
+"""Scores of a run's answers once more, or others, from predictions.jsonl and without a model.
+
+``qft score run=DIR evaluation.metrics=[reasoning]`` adds to the scores that are there or replaces those of the
+same names; answers of the base (base_predictions.jsonl) are scored beside them.
+"""
+
+from pathlib import Path
+from typing import Any
+
+from qft import records
+from qft.cli import _runs, _scoring
+from qft.cli._output import log, start_logging
+from qft.config import ScoreConfig
+from qft.errors import QftError, nearest
+
+
+def run(config: ScoreConfig, overrides: list[str]) -> None:
+    """predictions.jsonl -> scores.jsonl and metrics.json."""
+    start_logging()
+    folder = Path(str(config.run))
+    if not folder.is_dir():
+        below = [p.parent.name for p in folder.parent.glob("*/predictions.jsonl")]
+        raise QftError(f"run={folder} does not exist.{nearest(folder.name, below)}")
+    if not (folder / "predictions.jsonl").exists():
+        raise QftError(f"{folder} holds no predictions.jsonl; answer first with qft eval run={folder}.")
+    document = _document(folder)
+    metrics = config.evaluation.metrics or _metrics(folder, document)
+    options = _scoring.metric_options(metrics, config.metric)
+    from qft.evaluation import predictions, score
+
+    settings = records.read_json(folder / "evaluation.json")
+    if not isinstance(settings, dict) or not isinstance(settings.get("prompts"), dict):
+        raise QftError(f"{folder / 'evaluation.json'} does not say what was asked; answer again with qft eval.")
+    directory = records.RunDirectory(folder).open()
+    try:
+        for prefix, key in (("", "metrics"), ("base_", "base")):
+            if not (folder / f"{prefix}predictions.jsonl").exists():
+                continue
+            rows = predictions.complete(folder / f"{prefix}predictions.jsonl", settings["prompts"])
+            block = document.setdefault(key, {"generation": score.summary(rows)})
+            log.info(
+                "scoring %d answers of %sby %s",
+                len(rows),
+                f"the base, {folder} " if prefix else f"{folder} ",
+                ", ".join(metrics),
+            )
+            block |= score.score_file(folder, rows, metrics, options, prefix, block)
+        document = {"schema": records.SCHEMA, "settings": settings} | document
+        records.write_json(folder / "metrics.json", document)
+    finally:
+        directory.close()
+    kinds = {"base": document["base"]} if "base" in document else {}
+    kinds["base" if settings.get("adapter") is None else "fine-tuned"] = document["metrics"]
+    _scoring.report(config.format, folder, document, kinds, f"{folder} ({len(rows)} test answers)")
+    log.info("scores: %s, %s", folder / "metrics.json", folder / "scores.jsonl")
+
+
+def _document(folder: Path) -> dict[str, Any]:
+    """metrics.json as it is, or nothing. Raises QftError where it is damaged."""
+    path = folder / "metrics.json"
+    if not path.exists():
+        return {}
+    try:
+        return records.read_json(path)
+    except QftError:
+        raise QftError(
+            f"{path} is damaged; write it again with qft eval, or remove it to keep the scores only."
+        ) from None
+
+
+def _metrics(folder: Path, document: dict[str, Any]) -> list[str]:
+    """The metrics of the evaluation that made the answers, of the run's configuration where it was never finished."""
+    if "scored_with" in document:
+        return document["scored_with"]
+    if records.RunDirectory(folder).complete:
+        records.RunDirectory(folder).verify()
+        return _runs.saved_config(folder)["evaluation"]["metrics"]
+    raise QftError(f"{folder} does not say what to score with; name it: evaluation.metrics=[bleu,rouge].")

@@ -1,0 +1,54 @@
+"""Alpaca: an instruction, an optional input, an output.
+
+A real row (alpaca_en, shortened)::
+
+    {"instruction": "Describe a process of making crepes.", "input": "", "output": "Making crepes is easy! ..."}
+
+Input joins the instruction on a line of its own. For the test set, duplicates and ids see
+``qft.data.assemble``.
+"""
+
+import json
+from collections import Counter
+
+from qft.data import columns
+from qft.data.assemble import assemble
+from qft.data.columns import Messages
+from qft.data.datasets.base import Source, positions
+from qft.data.origin import open_rows
+from qft.data.rows import Row
+
+REPOSITORIES = {"hf": "llamafactory/alpaca_en", "modelscope": "llamafactory/alpaca_en"}
+
+
+def load(
+    path: str | None = None,
+    hub: str | None = None,
+    rows: str | None = None,
+    test_rows: str | None = "0:2000",
+    repository: str | None = None,
+) -> Source:
+    """Read the rows at ``rows`` and ``test_rows`` only."""
+    wanted, tested = positions(rows), positions(test_rows, "data.test_rows")
+    found = open_rows("alpaca", path, hub, repository, REPOSITORIES, (wanted, tested))
+    return Source(*assemble("alpaca", found, read, wanted, tested))
+
+
+def read(row: Row, counts: Counter[str]) -> tuple[Messages, str | None]:
+    """Columns instruction, input (may be missing or null) and output -> messages."""
+    return columns.instruction_output(row, counts), None
+
+
+EXAMPLE = {
+    "alpaca.json": json.dumps(
+        [
+            {
+                "instruction": f"Name {k} fruits.",
+                "input": (None, "", f"Not number {k}.")[k % 3],
+                "output": f"Fruit {k}.",
+            }
+            for k in range(60)
+        ],
+        indent=1,
+    )
+}

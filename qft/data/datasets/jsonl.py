@@ -1,0 +1,60 @@
+"""A set of your own (jsonl, json, parquet or csv). Each row is one conversation, in any of these columns::
+
+    {"messages": [{"role": "user", "content": "2+2?"}, {"role": "assistant", "content": "4"}]}
+    {"prompt": "2+2?", "response": "4"}
+    {"instruction": "Add.", "input": "2+2", "output": "4"}
+
+Reasoning stands in the assistant's text as ``<think>…</think>``, or apart as ``reasoning_content`` (beside
+``content`` in a message, else a column). Other columns are not read. For the test set, duplicates and ids
+see ``qft.data.assemble``.
+"""
+
+import json
+from collections import Counter
+
+from qft.data import columns
+from qft.data.assemble import assemble
+from qft.data.columns import Messages
+from qft.data.datasets.base import Source, positions
+from qft.data.origin import open_rows
+from qft.data.rows import Row
+
+
+def load(
+    path: str | None = None,
+    hub: str | None = None,
+    rows: str | None = None,
+    test_rows: str | None = "0:2000",
+    repository: str | None = None,
+) -> Source:
+    """Read the rows at ``rows`` and ``test_rows`` only."""
+    wanted, tested = positions(rows), positions(test_rows, "data.test_rows")
+    found = open_rows("jsonl", path, hub, repository, {}, (wanted, tested))
+    return Source(*assemble("jsonl", found, read, wanted, tested))
+
+
+def read(row: Row, counts: Counter[str]) -> tuple[Messages, str | None]:
+    """A row in any of the three forms, told apart by its columns -> messages."""
+    if "messages" in row.data:
+        return columns.chat(row, counts), None
+    if "instruction" in row.data:
+        return columns.instruction_output(row, counts), None
+    if "prompt" not in row.data and "response" not in row.data:
+        row.require("messages (or prompt and response, or instruction and output)")
+    return columns.prompt_response(row), None
+
+
+def _example(k: int) -> dict[str, object]:
+    """The three forms in turn, reasoning apart, within the text and missing."""
+    asked, thought, reply = f"What is {k} plus 1?", f"{k}+1={k + 1}", f"It is {k + 1}."
+    text = f"<think>\n{thought}\n</think>\n\n{reply}"
+    if k % 3 == 0:
+        turns = [{"role": "user", "content": asked}, {"role": "assistant", "content": reply}]
+        turns[1] |= {"reasoning_content": thought} if k % 2 else {}
+        return {"messages": [{"role": "system", "content": "Be brief."}, *turns]}
+    if k % 3 == 1:
+        return {"prompt": asked, "response": reply, "reasoning_content": thought if k % 2 else None}
+    return {"instruction": asked, "input": None, "output": text}
+
+
+EXAMPLE = {"mine.jsonl": "".join(json.dumps(_example(k)) + "\n" for k in range(60))}

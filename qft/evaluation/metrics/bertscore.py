@@ -1,0 +1,63 @@
+"""BERTScore F1 (Zhang et al. 2020), by bert-score: each token is matched with the most similar one of the other text::
+
+    P = mean over prediction tokens of max cos(x, y),   R = the same over reference tokens,   F1 = 2 P R / (P + R)
+
+x, y: contextual embeddings of a BERT's hidden layer. No idf weights, no rescaling with a baseline, so values of
+different models cannot be compared; the signature names the model. Averaged over samples, times 100.
+"""
+
+from collections.abc import Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from qft.errors import QftError
+from qft.evaluation.metrics.base import Pair, Score, mean
+
+
+def score(
+    pairs: Sequence[Pair], model: str | None = None, layer: int | None = None, batch_size: int = 32
+) -> list[Score]:
+    """One Score, ``bertscore_f1``; without a model at hand its value is None and the signature says why.
+
+    A pair with an empty side gives 0; a negative F1 (only a random model has one) counts as 0. Raises QftError
+    where the package bert-score is missing or ``model`` is a path that does not exist.
+    """
+    if model is None:
+        return [_skipped("no model: name one with metric.bertscore.model=DIR", len(pairs))]
+    try:
+        from bert_score import BERTScorer
+    except ImportError:
+        raise QftError("evaluation.metrics=[bertscore] needs the extra: pip install 'qft[bertscore]'.") from None
+    if not Path(model).is_dir() and (model.startswith((".", "/", "~")) or model.count("/") > 1):
+        raise QftError(f"metric.bertscore.model={model} is not an existing model directory.")
+    try:
+        scorer: Any = BERTScorer(model_type=model, num_layers=_layer(model, layer), batch_size=batch_size)
+    except (OSError, ValueError) as error:
+        if Path(model).is_dir():
+            raise QftError(f"metric.bertscore.model={model} cannot be loaded: {str(error).splitlines()[0]}") from error
+        return [_skipped(f"model {model} is not at hand and cannot be fetched", len(pairs))]
+    except AssertionError as error:
+        raise QftError(f"metric.bertscore.layer={layer} does not fit: {error}.") from error
+    longest = scorer._model.config.max_position_embeddings
+    scorer._tokenizer.model_max_length = min(scorer._tokenizer.model_max_length, longest)
+    both = [k for k, p in enumerate(pairs) if p.prediction.strip() and p.reference.strip()]
+    each = [0.0] * len(pairs)
+    if both:
+        texts = [pairs[k].prediction for k in both], [pairs[k].reference for k in both]
+        _, _, found = scorer.score(*texts, batch_size=batch_size)
+        for k, f1 in zip(both, found.tolist(), strict=True):
+            each[k] = min(max(100.0 * f1, 0.0), 100.0)
+    signature = f"bert-score-{version('bert-score')}|model:{model}|layer:{scorer.num_layers}|idf:no|rescaled:no"
+    return [Score("bertscore_f1", mean(each), signature, True, each)]
+
+
+def _layer(model: str, layer: int | None) -> int:
+    from bert_score.utils import model2layers
+    from transformers import AutoConfig
+
+    return layer or model2layers.get(model) or AutoConfig.from_pretrained(model).num_hidden_layers
+
+
+def _skipped(why: str, pairs: int) -> Score:
+    return Score("bertscore_f1", None, f"left out: {why}", True, [None] * pairs)

@@ -1,0 +1,175 @@
+"""Right and complete answers of reasoning sets: SA, Accuracy, CTC, AC; each answer counts 0 or 100.
+
+In the paper's words, and how they are read here:
+
+- ``sa``, *Strict Accuracy*: "whether the output contains the correct answer in the answer segment". The answer
+  segment is what follows ``</think>``. Where it has a ``\\boxed{}``, the last one is the model's answer and decides;
+  else any value that stands there. In a text without ``<think>`` nothing marks where the answer begins: where the
+  task asks for reasoning, only a box counts.
+- ``accuracy``, *Accuracy*: "correct if the correct answer appears anywhere in the reasoning chain": any boxed or
+  written value in the reasoning or the answer. A small number appears in many chains by chance; so it is defined.
+- ``ctc``, *Chain-of-Thought Completeness*: "whether the response includes a complete reasoning chain, assessing
+  the model's ability to apply reasoning chains within limited lengths": ``<think>`` was opened (at the end of the
+  prompt counts), something was thought, and ``</think>`` came before the length limit.
+- ``ac``, *Answer Completeness*: "the completeness of the answer itself": there is one, it was not cut off by the
+  length limit, and it is boxed where the reference's is.
+
+The right answer is the row's ``answer`` or the last ``\\boxed{}`` of the reference; a row with neither has no SA
+and no Accuracy, one whose reference has no reasoning (nor its prompt) no CTC: they are left out of the mean.
+Two writings are the same where ``qft.evaluation.equality`` says so, by math-verify, within a time limit a row.
+"""
+
+import re
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+
+from qft.data.message import THINK_CLOSE, THINK_OPEN
+from qft.errors import QftError
+from qft.evaluation.equality import FULL_WIDTH
+from qft.evaluation.judge import Judge
+from qft.evaluation.metrics.base import Pair, Score, mean
+
+Verdict = tuple[bool | None, str]
+
+# a number with its sign (no minus between two terms), thousands separators, fraction or percent; a LaTeX fraction
+_VALUES = re.compile(
+    r"(?:(?<![\w)}])[-+−])?"
+    r"(?:(?:\d{1,3}(?:,\d{3})+(?!\d)|\d+)(?:\.\d+)?(?:/\d+)?(?:\s*\\?%)?|\d*\\[dt]?frac\{[^{}]*\}\{[^{}]*\})"
+)
+_FORMULAS = re.compile(r"\$([^$]+)\$|\\\((.+?)\\\)|\\\[(.+?)\\\]", re.S)
+_CHOICE = r"(?:选项?|答案|answer|option|choice)(?:\s*(?:是|为|is|[:：]))*\s*\(?{}(?![A-Za-z])|\({}\)"
+
+
+def score(pairs: Sequence[Pair], seconds: float = 5.0) -> list[Score]:
+    """Four Scores. ``seconds``: how long the search for one row's answer may take; what is not found by then is not."""
+    if seconds <= 0:
+        raise QftError(f"metric.reasoning.seconds={seconds} must be above 0.")
+    with Judge() as judge:
+        verdicts = [_judge(pair, judge, seconds) for pair in pairs]
+    scores = []
+    for name in ("sa", "accuracy", "ctc", "ac"):
+        each = [None if right is None else 100.0 * right for right, _ in (v[name] for v in verdicts)]
+        judged = sum(v is not None for v in each)
+        signature = f"math-verify-{version('math-verify')}|limit:{seconds:g}s|" if name in ("sa", "accuracy") else ""
+        signature += f"avg:sample|judged:{judged} of {len(each)}"
+        scores.append(Score(name, mean(each), signature, True, each, [v[name][1] for v in verdicts]))
+    return scores
+
+
+@dataclass(frozen=True)
+class Segments:
+    """An answer in its parts. ``opened``, ``closed``: whether the chain of reasoning has its two marks."""
+
+    opened: bool
+    closed: bool
+    reasoning: str
+    answer: str
+
+
+def segments(text: str, prompt: str = "") -> Segments:
+    """Split a prediction at ``<think>`` and the last ``</think>``; an opening at the prompt's end counts."""
+    if prompt.rstrip().endswith(THINK_OPEN):
+        text = THINK_OPEN + text
+    before, opened, rest = text.partition(THINK_OPEN)
+    if not opened:  # an end without a beginning still parts the reasoning from the answer
+        reasoning, closed, answer = text.rpartition(THINK_CLOSE)
+        return Segments(False, bool(closed), reasoning, answer.strip())
+    reasoning, closed, answer = rest.rpartition(THINK_CLOSE)
+    if not closed:
+        return Segments(True, False, before + rest, "")
+    answer, again, more = answer.partition(THINK_OPEN)
+    return Segments(True, not again, before + reasoning + more, answer.strip())
+
+
+def boxed(text: str) -> list[str]:
+    """What stands in each ``\\boxed{...}`` of a text, braces within kept; one that is never closed is none."""
+    out = []
+    for match in re.finditer(r"\\f?boxed\s*\{", text):
+        depth, start = 1, match.end()
+        for k in range(start, len(text)):
+            depth += {"{": 1, "}": -1}.get(text[k], 0)
+            if depth == 0:
+                out.append(text[start:k].strip())
+                break
+    return out
+
+
+def _judge(pair: Pair, judge: Judge, seconds: float) -> dict[str, Verdict]:
+    parts = segments(pair.prediction, pair.prompt)
+    model = segments(pair.reference, pair.prompt)
+    wanted = pair.answer or next(iter(boxed(model.answer)[-1:] or boxed(pair.reference)[-1:]), None)
+    asked = model.closed or pair.prompt.rstrip().endswith(THINK_OPEN)
+    out = {"ctc": _chain(parts, asked), "ac": _answer(parts, pair.finished, bool(boxed(model.answer)))}
+    if wanted is None:
+        return out | dict.fromkeys(("sa", "accuracy"), (None, "the reference states no answer that can be verified"))
+    deadline = time.monotonic() + seconds
+
+    def find(candidates: Iterable[str]) -> Verdict:
+        for candidate in dict.fromkeys(candidates):
+            left = deadline - time.monotonic()
+            if left <= 0 or (same := judge(wanted, candidate, left)) is None:
+                return False, f"{wanted} was not found within {seconds:g} seconds"
+            if same:
+                return True, f"{candidate} is {wanted}"
+        return False, f"{wanted} does not stand there"
+
+    out["sa"] = _strict(parts, wanted, find, boxed_only=asked and not parts.closed)
+    if out["sa"][0]:
+        out["accuracy"] = True, out["sa"][1]
+    else:
+        whole = f"{parts.reasoning}\n{parts.answer}"
+        out["accuracy"] = find([*boxed(whole)[::-1], *_written(whole, wanted)])
+    return out
+
+
+def _strict(parts: Segments, wanted: str, find: Callable[[Iterable[str]], Verdict], boxed_only: bool) -> Verdict:
+    if not parts.answer:
+        why = "<think> is not closed" if parts.opened and not parts.closed else "nothing stands there"
+        return False, f"there is no answer segment: {why}"
+    if given := boxed(parts.answer):
+        right, why = find(given[-1:])
+        return (
+            right,
+            f"the answer's box: {why}" if right or "within" in why else f"\\boxed{{{given[-1]}}} is not {wanted}",
+        )
+    if boxed_only:
+        return False, "there is no answer segment: no </think>, and nothing is boxed"
+    right, why = find(_written(parts.answer, wanted))
+    return right, f"unboxed: {why}"
+
+
+def _written(text: str, wanted: str) -> list[str]:
+    """Values that stand in a text outside boxes, the last first; and ``wanted`` itself where it is a word there."""
+    text = text.translate(FULL_WIDTH)
+    out = [m.group() for m in _VALUES.finditer(text)]
+    for match in _FORMULAS.finditer(text):
+        out.append(next(g for g in match.groups() if g).rpartition("=")[2].strip())
+    if re.fullmatch(r"[A-Za-z]", wanted):  # a choice; the letter alone may be an article or a variable
+        named = re.search(_CHOICE.format(wanted, wanted), text)
+    elif re.search(r"\d", wanted):
+        named = None
+    else:
+        named = re.search(rf"(?<![A-Za-z]){re.escape(wanted)}(?![A-Za-z])", text)
+    return [*([wanted] if named else []), *out[::-1]]
+
+
+def _chain(parts: Segments, asked: bool) -> Verdict:
+    if not asked:
+        return None, "the task asks for no reasoning"
+    if not parts.opened:
+        return False, "<think> was not opened"
+    if not parts.closed:
+        return False, "<think> was not closed within the length limit"
+    return (True, "opened and closed") if parts.reasoning.strip() else (False, "nothing between <think> and </think>")
+
+
+def _answer(parts: Segments, finished: bool, in_a_box: bool) -> Verdict:
+    if not parts.answer:
+        return False, "there is no answer"
+    if not finished:
+        return False, "cut off at the length limit"
+    if in_a_box and not boxed(parts.answer):
+        return False, "the answer is not boxed"
+    return True, "complete"

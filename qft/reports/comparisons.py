@@ -1,0 +1,151 @@
+"""Which rows are compared with which, and how: every method with LoRA r=4, every control with its method.
+
+Scores: each sample's scores are averaged over the seeds both rows finished, then compared sample by sample.
+Losses: compared seed by seed. A family of tests, corrected together by Holm, is one score (or loss) of one sweep.
+"""
+
+import zlib
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from qft.reports import published, statistics
+from qft.reports.sweep import NOISE, Cell, Group, Sweep, is_lora, ordered
+
+LOSSES = {"train_loss_run_mean": "train loss", "validation_loss": "validation loss"}
+
+
+@dataclass(frozen=True)
+class Versus:
+    """``row`` against ``other`` on one dataset and n, by one score or loss; ``seeds`` on the side of ``row``."""
+
+    row: str
+    other: str
+    data: str
+    n: int
+    measure: str
+    higher_is_better: bool
+    seeds: int
+    mean: float
+    other_mean: float
+    result: statistics.Comparison
+
+    @property
+    def improves(self) -> bool:
+        """Whether the difference points to the better side, decided or not."""
+        return (self.result.difference > 0) == self.higher_is_better and self.result.difference != 0
+
+    @property
+    def improvement(self) -> float:
+        """Probability of improvement: how often ``row`` is on the better side, ties counted half."""
+        return self.result.better if self.higher_is_better else 1 - self.result.better
+
+    @property
+    def verdict(self) -> str:
+        """``better``, ``worse`` or ``undecided``."""
+        if not self.result.decided:
+            return "undecided"
+        return "better" if self.improves else "worse"
+
+
+def measures(sweep: Sweep) -> list[str]:
+    """The scores shown beside published numbers that any cell of the sweep has, in the papers' order."""
+    have = {name for c in sweep.final() if c.done for name in c.metrics.get("metrics", {}).get("test", {})}
+    chosen = [name for name in published.MEASURED_AS.values() if name in have]
+    return chosen or sorted(have)
+
+
+def primary(sweep: Sweep, data: str) -> str | None:
+    """The one score a sentence is about: accuracy where answers can be right or wrong, else ROUGE-L, else the first."""
+    have = {name for c in sweep.final() if c.data == data for name in c.scores}
+    chosen = [m for m in ("accuracy", "rougel_llamafactory", *measures(sweep)) if m in have]
+    return chosen[0] if chosen else None
+
+
+def title(measure: str) -> str:
+    """A score's or a loss's name for people."""
+    names = {score: published.TITLES[metric] for metric, score in published.MEASURED_AS.items()}
+    return names.get(measure) or LOSSES.get(measure) or measure.replace("_", " ")
+
+
+def per_sample(cells: list[Cell], score: str) -> dict[Any, float]:
+    """Sample -> mean over seeds, for the samples that every seed scored."""
+    scored = [c.scores[score] for c in cells]
+    common = set.intersection(*(set(s) for s in scored)) if scored else set()
+    return {sample: float(np.mean([s[sample] for s in scored])) for sample in sorted(common)}
+
+
+def with_lora(sweep: Sweep) -> list[Versus]:
+    """Every plain row, the base included, against LoRA r=4 where both finished."""
+    pairs = []
+    for data, n in ordered((c.data, c.n) for c in sweep.plain()):
+        here = [c for c in sweep.plain() if (c.data, c.n) == (data, n)]
+        lora = [c for c in here if is_lora(c)]
+        for row in ordered(c.row for c in here if not is_lora(c)):
+            pairs.append(([c for c in here if c.row == row], lora))
+    return _families(sweep, pairs)
+
+
+def controls(sweep: Sweep) -> list[Versus]:
+    """Every control against the method it was made from; positive differences are what the method has more."""
+    pairs = []
+    for cell in _first_of_rows(sweep):
+        if cell.variant and not set(cell.variant) & set(NOISE):
+            whole = [c for c in sweep.plain() if (c.adapter, c.data, c.n) == (cell.adapter, cell.data, cell.n)]
+            pairs.append((whole, sweep.of(cell.group)))
+    return _families(sweep, pairs)
+
+
+def _first_of_rows(sweep: Sweep) -> list[Cell]:
+    seen: dict[Group, Cell] = {}
+    for cell in sweep.final():
+        seen.setdefault(cell.group, cell)
+    return list(seen.values())
+
+
+def _families(sweep: Sweep, pairs: list[tuple[list[Cell], list[Cell]]]) -> list[Versus]:
+    out: list[Versus] = []
+    for measure in [*LOSSES, *measures(sweep)]:
+        family = [v for rows in pairs if (v := _versus(*rows, measure)) is not None]
+        corrected = statistics.holm_all([v.result for v in family])
+        out += [replace(v, result=result) for v, result in zip(family, corrected)]
+    return out
+
+
+def _versus(cells: list[Cell], others: list[Cell], measure: str) -> Versus | None:
+    """None where either row has nothing finished to compare."""
+    a = {c.seed: c for c in cells if c.done and _has(c, measure)}
+    b = {c.seed: c for c in others if c.done and _has(c, measure)}
+    fixed = any(c.role == "base" for c in [*cells, *others])  # the untuned base has no seeds: it meets all of LoRA's
+    seeds = sorted(set(a) & set(b))
+    left = [a[s] for s in a] if fixed else [a[s] for s in seeds]
+    right = [b[s] for s in b] if fixed else [b[s] for s in seeds]
+    if not left or not right:
+        return None
+    one, two = left[0], right[0]
+    if measure in LOSSES:
+        x, y = ([float(c.loss(measure) or 0.0) for c in side] for side in (left, right))
+        if fixed:
+            x, y = x * max(1, len(y) // len(x)), y * max(1, len(x) // len(y))
+        result = statistics.compare_seeds(x, y)
+    else:
+        p, q = per_sample(left, measure), per_sample(right, measure)
+        samples = sorted(set(p) & set(q))
+        if not samples:
+            return None
+        x, y = [p[s] for s in samples], [q[s] for s in samples]
+        # a generator of its own for each comparison: one cell more elsewhere changes no number here
+        key = zlib.crc32(f"{one.row}|{two.row}|{one.data}|{one.n}|{measure}".encode())
+        result = statistics.compare_samples(x, y, np.random.default_rng(key))
+    higher = measure not in LOSSES and _higher(left, measure)
+    means = float(np.mean(x)), float(np.mean(y))
+    return Versus(one.row, two.row, one.data, one.n, measure, higher, len(left), *means, result)
+
+
+def _has(cell: Cell, measure: str) -> bool:
+    return cell.loss(measure) is not None if measure in LOSSES else measure in cell.scores
+
+
+def _higher(cells: list[Cell], measure: str) -> bool:
+    return bool(cells[0].metrics["metrics"]["test"].get(measure, {}).get("higher_is_better", True))

@@ -1,0 +1,82 @@
+"""Pictures as inline SVG whose colours are the page's own, so that one picture serves light and dark.
+
+matplotlib draws with stand-in colours; each is replaced by a CSS variable (--ink, --line, --c0 ...). Text stays text.
+"""
+
+import html
+import io
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+SERIES = 8  # colours the page has: Okabe and Ito's, told apart by colour-blind readers
+INK, LINE = "#010101", "#020202"
+DASHES: list[tuple[float, ...]] = [(), (5, 1.5), (1.5, 1.2), (6, 1.5, 1.5, 1.5)]  # told apart without colour
+MARKERS = "osD^vPX*"
+
+
+def colour(k: int) -> str:
+    """The stand-in colour of series ``k``."""
+    return f"#0304{k % SERIES:02x}"
+
+
+def dash(k: int) -> Any:
+    """The dashes of series ``k`` as matplotlib takes them."""
+    return (0, DASHES[k % len(DASHES)])
+
+
+def dash_array(k: int) -> str:
+    """The dashes of series ``k`` as SVG writes them."""
+    return " ".join(f"{3 * d:g}" for d in DASHES[k % len(DASHES)]) or "none"
+
+
+@contextmanager
+def canvas(alt: str, x: str, y: str, height: float = 3.0, width: float = 4.2) -> Iterator[tuple[Any, list[str]]]:
+    """Axes to draw on; the finished SVG is in the list after the block."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib.figure import Figure as Canvas
+
+    out: list[str] = []
+    ink = {"text.color": INK, "axes.edgecolor": LINE, "axes.labelcolor": INK, "xtick.color": INK, "ytick.color": INK}
+    settings: dict[Any, Any] = {
+        "svg.fonttype": "none",
+        "svg.hashsalt": "qft",
+        "font.size": 10,
+        "grid.color": LINE,
+        **ink,
+    }
+    with matplotlib.rc_context(settings):
+        figure = Canvas(figsize=(width, height), layout="constrained")
+        axes = figure.subplots()
+        axes.spines[["top", "right"]].set_visible(False)
+        axes.grid(linewidth=0.6)
+        axes.set_axisbelow(True)
+        axes.set_xlabel(x)
+        axes.set_ylabel(y)
+        yield axes, out
+        text = io.StringIO()
+        figure.savefig(text, format="svg", transparent=True, metadata={"Date": None, "Creator": None, "Format": None})
+    out.append(_themed(text.getvalue(), alt))
+
+
+def _themed(svg: str, alt: str) -> str:
+    """Only the <svg> element, sized by its frame, coloured and lettered by the page."""
+    svg = svg[svg.index("<svg") :]
+    svg = re.sub(
+        r"<metadata>.*?</metadata>|<style.*?</style>", "", svg, flags=re.S
+    )  # a style would be the whole page's
+    svg = re.sub(r'(<svg[^>]*?) width="[^"]*"', r"\1", svg, count=1)
+    svg = re.sub(r'(<svg[^>]*?) height="[^"]*"', rf'\1 role="img" aria-label="{html.escape(alt)}"', svg, count=1)
+    svg = svg.replace(INK, "var(--ink)").replace(LINE, "var(--line)")
+    svg = re.sub(r"#0304(\d\d)", lambda m: f"var(--c{int(m[1], 16)})", svg)
+    svg = re.sub(r"font-family: [^;\"]*;? ?", "", svg)
+    return re.sub(r"\s*\n\s*", " ", svg)
+
+
+def own_names(svg: str, prefix: str) -> str:
+    """Names inside one picture made unlike those of another on the same page."""
+    svg = re.sub(r'\bid="', f'id="{prefix}-', svg)
+    return re.sub(r'(url\(#|href="#)', rf"\1{prefix}-", svg)

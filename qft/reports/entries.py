@@ -1,0 +1,62 @@
+"""Numbers as entries of a table: means over seeds with the runs behind them, p, intervals, what is missing."""
+
+from collections.abc import Sequence
+
+from qft.reports import statistics
+from qft.reports.sweep import MISSING, Cell
+from qft.reports.table import DASH, Entry
+
+
+def measured(
+    cells: Sequence[Cell], values: Sequence[float | None], digits: int, bold: bool = False, unit: str = ""
+) -> Entry:
+    """Mean and deviation of ``values``, one a cell, over the seeds that have one; failed and missing ones are named."""
+    if not cells:
+        return Entry(DASH, hint="not planned")
+    found = {c.seed: float(v) for c, v in zip(cells, values) if c.done and v is not None}
+    absent = [c for c in cells if not c.done]
+    if not found:
+        if not absent:
+            return Entry(DASH, hint="not measured")
+        kind = "failed" if any(c.state in ("failed", "damaged") for c in absent) else MISSING
+        links = tuple((f"seed {c.seed}", c.link) for c in absent if c.link)
+        return Entry(
+            kind, kind=kind, hint="; ".join(f"seed {c.seed}: {c.error or c.state}" for c in absent), links=links
+        )
+    mean, sd = statistics.mean_sd(list(found.values()))
+    remark = "1 seed" if len(found) == 1 else ""
+    text = f"{mean:.{digits}f}" + ("" if sd is None else f" ± {sd:.{digits}f}") + unit
+    runs = [c for c in cells if c.seed in found]
+    words = "seed " if len(runs) == 1 else ""
+    links = tuple((f"{words}{c.seed}", c.link) for c in runs if c.link)
+    hint = "; ".join(f"seed {s}: {v:.6g}" for s, v in found.items())
+    if absent:
+        remark = f"{len(found)} of {len(cells)} seeds"
+        hint += "; " + "; ".join(f"seed {c.seed}: {c.state}" for c in absent)
+    return Entry(text.replace("-", "−"), mean, sd, len(found), "measured", bold, links, hint, remark)
+
+
+def interval(found: statistics.Interval | None, digits: int) -> str:
+    """[low, high], or a dash."""
+    return DASH if found is None else f"[{found[0]:+.{digits}f}, {found[1]:+.{digits}f}]".replace("-", "−")
+
+
+def parameters(cells: Sequence[Cell]) -> list[Entry]:
+    """Trainable parameters and their ratio to LoRA r=4 on the same layers."""
+    known = [c.record["parameters"] for c in cells if c.record.get("parameters")]
+    if not known:
+        return [Entry(DASH), Entry(DASH)]
+    count, ratio = known[0]["trainable"], known[0]["ratio_to_lora_r4"]
+    return [Entry(f"{count:,}", count), Entry(f"{100 * ratio:.1f} %", ratio)]
+
+
+def number(value: float | None, digits: int, signed: bool = False) -> Entry:
+    """A number, or a dash where there is none."""
+    if value is None:
+        return Entry(DASH)
+    return Entry(f"{value:{'+' if signed else ''},.{digits}f}".replace("-", "−"), float(value))
+
+
+def p_value(value: float | None) -> Entry:
+    """A p value, or a dash."""
+    return Entry(DASH) if value is None else Entry("< 0.001" if value < 0.001 else f"{value:.3f}", value)

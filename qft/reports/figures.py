@@ -1,0 +1,195 @@
+"""The pictures of a sweep: training curves, parameters against loss, controls, noise. drawing.py sets them in SVG.
+
+Every panel is a picture of its own: the page's grid sets them side by side, or below each other on a phone.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from qft.reports import comparisons, curve
+from qft.reports.comparisons import Versus
+from qft.reports.drawing import INK, LINE, MARKERS, canvas, colour, dash, own_names
+from qft.reports.statistics import mean_sd
+from qft.reports.sweep import Cell, Sweep, describe, ordered
+
+
+@dataclass
+class Panel:
+    """One picture with its heading."""
+
+    row: str  # panels of one row stand beside each other
+    title: str
+    svg: str
+
+
+@dataclass
+class Figure:
+    """Pictures that belong together; ``legend`` names the series by their place among the colours."""
+
+    name: str
+    title: str
+    caption: str
+    panels: list[Panel]
+    legend: list[tuple[int, str]]
+
+
+def colours(sweep: Sweep) -> dict[str, int]:
+    """Row -> place among the colours, the same in every picture of a page."""
+    rows = ordered(c.row for c in [*sweep.plain(), *sweep.final()] if c.role != "base")
+    return {row: k for k, row in enumerate(rows)}
+
+
+def training(sweep: Sweep) -> Figure | None:
+    """Figure 3 of the paper: train loss by step for each dataset and n, with the range over seeds as a band."""
+    places, panels, single = colours(sweep), [], False
+    cells = [c for c in sweep.plain() if c.done and c.history]
+    for data in ordered(c.data for c in cells):
+        ends = [curve.running(c)[1] for c in cells if c.data == data]
+        bottom, top = min(e.min() for e in ends if len(e)), max(np.percentile(e, 97) for e in ends if len(e))
+        for n in sorted({c.n for c in cells if c.data == data}):
+            here = [c for c in cells if (c.data, c.n) == (data, n)]
+            with canvas(f"Train loss by step, {data}, n = {n}", "optimizer step", "train loss") as (axes, panel):
+                for row in ordered(c.row for c in here):
+                    runs = [curve.running(c) for c in here if c.row == row]
+                    single |= len(runs) == 1
+                    length = min(len(steps) for steps, _ in runs)
+                    steps, losses = runs[0][0][:length], np.array([loss[:length] for _, loss in runs])
+                    k = places[row]
+                    axes.plot(steps, losses.mean(0), color=colour(k), linestyle=dash(k), linewidth=1.6)
+                    if len(runs) > 1:
+                        axes.fill_between(steps, losses.min(0), losses.max(0), color=colour(k), alpha=0.18, linewidth=0)
+                axes.set_ylim(bottom - 0.05 * (top - bottom), top)
+            panels.append(Panel(data, f"{data}, n = {n}", panel[0]))
+    caption = "Running mean of the train loss over a twentieth of the run; line: mean over seeds, band: their range."
+    caption += " A row with one seed has no band." if single else ""
+    return _figure("curves", "Training curves (the paper's Figure 3)", caption, panels, _legend(places, cells))
+
+
+def parameters(sweep: Sweep) -> Figure | None:
+    """Validation loss against trainable parameters."""
+    from matplotlib.ticker import EngFormatter, LogLocator, NullFormatter
+
+    places, panels = colours(sweep), []
+    cells = [c for c in sweep.plain() if c.done and c.record.get("parameters") and c.loss("validation_loss")]
+    for data, n in ordered((c.data, c.n) for c in cells):
+        here = [c for c in cells if (c.data, c.n) == (data, n)]
+        with canvas(f"Parameters and loss, {data}, n = {n}", "trainable parameters", "validation loss") as (
+            axes,
+            panel,
+        ):
+            axes.set_xscale("log")
+            axes.xaxis.set_major_locator(LogLocator(subs=(1, 3)))
+            axes.xaxis.set_major_formatter(EngFormatter(sep=""))
+            axes.xaxis.set_minor_formatter(NullFormatter())
+            for row in ordered(c.row for c in here):
+                own = [c for c in here if c.row == row]
+                mean, sd = mean_sd([c.loss("validation_loss") or 0.0 for c in own])
+                k = places[row]
+                style = {"color": colour(k), "fmt": MARKERS[k % len(MARKERS)], "markersize": 7, "capsize": 3}
+                axes.errorbar(own[0].record["parameters"]["trainable"], mean, sd, **style)
+            counts = [c.record["parameters"]["trainable"] for c in here]
+            axes.set_xlim(min(counts) / 1.6, max(counts) * 1.6)
+            axes.margins(y=0.15)
+        panels.append(Panel(data, f"{data}, n = {n}", panel[0]))
+    caption = "Lower left is better. Bars: standard deviation over seeds; none with one seed."
+    return _figure("parameters", "Parameters against loss", caption, panels, _legend(places, cells))
+
+
+def ablation(versus: Sequence[Versus], measure_of: dict[str, str | None]) -> Figure | None:
+    """For each control: how much more the whole method scores, with its interval."""
+    panels = []
+    for method, data, n in ordered((v.row, v.data, v.n) for v in versus):
+        here = [v for v in versus if (v.row, v.data, v.n, v.measure) == (method, data, n, measure_of.get(data))]
+        if not here:
+            continue
+        words = f"{method} minus its control, {comparisons.title(here[0].measure)}"
+        names = [v.other.removeprefix(f"{method}, ") for v in here]
+        with canvas(f"{words}, {data}, n = {n}", words, "", 1.1 + 0.36 * len(here), 5.6) as (axes, panel):
+            for k, v in enumerate(reversed(here)):
+                shade = colour(0) if v.result.decided else LINE
+                axes.barh(k, v.result.difference, color=shade, height=0.62, alpha=0.85 if v.result.decided else 1)
+                if v.result.interval is not None:
+                    axes.plot(v.result.interval, (k, k), color=INK, linewidth=1.5, marker="|", markersize=7)
+            axes.axvline(0, color=INK, linewidth=1)
+            axes.set_yticks(range(len(here)), list(reversed(names)))
+            axes.grid(axis="y", visible=False)
+        panels.append(Panel("", f"{method}, {data}, n = {n}", panel[0]))
+    caption = (
+        "Bars to the right: the whole method scores more than with this one change. Lines: paired 95 % intervals. "
+        "Coloured: decided (interval without zero and p after Holm < 0.05); grey: not."
+    )
+    return _figure("ablation", "What each part contributes", caption, panels, [])
+
+
+def noise(sweep: Sweep, measure_of: dict[str, str | None]) -> Figure | None:
+    """The score against the noise scale at exact expectations, and against the number of shots at each scale."""
+    cells = [c for c in sweep.final() if c.done and set(c.variant) & {"noise_scale", "shots"}]
+    names = ordered(_series(c) for c in cells)
+    panels = []
+    for data, n in ordered((c.data, c.n) for c in cells):
+        here = [c for c in cells if (c.data, c.n) == (data, n)]
+        exact = [c for c in here if "noise_scale" in c.variant and c.variant.get("shots") is None]
+        panels += _noise_panel(exact, "noise_scale", "noise scale", data, names, measure_of)
+        for scale in ordered(c.variant.get("noise_scale") for c in here if c.variant.get("shots") is not None):
+            sampled = [c for c in here if "shots" in c.variant and c.variant.get("noise_scale") == scale]
+            words = "shots" if scale is None else f"shots, noise scale {scale:g}"
+            panels += _noise_panel(sampled, "shots", words, data, names, measure_of)
+    caption = "Means over seeds; bars: standard deviation over seeds. Scale 1 is the noise model as it is."
+    return _figure("noise", "By noise scale and by shots", caption, panels, list(enumerate(names)))
+
+
+def _noise_panel(
+    cells: Sequence[Cell], key: str, words: str, data: str, names: list[str], measure_of: dict[str, str | None]
+) -> list[Panel]:
+    """One picture of the score (or the validation loss) against ``variant[key]``; none without cells."""
+    if not cells:
+        return []
+    measure = measure_of.get(data)
+    label = comparisons.title(measure) if measure else "validation loss"
+    values = sorted({c.variant[key] for c in cells}, key=_amount)
+    title = f"{label} by {words}, {data}, n = {cells[0].n}"
+    with canvas(title, words, label) as (axes, panel):
+        for name in ordered(_series(c) for c in cells):
+            points = []
+            for x, value in enumerate(values):
+                own = [c for c in cells if _series(c) == name and c.variant[key] == value]
+                if found := [s for c in own if (s := _value(c, measure)) is not None]:
+                    points.append((value if key == "noise_scale" else x, *mean_sd(found)))
+            if points:
+                amounts, mean, sd = zip(*points, strict=True)
+                k = names.index(name)
+                spread = [s or 0 for s in sd] if any(sd) else None
+                style = {"color": colour(k), "linestyle": dash(k), "marker": MARKERS[k % len(MARKERS)], "capsize": 3}
+                axes.errorbar(amounts, mean, spread, **style)
+        if key == "shots":
+            axes.set_xticks(range(len(values)), ["exact" if v is None else str(v) for v in values])
+    return [Panel(data, title, panel[0])]
+
+
+def _series(cell: Cell) -> str:
+    """The cell's line in a picture of noise: its label and how it was trained."""
+    rest = (describe(k, v) for k, v in sorted(cell.variant.items()) if k not in ("noise_scale", "shots"))
+    return ", ".join([cell.label, *(words for words in rest if words not in cell.label)])
+
+
+def _amount(value: Any) -> float:
+    """A noise scale or number of shots as a number; ``exact`` and null come last."""
+    return float(value) if isinstance(value, (int, float)) else float("inf")
+
+
+def _value(cell: Cell, measure: str | None) -> float | None:
+    return cell.score(measure) if measure else cell.loss("validation_loss")
+
+
+def _figure(name: str, title: str, caption: str, panels: list[Panel], legend: list[tuple[int, str]]) -> Figure | None:
+    for k, panel in enumerate(panels):
+        panel.svg = own_names(panel.svg, f"{name}{k}")
+    return Figure(name, title, caption, panels, legend) if panels else None
+
+
+def _legend(places: dict[str, int], cells: Sequence[Cell]) -> list[tuple[int, str]]:
+    shown = {c.row for c in cells}
+    return [(k, row) for row, k in places.items() if row in shown]

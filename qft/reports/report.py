@@ -1,0 +1,124 @@
+"""Everything a report says about one sweep, computed once; the page and the Markdown only set it in type."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from qft.reports import circuit, claims, comparisons, curve, figures, layouts, tables
+from qft.reports.circuit import Answer
+from qft.reports.claims import Claim
+from qft.reports.comparisons import Versus
+from qft.reports.figures import Figure
+from qft.reports.sweep import NOISE, Sweep, load, ordered
+from qft.reports.table import Table
+
+
+@dataclass
+class Report:
+    """``paper``: Tables I, II or the survey's; ``lora`` and ``controls``: the comparisons; None: nothing to show."""
+
+    sweep: Sweep
+    lora: list[Versus]
+    controls: list[Versus]
+    answers: list[Answer]
+    claims: list[Claim]
+    paper: list[Table]
+    claims_table: Table | None
+    lora_short: Table | None
+    lora_table: Table | None
+    controls_table: Table | None
+    variants: Table | None
+    reduction: Table | None
+    choices: Table | None
+    cost: Table | None
+    runs: Table
+
+    @property
+    def tables(self) -> list[Table]:
+        """All of them, in the page's order."""
+        others = [self.claims_table, self.reduction, self.lora_table, self.controls_table]
+        others += [self.variants, self.choices, self.cost]
+        return [*self.paper, *(t for t in others if t is not None), self.runs]
+
+    @property
+    def models(self) -> list[tuple[str, int]]:
+        """Base models trained on, with their parameters."""
+        found = ((c.record["model"].get("name"), c.record["parameters"].get("base")) for c in self.trained)
+        return ordered((str(name), int(base or 0)) for name, base in found)
+
+    @property
+    def trained(self) -> list:
+        """Finished cells that have a record."""
+        return [c for c in self.sweep.final() if c.record.get("model") and c.record.get("parameters")]
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """State -> number of planned cells."""
+        states = [c.state for c in self.sweep.cells]
+        return {state: states.count(state) for state in ordered(["done", *sorted(states)])}
+
+    @property
+    def caution(self) -> str | None:
+        """What a small base cannot say."""
+        small = [(name, size) for name, size in self.models if 0 < size < 1_000_000_000]
+        if not small:
+            return None
+        words = ", ".join(f"{name} with {_people(size)} parameters" for name, size in small)
+        return f"Measured on {words}. That is no 7B model: these numbers say nothing about what a 7B base would give."
+
+    @property
+    def short(self) -> list[str]:
+        """What a reader should know first, a sentence each."""
+        lines = [self.caution] if self.caution else []
+        lines += claims.summary(self.claims) or ["No published claim about LoRA can be held against these cells."]
+        if len({c.seed for c in self.trained}) == 1:
+            lines.append("One seed: intervals speak for other test samples, not for other initial weights and orders.")
+        if absent := [f"{count} {state}" for state, count in self.counts.items() if state != "done" and count]:
+            lines.append(f"Not all planned runs are finished: {', '.join(absent)}. They are shown as such.")
+        return lines
+
+    def figures(self) -> list[Figure]:
+        """The pictures; drawn when asked for, they take the longest."""
+        measure_of = {data: comparisons.primary(self.sweep, data) for data in {c.data for c in self.sweep.final()}}
+        drawn = [
+            figures.training(self.sweep),
+            figures.parameters(self.sweep),
+            figures.ablation(self.controls, measure_of),
+            figures.noise(self.sweep, measure_of),
+        ]
+        return [f for f in drawn if f is not None]
+
+
+def make(path: Path) -> Report:
+    """Read a sweep directory and compute its report. Raises QftError where it is none."""
+    sweep = load(path)
+    lora, controls = comparisons.with_lora(sweep), comparisons.controls(sweep)
+    short = {comparisons.primary(sweep, data) for data in {c.data for c in sweep.final()}} | {"validation_loss"}
+    checked = claims.check(sweep, lora)
+    return Report(
+        sweep=sweep,
+        lora=lora,
+        controls=controls,
+        answers=circuit.answers(sweep, controls),
+        claims=checked,
+        paper=[*layouts.losses(sweep, lora), *layouts.scores(sweep, lora)],
+        claims_table=tables.claims_table(checked),
+        lora_short=tables.versus_table(
+            [v for v in lora if v.measure in short], "lora-short", "Against LoRA r=4, in the main measures", "LoRA r=4"
+        ),
+        lora_table=tables.versus_table(lora, "lora", "Every row against LoRA r=4", "LoRA r=4"),
+        controls_table=tables.versus_table(controls, "controls", "Each method against its controls", "control"),
+        variants=tables.variants(sweep, comparisons.measures(sweep)),
+        reduction=tables.against_lora(sweep, curve.percent_of_steps),
+        choices=tables.choices(sweep),
+        cost=tables.cost(sweep),
+        runs=tables.attempts(sweep),
+    )
+
+
+def has_noise(report: Report) -> bool:
+    """Whether the sweep varies noise or shots."""
+    return any(set(c.variant) & set(NOISE) for c in report.sweep.final())
+
+
+def _people(size: int) -> str:
+    return f"{size / 1e6:.3g} million"

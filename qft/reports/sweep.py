@@ -1,0 +1,202 @@
+"""Reads a sweep directory: what was planned (sweep.json) and what each cell left. Trains and changes nothing.
+
+    DIR/sweep.json                    name, scale and the planned cells
+    DIR/choices.json                  learning-rate grids and what was chosen, where a search ran
+    DIR/cells/NAME/cell.json          state, error and attempts; the rest is an ordinary run directory
+
+A planned cell without a directory has not run yet: it is ``missing``, never left out.
+"""
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from qft import records
+from qft.errors import QftError
+
+SCHEMA = 1
+MISSING = "missing"
+NOISE = ("noise_scale", "trained", "shots")  # keys of a variant that belong to the noise sweep
+Sample = tuple[str, str]
+Group = tuple[str, str, int]  # row, data, n: what is averaged over seeds
+
+
+@dataclass
+class Cell:
+    """One planned run and what came of it. ``record``, ``metrics``, ... are empty unless done."""
+
+    name: str
+    role: str
+    label: str
+    adapter: str
+    data: str
+    n: int
+    seed: int
+    lr: float | None
+    variant: dict[str, Any]
+    overrides: list[str]
+    state: str = MISSING
+    error: str | None = None
+    attempts: list[dict[str, Any]] = field(default_factory=list)
+    record: dict[str, Any] = field(default_factory=dict)
+    metrics: dict[str, Any] = field(default_factory=dict)
+    history: list[dict[str, float | None]] = field(default_factory=list)
+    scores: dict[str, dict[Sample, float]] = field(default_factory=dict)
+    link: str | None = None
+    row: str = ""  # its line in the tables
+
+    @property
+    def done(self) -> bool:
+        """Finished, and readable."""
+        return self.state == "done"
+
+    @property
+    def group(self) -> Group:
+        """What it shares with the other seeds."""
+        return self.row, self.data, self.n
+
+    def loss(self, which: str) -> float | None:
+        """``train_loss_run_mean``, ``train_loss_final_epoch`` or ``validation_loss``; nats per token."""
+        value = self.record.get("training", {}).get(which)
+        if value is None and which == "validation_loss":  # the untuned base is evaluated only
+            value = self.metrics.get("metrics", {}).get("validation", {}).get("loss")
+        return None if value is None else float(value)
+
+    def score(self, name: str) -> float | None:
+        """A test score of the run, 0-100."""
+        value = self.metrics.get("metrics", {}).get("test", {}).get(name, {}).get("value")
+        return None if value is None else float(value)
+
+
+@dataclass
+class Sweep:
+    """A sweep directory in memory."""
+
+    path: Path
+    name: str
+    scale: str
+    cells: list[Cell]
+    choices: dict[str, Any]
+    command: str
+
+    def final(self) -> list[Cell]:
+        """The cells the tables are made of; a search for a learning rate has a table of its own."""
+        return [c for c in self.cells if c.role != "search"]
+
+    def plain(self) -> list[Cell]:
+        """Final cells of unchanged methods, no control and no noise: LoRA r=4 first, the untuned base last."""
+        return sorted((c for c in self.final() if not c.variant), key=lambda c: (c.role == "base") - is_lora(c))
+
+    def of(self, group: Group) -> list[Cell]:
+        """The final cells of one group, by seed."""
+        return sorted((c for c in self.final() if c.group == group), key=lambda c: c.seed)
+
+
+def describe(key: str, value: Any) -> str:
+    """A variant in words: ``circuit=none`` is *without circuit*."""
+    known = {
+        ("circuit", "none"): "without circuit",
+        ("circuit", "constants"): "constants for the circuit",
+        ("circuit", "silu"): "SiLU for the circuit",
+        ("circuit", "polynomial"): "free polynomial for the circuit",
+        ("entangle", False): "no entanglement",
+        ("train_angles", False): "angles frozen",
+        ("mpo", False): "no MPO",
+        ("classical_path", False): "no classical path",
+        ("shuffle", True): "outputs shuffled",
+        ("trained", "exact"): "trained without noise",
+        ("trained", "noisy"): "trained with noise",
+        ("shots", None): "exact expectations",
+    }
+    try:
+        return known.get((key, value)) or f"{key.replace('_', ' ')} {value}"
+    except TypeError:  # a list or dict
+        return f"{key.replace('_', ' ')} {value}"
+
+
+def ordered(values: Iterable[Any]) -> list[Any]:
+    """Without repeats, in the order of first appearance."""
+    return list(dict.fromkeys(values))
+
+
+def is_lora(cell: Cell) -> bool:
+    """Whether a cell belongs to the row all others are compared with."""
+    return cell.label == "LoRA r=4" or (cell.adapter == "lora" and cell.label == "LoRA" and not cell.variant)
+
+
+def load(path: Path) -> Sweep:
+    """Read a sweep directory whole. Raises QftError where it is none, newer than this program or damaged."""
+    if not (path / "sweep.json").is_file():
+        raise QftError(f"{path} is no sweep directory: it holds no sweep.json. Make one with: qft sweep table1.")
+    plan = records.read_json(path / "sweep.json")
+    try:
+        if plan["schema"] > SCHEMA:
+            raise QftError(f"{path} was written by a newer qft (schema {plan['schema']}); update qft to report on it.")
+        cells = [_cell(path, spec) for spec in plan["cells"]]
+        _name_rows(cells)
+        choices = records.read_json(path / "choices.json") if (path / "choices.json").is_file() else {}
+        name, scale = str(plan["name"]), str(plan["scale"])
+        sweep = Sweep(path, name, scale, cells, choices, plan.get("command") or f"qft sweep {name} scale={scale}")
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise QftError(f"{path / 'sweep.json'} is damaged ({type(error).__name__}: {error}).") from error
+    if not cells:
+        raise QftError(f"{path / 'sweep.json'} plans no cells; there is nothing to report.")
+    return sweep
+
+
+def _name_rows(cells: list[Cell]) -> None:
+    """A row is called by its label; where variants share one, what each changes is added in words."""
+    variants: dict[str, set[str]] = {}
+    for cell in cells:
+        variants.setdefault(cell.label, set()).add(json.dumps(cell.variant, sort_keys=True))
+    for cell in cells:
+        changes = [describe(k, v) for k, v in sorted(cell.variant.items())]
+        words = ", ".join(c for c in changes if c not in cell.label)
+        cell.row = f"{cell.label}, {words}" if words and len(variants[cell.label]) > 1 else cell.label
+
+
+def _cell(path: Path, spec: dict[str, Any]) -> Cell:
+    keys = ("name", "role", "label", "data", "lr", "overrides")
+    fixed = {k: spec[k] for k in keys} | {"adapter": spec["adapter"] or ""}  # the untuned base has none
+    cell = Cell(**fixed, n=int(spec["n"]), seed=int(spec["seed"]), variant=dict(spec.get("variant") or {}))
+    folder = path / "cells" / cell.name
+    if not (folder / "cell.json").is_file():
+        return cell
+    try:
+        _fill(cell, folder)
+    except (QftError, KeyError, TypeError, ValueError, AttributeError, OSError) as error:
+        cell.state, cell.error = "damaged", f"{cell.name} cannot be read: {error}"
+        cell.record, cell.metrics, cell.history, cell.scores = {}, {}, [], {}
+    return cell
+
+
+def _fill(cell: Cell, folder: Path) -> None:
+    state = records.read_json(folder / "cell.json")
+    cell.state, cell.error, cell.attempts = str(state["state"]), state.get("error"), list(state.get("attempts") or [])
+    found = [name for name in ("record.json", "metrics.json") if (folder / name).is_file()]
+    cell.link = f"cells/{cell.name}/{found[0] if found else 'cell.json'}"
+    if not cell.done:
+        return
+    if not found:
+        raise QftError("it is done, but holds neither record.json nor metrics.json")
+    if "record.json" in found:
+        cell.record = records.read_json(folder / "record.json")
+    if "metrics.json" in found:
+        cell.metrics = records.read_json(folder / "metrics.json")
+    if (folder / "history.csv").is_file():
+        cell.history = records.read_history(folder / "history.csv")
+    if (folder / "scores.jsonl").is_file():
+        cell.scores = _scores(folder / "scores.jsonl")
+
+
+def _scores(path: Path) -> dict[str, dict[Sample, float]]:
+    """scores.jsonl as name -> sample -> score; a score that could not be had is left out."""
+    out: dict[str, dict[Sample, float]] = {}
+    for line in path.read_text(encoding="utf-8").splitlines():
+        row = json.loads(line)
+        for name, value in row["scores"].items():
+            if value is not None:
+                out.setdefault(name, {})[str(row["id"]), str(row["turn"])] = float(value)
+    return out

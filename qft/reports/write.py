@@ -1,0 +1,34 @@
+"""Writes a report's files: DIR/report.html and DIR/tables/NAME.{md,csv,tex}, each whole or not at all."""
+
+from pathlib import Path
+
+from qft import records
+from qft.errors import QftError
+from qft.reports import page, table
+from qft.reports.report import Report
+
+FORMS = {"md": table.markdown, "csv": table.csv_text, "tex": table.latex}
+
+
+def everything(report: Report) -> list[Path]:
+    """All files of one report; tables of an earlier one that no longer exist are removed."""
+    folder = report.sweep.path / "tables"
+    written = [report.sweep.path / "report.html"]
+    text(written[0], page.page(report))
+    for each in report.tables:
+        for suffix, form in FORMS.items():
+            written.append(folder / f"{each.name}.{suffix}")
+            text(written[-1], form(each))
+    for old in set(folder.iterdir()) - set(written):
+        if old.suffix[1:] in FORMS:
+            old.unlink()
+    return written
+
+
+def text(path: Path, content: str) -> None:
+    """One file, its directory made first."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise QftError(f"{path.parent} cannot be made: {error.strerror}.") from error
+    records.write_text(path, content)

@@ -1,0 +1,54 @@
+"""Reasoning and answer taken apart, and the stated final answer."""
+
+import pytest
+
+from qft.data.message import Message
+from qft.data.think import last_boxed, take_apart
+
+
+@pytest.mark.parametrize(
+    ("text", "reasoning", "answer"),
+    [
+        ("<think>\n2+2=4\n</think>\n\nIt is 4.", "2+2=4", "It is 4."),
+        ("<think>2+2=4</think>It is 4.", "2+2=4", "It is 4."),
+        ("2+2=4\n</think>\n\nIt is 4.", "2+2=4", "It is 4."),  # opened in the prompt
+        ("<think>\n\n</think>\n\nIt is 4.", None, "It is 4."),  # no thought is no reasoning
+        (" It is 4.\n", None, "It is 4."),
+        ("<think>\n2+2=4\n</think>\n\n", "2+2=4", ""),
+        ("", None, ""),
+    ],
+)
+def test_taken_apart(text, reasoning, answer):
+    assert take_apart(text) == (reasoning, answer)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["<think>\nfor ever", "Well. <think>a</think>b", "<think>a</think>b<think>c</think>d", "a</think>b</think>c"],
+)
+def test_what_cannot_be_taken_apart_is_refused(text):
+    with pytest.raises(ValueError, match="think"):
+        take_apart(text)
+
+
+def test_joining_is_the_inverse():
+    message = Message("assistant", "It is 4.", "2+2=4\n\nso 4")
+    assert take_apart(message.text) == (message.reasoning, message.content)
+
+
+@pytest.mark.parametrize(
+    ("text", "boxed"),
+    [
+        (r"so \boxed{72}", "72"),
+        (r"\boxed{1} or \boxed{2}.", "2"),
+        (r"\boxed{\frac{1}{2}}", r"\frac{1}{2}"),
+        (r"\boxed {7}", "7"),
+        (r"\boxed{\{1, 2\}}", r"\{1, 2\}"),
+        (r"\boxed{3} and \boxed{4", "3"),  # the last whole one
+        (r"\boxed{}", None),
+        (r"\boxed 5", None),
+        ("no box", None),
+    ],
+)
+def test_the_last_boxed(text, boxed):
+    assert last_boxed(text) == boxed

@@ -1,0 +1,87 @@
+"""The answer to "what does the circuit contribute?", and the papers' claims, when the truth is known."""
+
+from pathlib import Path
+
+import pytest
+import synthetic
+
+from qft.reports import circuit, claims, comparisons, sweep
+
+
+def answers(path: Path) -> list[circuit.Answer]:
+    of = sweep.load(path)
+    return circuit.answers(of, comparisons.controls(of))
+
+
+def ablation(path: Path, variants: list[dict], effect: float, seeds: int = 3, **options) -> Path:
+    cells = [synthetic.cell("QWTHN", "qwthn", "demo", 300, s, **v) for v in [{}, *variants] for s in range(seeds)]
+    return synthetic.write(path, cells, {"QWTHN": (237, 1.4, 30.0)}, "ablation", effect=effect, **options)
+
+
+@pytest.mark.parametrize(
+    ("variants", "effect", "kind", "words"),
+    [
+        ([{"circuit": "none"}], 8.0, "contributes", ["contributes", "No classical stand-in was tried", "+"]),
+        ([{"circuit": "none"}, {"circuit": "constants"}], 8.0, "contributes", ["also beats constants"]),
+        ([{"circuit": "none"}, {"circuit": "silu"}], 8.0, "replaceable", ["SiLU", "no gain from its being quantum"]),
+        ([{"circuit": "none"}], 0.0, "nothing", ["nothing measurable"]),
+        ([{"circuit": "none"}], -8.0, "costs", ["the circuit costs", "−"]),
+    ],
+)
+def test_the_answer_is_the_truth_that_was_put_in(variants, effect, kind, words, tmp_path: Path) -> None:
+    (answer,) = answers(ablation(tmp_path, variants, effect))
+    assert answer.kind == kind
+    assert all(word in answer.sentence for word in [*words, "95 % interval [", "3 seeds", "20 test samples"])
+    assert circuit.headline([answer]) == answer.sentence
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"missing": ["final-qwthn-circuitnone"]}, "the method without its circuit has no finished run"),
+        ({"failed": ["final-qwthn-demo"]}, "the method itself has no finished run"),
+        ({"missing": ["circuitnone-demo-n300-seed0"], "failed": ["qwthn-demo-n300-seed1"], "seeds": 2}, "no seed"),
+    ],
+)
+def test_what_cannot_be_told_is_said_with_its_reason(options, words: str, tmp_path: Path) -> None:
+    (answer,) = answers(ablation(tmp_path, [{"circuit": "none"}], 8.0, **options))
+    assert answer.kind == "unknown" and "cannot be told" in answer.sentence and words in answer.sentence
+
+
+def test_without_an_ablation_there_is_no_answer(tmp_path: Path) -> None:
+    found = answers(synthetic.table1(tmp_path, sizes=(300,), seeds=1))
+    assert found == [] and circuit.headline(found).startswith("Cannot be told")
+
+
+def test_runs_without_test_answers_are_judged_by_validation_loss(tmp_path: Path) -> None:
+    (answer,) = answers(ablation(tmp_path, [{"circuit": "none"}], 0.0, scores=[], seeds=3))
+    assert "validation loss is" in answer.sentence and answer.kind in ("contributes", "nothing")
+
+
+def test_several_answers_are_counted() -> None:
+    found = [circuit.Answer("nothing", "a."), circuit.Answer("nothing", "b."), circuit.Answer("costs", "c.")]
+    line = circuit.headline(found)
+    assert "Of 3 comparisons" in line and "nothing measurable in 2" in line and "better without it in 1" in line
+
+
+def test_claims_count_what_is_printed_and_what_was_measured(tmp_path: Path) -> None:
+    of = sweep.load(synthetic.table1(tmp_path, sizes=(300,)))  # drawn with QWTHN clearly worse than LoRA
+    found = {(c.method, c.measure): c for c in claims.check(of, comparisons.with_lora(of))}
+    train = found["QWTHN", "train_loss_run_mean"]
+    assert (train.printed_better, train.printed, train.better, train.worse) == (6, 6, 0, 2)
+    assert train.outcome == "not confirmed: the opposite was measured"
+    assert [found[m, "validation_loss"].printed_better for m in ("QWTHN", "QuanTA")] == [3, 5]
+    assert found["QWTHN", "validation_loss"].outcome == "the paper itself is divided"
+    assert found["QWTHN", "bleu4_llamafactory"].printed_better == 2
+    assert not any(method in ("LoRA r=4", "LoRA r=1", "base") for method, _ in found)
+    assert "NOT confirmed in train loss" in " ".join(claims.summary(list(found.values())))
+
+
+def test_outcomes_of_a_claim() -> None:
+    def outcome(*counts: int) -> str:
+        return claims.Claim("m", "sa", 2, 2, *counts).outcome
+
+    assert outcome(3, 0, 0) == "confirmed here"
+    assert outcome(2, 0, 1) == "not confirmed: too close to call outside 2"
+    assert outcome(0, 0, 3) == "not confirmed: too close to call"
+    assert outcome(2, 1, 0) == "not confirmed: the opposite was measured in 1"

@@ -1,0 +1,203 @@
+"""Sweep directories in the form real ones have, without training: numbers drawn from a seeded generator."""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from qft import records
+
+METHODS = {  # label: adapter, trainable parameters, final loss, mean score
+    "LoRA r=4": ("lora", 1000, 1.0, 40.0),
+    "LoRA r=1": ("lora", 250, 1.2, 35.0),
+    "QuanTA": ("quanta", 1087, 1.1, 38.0),
+    "QWTHN": ("qwthn", 237, 1.4, 30.0),
+}
+SURVEY = {
+    "Full": ("full", 125_198_592, 0.6, 60.0),
+    "LoRA r=4": ("lora", 147_456, 1.0, 40.0),
+    "SoRA": ("sora", 125_337, 1.1, 36.0),
+    "Prefix": ("prefix", 552_960, 1.8, 8.0),
+    "QAA": ("qaa", 123_000, 1.3, 33.0),
+}
+TEXT = [f"{m}_{v}" for m in ("bleu4", "rouge1", "rouge2", "rougel") for v in ("standard", "llamafactory")]
+REASONING = ["sa", "accuracy", "ctc", "ac"]
+SAMPLES = 20
+
+
+def cell(label: str, adapter: str, data: str, n: int, seed: int, role: str = "final", **variant: Any) -> dict[str, Any]:
+    """One entry of sweep.json."""
+    words = "-".join([role, label, *(f"{k}={v}" for k, v in variant.items()), data, f"n{n}", f"seed{seed}"])
+    name = "".join(ch if ch.isalnum() or ch in "-=." else "" for ch in words).replace("=", "").lower()
+    return {
+        "id": hashlib.sha256(name.encode()).hexdigest(),
+        "name": name,
+        "role": role,
+        "label": label,
+        "adapter": adapter,
+        "data": data,
+        "n": n,
+        "seed": seed,
+        "lr": None if role == "base" else 0.01,
+        "variant": variant,
+        "overrides": [f"adapter={adapter}", f"data={data}", f"n={n}", f"seed={seed}"],
+    }
+
+
+def write(
+    path: Path,
+    cells: Sequence[dict[str, Any]],
+    strength: dict[str, tuple[int, float, float]],
+    name: str = "table1",
+    missing: Sequence[str] = (),
+    failed: Sequence[str] = (),
+    scores: Sequence[str] = TEXT,
+    effect: float = 0.0,
+    seed: int = 0,
+) -> Path:
+    """A sweep of ``cells``; ``strength`` gives label -> (parameters, loss, score); a name holding one of
+    ``missing`` leaves no directory, one of ``failed`` an error. Without its circuit a method loses ``effect``."""
+    plan = {"schema": 1, "name": name, "scale": "demo", "cells": list(cells)}
+    path.mkdir(parents=True, exist_ok=True)
+    records.write_json(path / "sweep.json", plan)
+    rng = np.random.default_rng(seed)
+    difficulty = {data: rng.normal(0, 8, SAMPLES) for data in sorted({c["data"] for c in cells})}
+    for spec in cells:
+        folder = path / "cells" / spec["name"]
+        if any(word in spec["name"] for word in missing):
+            continue
+        folder.mkdir(parents=True)
+        attempt = {"started": "2026-01-02T03:04:05+0000", "ended": "2026-01-02T03:05:05+0000", "state": "done"}
+        state: dict[str, Any] = {"schema": 1, "id": spec["id"], "name": spec["name"], "state": "done", "error": None}
+        if any(word in spec["name"] for word in failed):
+            state |= {"state": "failed", "error": "loss is not a number at step 7 <script>alert(1)</script>"}
+        state["attempts"] = [attempt | {"state": state["state"], "error": state["error"]}]
+        records.write_json(folder / "cell.json", state)
+        if state["state"] == "done":
+            parameters, loss, score = strength[spec["label"]]
+            if spec["variant"].get("circuit") in ("none", "constants"):
+                score -= effect
+            _run(folder, spec, (parameters, loss, score), scores, difficulty[spec["data"]], rng)
+    return path
+
+
+def _run(folder: Path, spec: dict, strength: tuple, scores: Sequence[str], difficulty: np.ndarray, rng: Any) -> None:
+    parameters, loss, score = strength
+    v = spec["variant"]
+    loss = loss * (300 / spec["n"]) ** 0.2 + 0.15 * v.get("noise_scale", 0) / (1 + (v.get("trained") == "noisy"))
+    loss += rng.normal(0, 0.02) + (0.08 if v.get("circuit") in ("none", "constants") else 0)
+    score -= 4 * v.get("noise_scale", 0) / (1 + (v.get("trained") == "noisy"))
+    training = {}
+    if spec["role"] != "base":
+        steps = 40
+        rows = []
+        for step in range(steps + 1):
+            value = loss + (3.5 - loss) * np.exp(-5 * step / steps) + rng.normal(0, 0.05)
+            row = {"step": step, "epoch": 3 * step / steps, "lr": 0.01, "seconds": 0.5 * step, "peak_memory_mb": 600}
+            row |= {"train_loss": value if step else None, "validation_loss": loss if step in (0, steps) else None}
+            rows.append(row)
+        records.write_history(folder / "history.csv", rows)
+        losses = [r["train_loss"] for r in rows[1:]]
+        training = {"steps": steps, "train_loss_run_mean": float(np.mean(losses)), "seconds": 20.0, "tokens": 9000}
+        training |= {"train_loss_final_epoch": float(np.mean(losses[-13:])), "validation_loss": loss}
+        training |= {"peak_memory_mb": 600.0, "validation_loss_at_start": 3.5, "circuits": 0}
+        record = records.Record("qft train", "2026-01-02T03:04:05+0000", spec["seed"], packages={"torch": "2.13.0"})
+        record.git = {"commit": "0123456789abcdef", "dirty": False}
+        record.model = {"name": "synthetic-4m", "device": "cpu"}
+        record.parameters = {"trainable": parameters, "base": 4_000_000}
+        record.parameters |= {"lora_r4": 1000, "ratio_to_lora_r4": parameters / strength_of_lora(spec)}
+        record.training = training
+        records.RunDirectory(folder).save_record(record)
+    offset = rng.normal(0, 0.1)  # between seeds
+    rows = []
+    for k in range(SAMPLES):
+        per = {s: float(np.clip(score + offset + difficulty[k] + rng.normal(0, 3), 0, 100)) for s in scores}
+        per |= {s: 100.0 * (x > 40) for s, x in per.items() if s in REASONING}
+        rows.append({"id": f"s{k}", "turn": 0, "scores": per, "reasons": {}})
+    text = "".join(json.dumps(row) + "\n" for row in rows)
+    records.write_text(folder / "scores.jsonl", text)
+    test = {
+        s: {
+            "value": float(np.mean([r["scores"][s] for r in rows])),
+            "interval": None,
+            "signature": f"{s}|synthetic",
+            "higher_is_better": True,
+        }
+        for s in scores
+    }
+    generation = {"answers": SAMPLES, "tokens": 900, "unfinished": 1, "seconds": 3.0, "tokens_per_second": 300.0}
+    generation |= {"seconds_per_token": 1 / 300, "peak_memory_bytes": 700_000_000}
+    metrics = {"validation": {"loss": loss, "perplexity": float(np.exp(loss))}, "test": test, "generation": generation}
+    records.write_json(folder / "metrics.json", {"schema": 1, "settings": {}, "metrics": metrics})
+
+
+def strength_of_lora(spec: dict) -> int:
+    """Parameters of the LoRA r=4 that a ratio refers to."""
+    return 147_456 if spec["data"] == "alpaca" else 1000
+
+
+def table1(path: Path, sizes: Sequence[int] = (300, 600), seeds: int = 3, **options: Any) -> Path:
+    """Four methods and the base on two datasets; CPsyCounD has published numbers, the demo none."""
+    cells = [
+        cell(label, adapter, data, n, seed)
+        for data in ("cpsycoun", "demo")
+        for n in sizes
+        for label, (adapter, *_) in METHODS.items()
+        for seed in range(seeds)
+    ]
+    cells += [cell("base", "base", data, n, 0, "base") for data in ("cpsycoun", "demo") for n in sizes]
+    cells += [cell("QWTHN", "qwthn", data, 300, 0, "search") for data in ("cpsycoun", "demo")]
+    strength = {label: values for label, (_, *values) in METHODS.items()} | {"base": (0, 3.5, 5.0)}
+    write(path, cells, strength, **options)
+    chosen = [
+        {"label": "QWTHN", "data": data, "lr": 0.01, "validation_losses": {"0.003": 1.6, "0.01": 1.4, "0.03": None}}
+        for data in ("cpsycoun", "demo")
+    ]
+    records.write_json(path / "choices.json", {"grids": {"QWTHN": [0.003, 0.01, 0.03]}, "chosen": chosen})
+    return path
+
+
+def survey(path: Path) -> Path:
+    """The survey's five methods, one seed."""
+    cells = [cell(label, adapter, "alpaca", 300, 0) for label, (adapter, *_) in SURVEY.items()]
+    strength = {label: values for label, (_, *values) in SURVEY.items()}
+    return write(path, cells, strength, "survey", scores=[*TEXT, "bertscore_f1"])
+
+
+CONTROLS = [
+    {"circuit": "none"},
+    {"circuit": "silu"},
+    {"circuit": "constants"},
+    {"entangle": False},
+    {"train_angles": False},
+    {"shuffle": True},
+]
+
+
+def ablation(path: Path, effect: float = 6.0, seeds: int = 3, **options: Any) -> Path:
+    """QWTHN and QTHA against their controls on one dataset."""
+    labels = {"QWTHN": "qwthn", "QTHA": "qtha"}
+    cells, strength = [], {}
+    for label, adapter in labels.items():
+        for variant in [{}, *CONTROLS]:
+            for seed in range(seeds):
+                cells.append(cell(label, adapter, "demo", 300, seed, **variant))
+                strength[label] = (237, 1.4, 30.0)
+    return write(path, cells, strength, "ablation", effect=effect, **options)
+
+
+def noise(path: Path, seeds: int = 2) -> Path:
+    """QWTHN trained without and with noise, each at four noise scales and, at scale 1, by number of shots."""
+    settings: list[dict] = [{"noise_scale": scale, "shots": None} for scale in (0.0, 0.5, 1.0, 2.0)]
+    settings += [{"noise_scale": 1.0, "shots": shots} for shots in (100, 1000)]
+    labels = {"exact": "QWTHN", "noisy": "QWTHN, trained with noise"}
+    cells = [
+        cell(label, "qwthn", "demo", 300, seed, trained=trained, **setting)
+        for trained, label in labels.items()
+        for setting in settings
+        for seed in range(seeds)
+    ]
+    return write(path, cells, dict.fromkeys(labels.values(), (237, 1.4, 30.0)), "noise")
