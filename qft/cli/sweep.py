@@ -126,7 +126,7 @@ def _identify(planned: list[Cell], composed: dict[str, dict[str, Any]], director
                 if model not in known:
                     known[model] = load.fingerprint(c["model"])
                 if data not in known:
-                    known[data] = build(c["data"], leave_out=("metrics",))
+                    known[data] = build(c["data"], leave_out=prepare.STATED)
                 if f"print {data}" not in known:
                     known[f"print {data}"] = known[data].fingerprint()
                 prints = (known[model], known[f"print {data}"])
