@@ -126,7 +126,7 @@ def _identify(planned: list[Cell], composed: dict[str, dict[str, Any]], director
                 if model not in known:
                     known[model] = load.fingerprint(c["model"])
                 if data not in known:
-                    known[data] = build(c["data"], leave_out=("metrics",))
+                    known[data] = build(c["data"], leave_out=prepare.STATED)
                 if f"print {data}" not in known:
                     known[f"print {data}"] = known[data].fingerprint()
                 prints = (known[model], known[f"print {data}"])
@@ -172,6 +172,7 @@ def _report(config: SweepConfig, directory: Path, planned: list[Cell]) -> None:
     failed = [name for name, state in left.items() if state == "failed"]
     waiting = [name for name, state in left.items() if state != "failed"]
     if left:
-        waits = f"; {len(waiting)} cells wait for others" if waiting else ""
-        raise QftError(f"{len(failed)} cells failed ({', '.join(failed)}){waits}; retry=failed runs them again.")
+        said = [f"{len(failed)} failed ({', '.join(failed)}); retry=failed runs them again"] if failed else []
+        said += [f"{len(waiting)} wait for others that gave no result"] if waiting else []
+        raise QftError(f"Not every cell is done: {'; '.join(said)}.")
     log.info("report: qft report %s", directory)

@@ -5,6 +5,7 @@ Both are read from the cells' own files (history.csv, predictions.jsonl), so the
 
 import logging
 import sys
+import threading
 import time
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
@@ -27,6 +28,7 @@ class Progress(AbstractContextManager):
         self.running: dict[str, tuple[Cell, float]] = {}
         self.left = {c.name: c for c in plan if not cells.done(directory, c)}
         self.live: Any = None
+        self.lock = threading.RLock()  # cells end in several threads, bars are drawn in another
         for cell in plan:
             speed.learn(cell)
 
@@ -48,23 +50,28 @@ class Progress(AbstractContextManager):
 
     def start(self, cell: Cell) -> None:
         """The cell's process is about to start."""
-        self.running[cell.name] = (cell, time.monotonic())
+        with self.lock:
+            self.running[cell.name] = (cell, time.monotonic())
         if self.live is None:
             log.info("start  %s", cell.name)
 
     def finish(self, cell: Cell) -> None:
         """The cell's process has ended; says at once what became of it."""
+        with self.lock:
+            level, text = self._finished(cell)
+        log.log(level, "%s", text)  # not under the lock: a line above the bars waits for whoever draws them
+
+    def _finished(self, cell: Cell) -> tuple[int, str]:
         _, started = self.running.pop(cell.name)
         state = cells.read_state(self.directory, cell.name) or {"state": "failed", "error": None}
         if state["state"] == "done":
             self.left.pop(cell.name, None)
             self.speed.learn(cell)
-        seconds = in_words(time.monotonic() - started)
         if state["state"] == "failed":
-            log.error("FAILED %s: %s", cell.name, state["error"])
-            return
-        count = f"{len(self.plan) - len(self.left)}/{len(self.plan)}"
-        log.info("%-6s %s after %s; %s cells, %s left", state["state"], cell.name, seconds, count, self.remaining())
+            return logging.ERROR, f"FAILED {cell.name}: {state['error']}"
+        seconds = in_words(time.monotonic() - started)
+        count = f"{len(self.plan) - len(self.left)}/{len(self.plan)} cells"
+        return logging.INFO, f"{state['state']:<6} {cell.name} after {seconds}; {count}, {self.remaining()} left"
 
     def remaining(self) -> str:
         """Expected time until all is done, in words."""
@@ -80,6 +87,10 @@ class Progress(AbstractContextManager):
         return state is not None and state["state"] == "failed" and cell.name not in self.running
 
     def _bars(self) -> Any:
+        with self.lock:
+            return self._drawn()
+
+    def _drawn(self) -> Any:
         from rich.progress_bar import ProgressBar
         from rich.table import Table
 

@@ -54,6 +54,7 @@ class QftTrainer(Trainer):
         # the first token of a row is never predicted
         tokens = sum(sum(label != -100 for label in row["labels"][1:]) for row in rows)
         self._samples_per_token = len(rows) / tokens
+        self._batches_per_token = math.ceil(len(rows) / self.args.eval_batch_size) / tokens
 
     def get_eval_dataloader(self, *args: Any, **kwargs: Any) -> Any:
         """Validation is padded, packed or not: its loss then has one meaning.
@@ -73,12 +74,17 @@ class QftTrainer(Trainer):
         """Rescales a batch's mean loss so that the library's mean over samples is the mean over tokens.
 
         The library averages batch means weighted by samples: sum_b (loss_b * n_b) / N. With
-        loss'_b = loss_b * tokens_b / n_b * N / T that is sum_b (loss_b * tokens_b) / T.
+        loss'_b = loss_b * tokens_b / n_b * N / T that is sum_b (loss_b * tokens_b) / T. With several processes
+        every one of the B batches weighs the same there: loss'_b = loss_b * tokens_b * B / T.
         """
         loss, *rest = super().prediction_step(model, inputs, *args, **kwargs)
         if loss is not None:
             labels = inputs["labels"]
-            loss = loss * ((labels[:, 1:] != -100).sum() / labels.shape[0] * self._samples_per_token)
+            tokens = (labels[:, 1:] != -100).sum()
+            if ranks.world() == 1:
+                loss = loss * (tokens / labels.shape[0] * self._samples_per_token)
+            else:
+                loss = loss * (tokens * self._batches_per_token)
         return loss, *rest
 
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
