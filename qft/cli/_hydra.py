@@ -125,9 +125,9 @@ def _typed(cfg: DictConfig, choices: dict[str, str]) -> Any:
         raise QftError(f"{missing[0]} is required: write {missing[0]}=VALUE.")
     for group, choice in choices.items():
         file, key = _configs.find(f"{group}/{choice}"), group.replace("/", ".")
-        typed = OmegaConf.get_type(cfg, key) if OmegaConf.select(cfg, key) is not None else None
-        if file is not None and typed is dict:  # a dataclass has checked its own already
-            check_types(OmegaConf.load(file), OmegaConf.select(cfg, key), key)
+        given = OmegaConf.select(cfg, key)
+        if file is not None and given is not None and OmegaConf.get_type(given) is dict:  # a dataclass checks its own
+            check_types(OmegaConf.load(file), given, key)
     config: Any = OmegaConf.to_object(cfg)
     for group, choice in choices.items():
         if isinstance(options := getattr(config, group, None), dict):
