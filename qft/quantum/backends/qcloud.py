@@ -117,6 +117,11 @@ class QCloud(Backend):
             self._courier.journal.close()
             self._courier = None
 
+    def refusal(self, circuit: Circuit) -> str | None:
+        if circuit.qubits > self.max_qubits:
+            return f"{circuit.qubits} qubits, and backend.chip={self.chip} has {self.max_qubits}"
+        return None
+
     def bind(self, circuit: Circuit, weights: Tensor) -> Readout:
         self._check_size(circuit)
 
@@ -131,8 +136,8 @@ class QCloud(Backend):
         return read
 
     def _check_size(self, circuit: Circuit) -> None:
-        if circuit.qubits > self.max_qubits:
-            raise QftError(f"The circuit has {circuit.qubits} qubits, backend.chip={self.chip} {self.max_qubits}.")
+        if reason := self.refusal(circuit):
+            raise ValueError(reason)
 
     def expectations(self, circuit: Circuit, weights: Tensor, inputs: Tensor, strings: Sequence[str]) -> Tensor:
         """<P> of Pauli strings for inputs (num_inputs, t) -> (len(strings), t), measured on the chip."""
