@@ -71,11 +71,16 @@ def shift_gradients(circuit: Circuit, inputs: np.ndarray, weights: np.ndarray) -
     return jacobians[Input], jacobians[Weight]
 
 
-def noisy_expectation_z(circuit: Circuit, inputs: np.ndarray, weights: np.ndarray, noise: NoiseModel) -> np.ndarray:
-    """<Z_k> (qubits,) of the chip's circuit as a density matrix, every gate followed by its Kraus matrices."""
+def noisy_expectation_z(
+    circuit: Circuit, inputs: np.ndarray, weights: np.ndarray, noise: NoiseModel, start: np.ndarray | None = None
+) -> np.ndarray:
+    """<Z_k> (qubits,) of the chip's circuit as a density matrix, every gate followed by its Kraus matrices.
+
+    ``start``: the state to begin with, (2^n,); None is |0...0>.
+    """
     n = circuit.qubits
-    rho = np.zeros((2**n, 2**n), dtype=complex)
-    rho[0, 0] = 1
+    psi = np.eye(2**n)[0] if start is None else start
+    rho = np.outer(psi, psi.conj()).astype(complex)
 
     def on_all(matrix: np.ndarray, qubits: tuple[int, ...]) -> np.ndarray:
         m, eye = len(qubits), np.eye(2**n).reshape((2,) * n + (2**n,))
