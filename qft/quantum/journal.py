@@ -7,31 +7,25 @@
     results     counts of a circuit; of one that is sent again for fresh shots, of each copy
     positions   which result serves which position of which request; apart, so that equal circuits share one
 
-Every commit is on disk before the next step (rollback journal, synchronous=EXTRA): ``submitting`` before the POST,
-the id straight after it, results together with ``done``. One process at a time may write (a lock beside the file).
+Every commit is on disk before the next step (``journal_file.py``): ``submitting`` before the POST, the id straight
+after it, results together with ``done``.
 """
 
-import fcntl
 import hashlib
 import json
-import os
-import sqlite3
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from qft.errors import QftError
+from qft.quantum.journal_file import JournalFile
 
 FILE = "qcloud.sqlite"  # its usual name, in the run directory
-SCHEMA = 1
 OPEN = ("planned", "submitting", "submitted", "unknown")  # states in which a circuit's result may still come
 SENT = ("submitting", "submitted", "done", "failed", "unknown", "cancelled")  # may have been charged
 
 _TABLES = """
-CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL);
 CREATE TABLE circuits (id TEXT PRIMARY KEY, text TEXT NOT NULL, chip TEXT NOT NULL, shots INTEGER NOT NULL,
                        options TEXT NOT NULL);
 CREATE TABLE jobs (id INTEGER PRIMARY KEY AUTOINCREMENT, state TEXT NOT NULL, task TEXT UNIQUE, url TEXT,
@@ -77,82 +71,12 @@ class Bound:
         return hashlib.sha256(json.dumps([self.text, self.chip, self.shots, self.options]).encode()).hexdigest()
 
 
-class Journal:
-    """The file, held by one process. ``write=False`` only reads, beside a process that writes."""
+class Journal(JournalFile):
+    """Circuits, jobs and results in the file."""
 
-    def __init__(self, path: Path, experiment: str | None = None, write: bool = True) -> None:
-        """Open or create. ``experiment`` None takes whatever is there, and creates nothing.
+    tables = _TABLES
 
-        Raises QftError for a file that is none, of another experiment, of a newer version, in use, or not writable.
-        """
-        self.path = path
-        self._lock: IO[str] | None = None
-        if experiment is None and not path.is_file():
-            raise QftError(f"There is no journal {path}.")
-        try:
-            if path.is_file() and not _looks_right(path):
-                raise QftError(f"{path} is not a journal of qft.")
-            if write:
-                path.parent.mkdir(parents=True, exist_ok=True)
-                self._take_lock()
-            # rw to read, too: what a process that was killed left half written is then taken back
-            uri = f"{path.absolute().as_uri()}?mode={'rwc' if write else 'rw'}"
-            self._db = sqlite3.connect(uri, uri=True, isolation_level=None, timeout=30)
-        except (OSError, sqlite3.Error) as error:
-            self._unlock()
-            raise _unwritable(path, error) from error
-        try:
-            self._open(experiment, write)
-        except BaseException:
-            self.close()
-            raise
-
-    def _take_lock(self) -> None:
-        self._lock = self.path.with_name(self.path.name + ".lock").open("w")
-        try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            self._unlock()
-            raise QftError(f"{self.path} is in use by another process.") from None
-
-    def _unlock(self) -> None:
-        if self._lock is not None:
-            self._lock.close()
-            self._lock = None
-
-    def _open(self, experiment: str | None, write: bool) -> None:
-        tables = {name for (name,) in self._rows("SELECT name FROM sqlite_master WHERE type = 'table'")}
-        if tables and "meta" not in tables:
-            raise QftError(f"{self.path} is a database, but not a journal of qft.")
-        # the file is one, also after SIGKILL; EXTRA syncs the directory too when the rollback file goes
-        for pragma in ("journal_mode=DELETE", "synchronous=EXTRA", "foreign_keys=ON") if write else ("query_only=ON",):
-            self._rows(f"PRAGMA {pragma}")
-        if not tables:
-            if experiment is None:
-                raise QftError(f"{self.path} is empty.")
-            with self._transaction():
-                for statement in _TABLES.split(";\n"):
-                    if statement.strip():
-                        self._db.execute(statement)
-                self._set("schema", str(SCHEMA))
-                self._set("experiment", experiment)
-        version = self._meta("schema")
-        if not version.isdecimal():
-            raise QftError(f"{self.path} is damaged: it names no version.")
-        if int(version) > SCHEMA:
-            raise QftError(
-                f"{self.path} was written by a newer qft (journal version {version}, this one reads {SCHEMA}); use "
-                "that, or another file with backend.journal=FILE."
-            )
-        if experiment is not None and self._meta("experiment") != experiment:
-            raise QftError(
-                f"{self.path} belongs to another experiment (another base model or adapter); "
-                "give a file of its own with backend.journal=FILE."
-            )
-        if write:
-            self._lose()
-
-    def _lose(self) -> None:
+    def _opened(self) -> None:
         """A process died between sending and recording the answer: whether the service has the job is unknown."""
         with self._transaction():
             self._db.execute(
@@ -160,49 +84,6 @@ class Journal:
                 "submission was recorded' WHERE state = 'submitting'",
                 (time.time(),),
             )
-
-    def _meta(self, key: str) -> str:
-        rows = self._rows("SELECT value FROM meta WHERE key = ?", (key,))
-        return str(rows[0][0]) if rows else ""
-
-    @property
-    def experiment(self) -> str:
-        """What the journal belongs to."""
-        return self._meta("experiment")
-
-    def _set(self, key: str, value: str) -> None:
-        self._db.execute("INSERT INTO meta VALUES (?, ?)", (key, value))
-
-    @contextmanager
-    def _safely(self) -> Iterator[None]:
-        try:
-            yield
-        except sqlite3.OperationalError as error:
-            raise _unwritable(self.path, error) from error
-        except sqlite3.DatabaseError as error:
-            raise QftError(f"{self.path} is damaged ({error}).") from error
-
-    def _rows(self, query: str, values: Sequence[Any] | dict[str, Any] = ()) -> list[Any]:
-        with self._safely():
-            return self._db.execute(query, values).fetchall()
-
-    @contextmanager
-    def _transaction(self) -> Iterator[None]:
-        """All or nothing, and on disk when it ends. Raises QftError where the disk does not take it."""
-        with self._safely():
-            self._db.execute("BEGIN IMMEDIATE")
-            try:
-                yield
-                self._db.execute("COMMIT")
-            except BaseException:
-                if self._db.in_transaction:  # some errors have rolled back by themselves
-                    self._db.execute("ROLLBACK")
-                raise
-
-    def close(self) -> None:
-        """Let others in."""
-        self._db.close()
-        self._unlock()
 
     # -- requests
 
@@ -335,20 +216,6 @@ class Journal:
                 [(*key, job, json.dumps(counts)) for (key, _), counts in zip(slots, results, strict=True)],
             )
             self._db.execute("UPDATE jobs SET state = 'done', note = '', changed = ? WHERE id = ?", (time.time(), job))
-
-
-def _looks_right(path: Path) -> bool:
-    """Whether the file is empty or a database; SQLite itself takes a few bytes of text for an empty one."""
-    with path.open("rb") as file:
-        return file.read(16) in (b"", b"SQLite format 3\0")
-
-
-def _unwritable(path: Path, error: Exception) -> QftError:
-    text = os.strerror(error.errno) if isinstance(error, OSError) and error.errno else str(error)
-    return QftError(
-        f"The journal {path} cannot be used: {text}. What was recorded before is intact; without a journal nothing "
-        "is sent."
-    )
 
 
 def canonical(options: dict[str, Any]) -> str:
