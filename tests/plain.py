@@ -1,15 +1,19 @@
-"""Slow, obvious simulations: a state vector in differentiable torch, shift rules, a noisy density matrix."""
+"""Slow, obvious simulations: a state vector in differentiable torch, shift rules, a noisy density matrix, hybrids."""
 
+from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn.functional import linear, pad
 
 from qft.quantum import reference
 from qft.quantum.chip import CZ, bound, to_chip
 from qft.quantum.circuit import Circuit, Gate, Input, Weight
 from qft.quantum.noise import NoiseModel
+from qft.tensor import mpo
 
 
 def expectation_z(circuit: Circuit, inputs: Tensor, weights: Tensor) -> Tensor:
@@ -71,11 +75,16 @@ def shift_gradients(circuit: Circuit, inputs: np.ndarray, weights: np.ndarray) -
     return jacobians[Input], jacobians[Weight]
 
 
-def noisy_expectation_z(circuit: Circuit, inputs: np.ndarray, weights: np.ndarray, noise: NoiseModel) -> np.ndarray:
-    """<Z_k> (qubits,) of the chip's circuit as a density matrix, every gate followed by its Kraus matrices."""
+def noisy_expectation_z(
+    circuit: Circuit, inputs: np.ndarray, weights: np.ndarray, noise: NoiseModel, start: np.ndarray | None = None
+) -> np.ndarray:
+    """<Z_k> (qubits,) of the chip's circuit as a density matrix, every gate followed by its Kraus matrices.
+
+    ``start``: the state to begin with, (2^n,); None is |0...0>.
+    """
     n = circuit.qubits
-    rho = np.zeros((2**n, 2**n), dtype=complex)
-    rho[0, 0] = 1
+    psi = np.eye(2**n)[0] if start is None else start
+    rho = np.outer(psi, psi.conj()).astype(complex)
 
     def on_all(matrix: np.ndarray, qubits: tuple[int, ...]) -> np.ndarray:
         m, eye = len(qubits), np.eye(2**n).reshape((2,) * n + (2**n,))
@@ -101,3 +110,66 @@ def u3(theta: float, phi: float, lam: float) -> np.ndarray:
     """OpenQASM's U3 (2, 2)."""
     c, s = np.cos(theta / 2), np.sin(theta / 2)
     return np.array([[c, -np.exp(1j * lam) * s], [np.exp(1j * phi) * s, np.exp(1j * (phi + lam)) * c]])
+
+
+def dense(circuit: Circuit, z: Tensor, w: Tensor) -> Tensor:
+    """<Z_k> (qubits, t) of the dense reference for rows z (num_inputs, t)."""
+    columns = [reference.expectation_z(circuit, x, w.detach().numpy()) for x in z.detach().numpy().T]
+    return torch.tensor(np.array(columns).T)
+
+
+def check_by_shift(circuit: Circuit, z: Tensor, w: Tensor, out: Tensor, tolerance: float) -> None:
+    """The gradients of ``out`` (qubits, t) in z and w are those of the shift rules on the dense reference."""
+    upstream = torch.randn(out.shape, dtype=torch.float64)
+    grad_z, grad_w = torch.autograd.grad(out, (z, w), upstream)
+    expected_w = np.zeros(len(w))
+    for t, x in enumerate(z.detach().numpy().T):
+        by_input, by_weight = shift_gradients(circuit, x, w.detach().numpy())
+        g = upstream[:, t].numpy()
+        np.testing.assert_allclose(grad_z[:, t].numpy(), g @ by_input, rtol=0, atol=tolerance)
+        expected_w += g @ by_weight
+    np.testing.assert_allclose(grad_w.numpy(), expected_w, rtol=0, atol=tolerance)
+
+
+Fuse = Callable[[Tensor, Callable[[Tensor], Tensor]], Tensor]
+
+
+def hybrid(delta: Any, config: Any, x: Tensor, fuse: Fuse, circuit_value: Callable[[Tensor], Tensor]) -> Tensor:
+    """QWTHN's and QTHA's equations on dense matrices, one token after the other; ``fuse(z, z -> <Z>)`` is o."""
+    a, b = mpo.dense(list(delta.mpo_a)), mpo.dense(list(delta.mpo_b))
+    out = []
+    for token in x:
+        hidden = linear(pad(token, (0, a.shape[1] - len(token))), a)[: config.width]
+        o = fuse(linear(hidden, delta.mlp_a.weight, delta.mlp_a.bias), circuit_value)
+        hidden = linear(o, delta.mlp_b.weight, delta.mlp_b.bias)
+        y = linear(pad(hidden, (0, b.shape[1] - config.width)), b)[: delta.out_features]
+        out.append(config.scale * y)
+    return torch.stack(out)
+
+
+# 1e-10 in float64: some 1e4 products of order 1 with 1e-16 each
+def check_forward(delta: Any, config: Any, fuse: Fuse) -> None:
+    """A delta equals its equations, on rows and on rows of rows."""
+    x = torch.randn(5, delta.in_features, dtype=torch.float64)
+
+    def circuit_value(z: Tensor) -> Tensor:
+        angles = delta.angles.detach().numpy()
+        return torch.tensor(reference.expectation_z(delta.circuit, z.detach().numpy(), angles))
+
+    expected = hybrid(delta, config, x, fuse, circuit_value)
+    assert expected.abs().max() > 0.01
+    torch.testing.assert_close(delta(x), expected, rtol=0, atol=1e-10)
+    torch.testing.assert_close(delta(x.reshape(5, 1, -1)).squeeze(1), expected, rtol=0, atol=1e-10)
+
+
+def check_gradients(delta: Any, config: Any, fuse: Fuse) -> None:
+    """The gradients of all parameters and of the input are those of the equations, and none is zero."""
+    x = torch.randn(4, delta.in_features, dtype=torch.float64, requires_grad=True)
+    upstream = torch.randn(4, delta.out_features, dtype=torch.float64)
+    wanted = dict(delta.named_parameters()) | {"x": x}
+    slow = hybrid(delta, config, x, fuse, lambda z: expectation_z(delta.circuit, z, delta.angles))
+    expected = torch.autograd.grad(slow, tuple(wanted.values()), upstream)
+    mine = torch.autograd.grad(delta(x), tuple(wanted.values()), upstream)
+    for name, a, b in zip(wanted, mine, expected, strict=True):
+        assert b.abs().max() > 0, name
+        torch.testing.assert_close(a, b, rtol=1e-10, atol=1e-10, msg=lambda m, n=name: f"{n}: {m}")

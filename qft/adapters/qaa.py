@@ -14,6 +14,9 @@ parity Z_0 Z_1 ... Z_k before it: signs. With D = diag(i^popcount), RX layer = D
 and D changes no probability: the amplitudes of even and of odd popcount are rotated apart, as real vectors,
 by a Kronecker product of two factors of side 2^(n/2). A token costs 4 2^n 2^(n/2) products, and only h is
 kept for the backward pass. Amplitude encoding on hardware takes about 2^n CNOTs a token, which is refused.
+
+Under noise (backend=noisy) the encoding is taken as ideal; RX layer, chain and read-out are not. A token costs the
+same: the parities become other numbers (``qft.quantum.cnot_chain``).
 """
 
 from dataclasses import dataclass, field
@@ -29,7 +32,9 @@ from qft.adapters.base import QftConfig
 from qft.adapters.delta import Delta
 from qft.adapters.targets import own_modules
 from qft.errors import QftError, nearest
+from qft.quantum import cnot_chain
 from qft.quantum.backends.base import Backend
+from qft.quantum.backends.noisy import Noisy
 from qft.quantum.backends.statevector import Statevector
 
 # what model families call the two blocks of a decoder layer
@@ -45,7 +50,7 @@ def qubits(d: int) -> int:
 
 
 class Prepared(NamedTuple):
-    """Once-a-step: the RX layer's two factors, split signs (2, 2^n), parity signs (n, 2^n), W_up cut to (n, d)."""
+    """Once-a-step: the RX layer's two factors, split signs (2, 2^n), parities (n, 2^n), W_up cut to (n, d)."""
 
     left: Tensor
     right: Tensor
@@ -103,22 +108,27 @@ class QAADelta(Delta):
 
     @property
     def backend(self) -> Backend:
-        """Where the circuit is evaluated: here, exactly; only its count of circuits is used."""
+        """Where the circuit is evaluated: here; only a backend's noise and its count of circuits are used."""
         return self._backend
 
     @backend.setter
     def backend(self, backend: Backend) -> None:
-        if not isinstance(backend, Statevector):
+        if not isinstance(backend, (Statevector, Noisy)) or backend.shots is not None:
+            with_shots = "" if backend.shots is None else f" with backend.shots={backend.shots}"
             raise QftError(
                 f"qaa encodes a hidden vector in {self.n} qubits' amplitudes, about {2**self.n:,} CNOTs for each "
-                f"token: backend={backend.name} does not do that; use backend=statevector."
+                f"token: backend={backend.name}{with_shots} does not do that; use backend=statevector, or "
+                "backend=noisy without shots, which takes the encoding as ideal."
             )
         self._backend = backend
 
     def prepare(self) -> Prepared:
         half = self.n // 2
         factors = rotation(self.theta[:half]), rotation(self.theta[half:])
-        return Prepared(*factors, *signs(self.n, self.theta), self.up[:, : self.out_features])
+        split, parity = signs(self.n, self.theta)
+        if isinstance(self._backend, Noisy):
+            parity = torch.as_tensor(cnot_chain.values(self.n, self._backend.noise)).to(parity)
+        return Prepared(*factors, split, parity, self.up[:, : self.out_features])
 
     def delta(self, x: Tensor, prepared: Prepared) -> Tensor:
         self._backend.count(x.shape[0])
@@ -143,7 +153,7 @@ class QAAConfig(QftConfig):
     about: ClassVar[About] = About(
         parameters="n 2^n + n for a block of hidden size d, n = ceil(log2 d)",
         token_cost="4 2^n 2^(n/2) + n d",
-        hardware="no: encoding a token would take about 2^n CNOTs; refused",
+        hardware="no: encoding a token would take about 2^n CNOTs; refused (backend=noisy: taken as ideal)",
         source="arXiv 2509.16244",
     )
     wraps: ClassVar[str] = "attention and feed-forward blocks"

@@ -66,7 +66,6 @@ def run(config: EvalConfig, overrides: list[str]) -> None:
         "turns": e.turns,
         "limit": e.limit,
     }
-    backend = backends.load(**config.backend)
     if config.run:
         _runs.same_as_started(Path(config.run), settings["base"], settings["data"])
     if config.run and not config.out:

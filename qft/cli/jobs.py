@@ -63,27 +63,27 @@ def _decide(config: JobsConfig, journal: Any) -> None:
     if job.state != "unknown":
         raise QftError(f"Job {job.id} is {job.state}: action={config.action} is for jobs whose answer was lost.")
     if config.action == "attach":
-        journal.attach(job.id, config.task, job.url)
+        journal.attach(job.id, config.task, "id given by the user")
         return
+    # before anything is given up: it may lack the key
+    courier = _courier(config, journal, job.url) if config.action == "resubmit" else None
     keys = [key for key, _ in journal.slots(job.id)]
     journal.move(job.id, "failed", "given up by the user")
-    if config.action == "resubmit":
+    if courier is not None:
         if missing := journal.missing(keys):
             journal.plan(missing, len(missing))
-        _ask(config, journal, [j for j in journal.jobs_of(keys) if j.state == "planned"])
+        for planned in [j for j in journal.jobs_of(keys) if j.state == "planned"]:
+            courier.send(planned)
 
 
 def _ask(config: JobsConfig, journal: Any, jobs: list[Any]) -> None:
-    """The actions that talk to the service, for these jobs."""
-    from qft.quantum.cloud import Cloud, Faulty
-    from qft.quantum.courier import Courier, Patience
+    """wait, fetch or cancel these jobs."""
+    from qft.quantum.cloud import Faulty
 
     if not jobs:
         log.info("There is no such job to %s.", config.action)
         return
-    b = config.backend
-    url = b["url"] or next((j.url for j in reversed(journal.jobs()) if j.url), None)
-    courier = Courier(journal, Cloud(url), Patience(b["deadline"], b["poll"], b["poll_max"]))
+    courier = _courier(config, journal, jobs[0].url)
     try:
         if config.action == "wait":
             courier.wait(jobs)
@@ -92,14 +92,20 @@ def _ask(config: JobsConfig, journal: Any, jobs: list[Any]) -> None:
         else:
             for job in jobs:
                 try:
-                    if config.action == "resubmit":
-                        courier.send(job)
-                        continue
                     log.info("job %d: %s", job.id, courier.look(job).state)
                 except Faulty as error:
                     log.warning("job %d: no useful answer (%s)", job.id, error)
     finally:
         courier.close()
+
+
+def _courier(config: JobsConfig, journal: Any, url: str | None) -> Any:
+    """To the address given, else to that of the jobs."""
+    from qft.quantum.cloud import Cloud
+    from qft.quantum.courier import Courier, Patience
+
+    b = config.backend
+    return Courier(journal, Cloud(b["url"] or url), Patience(b["deadline"], b["poll"], b["poll_max"]))
 
 
 def _show(config: JobsConfig, journal: Any) -> None:

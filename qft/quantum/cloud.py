@@ -96,12 +96,15 @@ class Cloud:
     def submit(self, chip: str, programs: list[Any], shots: int, settings: Any) -> str:
         """Send circuits as one job and return the service's id. Raises Refused or Lost."""
         try:
-            return str(self._service.backend(chip).run(programs, shots, settings).job_id())
+            task = str(self._service.backend(chip).run(programs, shots, settings).job_id())
         except RuntimeError as error:
             text = self._scrub(error)
             if "Failed to connect" in text or "Could not resolve" in text or "failed with status 4" in text:
                 raise Refused(text) from None
             raise Lost(text) from None
+        if not task:
+            raise Lost("the answer holds no id")
+        return task
 
     def look(self, task: str, bits: Sequence[int], shots: int) -> Look:
         """Query a job whose circuits measure so many ``bits`` each. Raises Faulty where the answer decides nothing."""

@@ -99,7 +99,7 @@ class Courier:
             self._checked.add(first.chip)
         programs, settings = self.cloud.programs([c.text for c in circuits], json.loads(first.options))
         with _uninterrupted():
-            self.journal.move(job.id, "submitting", url=self.cloud.url)
+            self.journal.sending(job.id, self.cloud.url)
             try:
                 task = self.cloud.submit(first.chip, programs, first.shots, settings)
             except Refused as error:
@@ -109,7 +109,7 @@ class Courier:
                 self.journal.move(job.id, "unknown", str(error))
                 raise _undecided([self.journal.job(job.id)], self.journal) from None
             try:
-                self.journal.move(job.id, "submitted", task=task, url=self.cloud.url)
+                self.journal.attach(job.id, task)
             except QftError as error:
                 raise QftError(
                     f"{error} Job {job.id} was taken under the id {task}; note it, and when there is room write: "
@@ -127,7 +127,7 @@ class Courier:
         states: dict[int, str] = dict.fromkeys(open_jobs, "submitted")
         failed: list[Job] = []
         while open_jobs:
-            time.sleep(max(0.0, min(due.values()) - time.monotonic()))
+            time.sleep(max(0.0, min(*due.values(), begun + self.patience.deadline) - time.monotonic()))
             for number in [n for n, when in due.items() if when <= time.monotonic()]:
                 try:
                     states[number] = self.look(open_jobs[number]).state
@@ -149,7 +149,7 @@ class Courier:
                     pause[number] = min(GROWTH * pause[number], self.patience.poll_max)
                     due[number] = time.monotonic() + pause[number]
             self._progress.show(states)
-            if open_jobs and time.monotonic() - begun > self.patience.deadline:
+            if open_jobs and time.monotonic() - begun >= self.patience.deadline:
                 raise QftError(
                     f"{len(open_jobs)} jobs have not ended within backend.deadline={self.patience.deadline:g} s; they "
                     "stay open and nothing is lost: repeat the command, or qft jobs action=wait."
@@ -164,7 +164,8 @@ class Courier:
     def look(self, job: Job) -> Look:
         """Query a submitted job, once, and record it if it has ended. Raises Faulty where the answer is of no use."""
         if job.url != self.cloud.url:
-            raise QftError(f"Job {job.id} was sent to {job.url}; give the same: backend.url={job.url or 'null'}.")
+            where = job.url or "the client's own address"
+            raise QftError(f"Job {job.id} was sent to {where}; give the same: backend.url={job.url or 'null'}.")
         assert job.task is not None, "a submitted job has an id"
         circuits = [bound for _, bound in self.journal.slots(job.id)]
         seen = self.cloud.look(job.task, [c.text.count("MEASURE") for c in circuits], circuits[0].shots)
@@ -178,7 +179,8 @@ class Courier:
         """Ask for jobs to be cancelled; those the service does not cancel stay open. Returns how many it did."""
         cancelled = 0
         for job in jobs:
-            if job.task and self.cloud.cancel(job.task):
+            # an id means something at the address the job was sent to, and nowhere else
+            if job.task and job.url == self.cloud.url and self.cloud.cancel(job.task):
                 self.journal.move(job.id, "cancelled", "on request")
                 cancelled += 1
         if jobs:

@@ -9,8 +9,9 @@ from torch import Tensor
 
 from qft.quantum.circuit import Circuit, Weight
 from qft.quantum.layers import FIXED, Angle, layers
+from qft.quantum.reference import PAULIS
 
-_PAULI: dict[str, list[list[complex]]] = {"RX": [[0, 1], [1, 0]], "RY": [[0, -1j], [1j, 0]], "RZ": [[1, 0], [0, -1]]}
+_PAULI = dict(zip(("RX", "RY", "RZ"), PAULIS[1:]))
 
 
 class _Tables(NamedTuple):
@@ -38,7 +39,7 @@ def _tables(circuit: Circuit) -> _Tables:
 
     whole = layers(circuit)
     names = {name: 1 + k for k, name in enumerate(FIXED)}
-    paulis: list[list[list[complex]]] = []
+    paulis: list[np.ndarray] = []
     rotation_angles: list[int] = []
     depth = max((len(q) for layer in whole for q in layer.local), default=1) or 1
     factors = np.zeros((len(whole), circuit.qubits, depth), dtype=np.int64)

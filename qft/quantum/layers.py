@@ -15,11 +15,12 @@ from functools import cache
 import numpy as np
 
 from qft.quantum.circuit import Circuit, Gate, Input, Weight
+from qft.quantum.reference import gate_matrix
 
 # fixed 2x2 matrices a local layer may hold, by name; V has the eigenvectors of Y as columns
 FIXED = {
-    "H": np.array([[1, 1], [1, -1]]) / np.sqrt(2),
-    "X": np.array([[0, 1], [1, 0]]),
+    "H": gate_matrix("H"),
+    "X": gate_matrix("X"),
     "V": np.array([[1, 1], [1j, -1j]]) / np.sqrt(2),
     "V+": np.array([[1, -1j], [1, 1j]]) / np.sqrt(2),
 }

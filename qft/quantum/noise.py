@@ -21,8 +21,8 @@ from typing import Any
 import numpy as np
 
 from qft.errors import QftError, nearest
+from qft.quantum.reference import PAULIS
 
-_PAULIS = np.array([[[1, 0], [0, 1]], [[0, 1], [1, 0]], [[0, -1j], [1j, 0]], [[1, 0], [0, -1]]])
 IDEAL_READOUT = ((1.0, 0.0), (0.0, 1.0))
 
 
@@ -128,7 +128,7 @@ class NoiseModel:
         # phase flips take what amplitude damping leaves of the coherence, sqrt(z), down to xy
         flip = max(0.0, 1 - xy / z**0.5) / 2 if z > 0 else 0.0
         damping = [np.diag([1, z**0.5]), np.array([[0, (1 - z) ** 0.5], [0, 0]])]
-        decay = [a * k @ d for a, k in (((1 - flip) ** 0.5, np.eye(2)), (flip**0.5, _PAULIS[3])) for d in damping]
+        decay = [a * k @ d for a, k in (((1 - flip) ** 0.5, np.eye(2)), (flip**0.5, PAULIS[3])) for d in damping]
         one = _depolarising(1, p)
         if qubits == 1:
             return _fewest([d @ k for d in decay for k in one])
@@ -143,7 +143,7 @@ def _number(name: str, value: Any) -> float:
 
 
 def _depolarising(qubits: int, p: float) -> list[np.ndarray]:
-    strings = _PAULIS if qubits == 1 else np.array([np.kron(a, b) for a in _PAULIS for b in _PAULIS])
+    strings = PAULIS if qubits == 1 else np.array([np.kron(a, b) for a in PAULIS for b in PAULIS])
     each = p / len(strings)
     return [np.sqrt(1 - p + each if k == 0 else each) * s for k, s in enumerate(strings)]
 

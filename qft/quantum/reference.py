@@ -1,24 +1,35 @@
 """Dense numpy simulation, one circuit at a time: slow and obvious, the oracle of every test."""
 
+from math import cos, sin
+
 import numpy as np
 
 from qft.quantum.circuit import Circuit, Gate, Input, Weight
 
+PAULIS = np.array([[[1, 0], [0, 1]], [[0, 1], [1, 0]], [[0, -1j], [1j, 0]], [[1, 0], [0, -1]]])  # I, X, Y, Z
+_FIXED = {
+    "H": np.array([[1, 1], [1, -1]], dtype=complex) / np.sqrt(2),
+    "X": PAULIS[1],
+    "CNOT": np.array([[1, 0, 0, 0], [0, 1, 0, 0], [0, 0, 0, 1], [0, 0, 1, 0]], dtype=complex),
+    "CZ": np.diag([1, 1, 1, -1]).astype(complex),
+}
+
 
 def gate_matrix(name: str, angle: float = 0.0) -> np.ndarray:
     """Unitary of a gate, complex (2^m, 2^m); control first. Textbook definitions, angle in radians."""
-    c, s = np.cos(angle / 2), np.sin(angle / 2)
-    half = np.exp(-0.5j * angle)
-    return {
-        "RX": np.array([[c, -1j * s], [-1j * s, c]]),
-        "RY": np.array([[c, -s], [s, c]], dtype=complex),
-        "RZ": np.diag([half, np.conj(half)]),
-        "CRZ": np.diag([1, 1, half, np.conj(half)]),
-        "H": np.array([[1, 1], [1, -1]], dtype=complex) / np.sqrt(2),
-        "X": np.array([[0, 1], [1, 0]], dtype=complex),
-        "CNOT": np.array([[1, 0, 0, 0], [0, 1, 0, 0], [0, 0, 0, 1], [0, 0, 1, 0]], dtype=complex),
-        "CZ": np.diag([1, 1, 1, -1]).astype(complex),
-    }[name]
+    if name in _FIXED:
+        return _FIXED[name]
+    c, s = cos(angle / 2), sin(angle / 2)
+    match name:
+        case "RX":
+            return np.array([[c, -1j * s], [-1j * s, c]])
+        case "RY":
+            return np.array([[c, -s], [s, c]], dtype=complex)
+        case "RZ":
+            return np.diag([c - 1j * s, c + 1j * s])
+        case "CRZ":
+            return np.diag([1, 1, c - 1j * s, c + 1j * s])
+    raise ValueError(f"unknown gate {name}")
 
 
 def _angle(gate: Gate, inputs: np.ndarray, weights: np.ndarray) -> float:

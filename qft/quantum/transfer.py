@@ -12,20 +12,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
-_PAULIS = np.array([[[1, 0], [0, 1]], [[0, 1], [1, 0]], [[0, -1j], [1j, 0]], [[1, 0], [0, -1]]])
+from qft.quantum.reference import PAULIS, gate_matrix
+
 ID, X, Y, Z = range(4)  # order of the Paulis on every axis of length 4
 # generator G and its spectrum: the gate is exp(-i angle G)
 _GENERATORS = {
-    "RX": _PAULIS[1] / 2,
-    "RY": _PAULIS[2] / 2,
-    "RZ": _PAULIS[3] / 2,
+    "RX": PAULIS[1] / 2,
+    "RY": PAULIS[2] / 2,
+    "RZ": PAULIS[3] / 2,
     "CRZ": np.diag([0, 0, 0.5, -0.5]).astype(complex),
-}
-_FIXED = {
-    "H": (_PAULIS[1] + _PAULIS[3]) / np.sqrt(2),
-    "X": _PAULIS[1],
-    "CNOT": np.eye(4)[[0, 1, 3, 2]].astype(complex),
-    "CZ": np.diag([1, 1, 1, -1]).astype(complex),
 }
 
 
@@ -33,7 +28,7 @@ def _strings(m: int) -> np.ndarray:
     """All Pauli strings on m qubits, complex (4^m, 2^m, 2^m), first qubit slowest."""
     out = np.ones((1, 1, 1), dtype=complex)
     for _ in range(m):
-        out = np.array([np.kron(a, p) for a in out for p in _PAULIS])
+        out = np.array([np.kron(a, p) for a in out for p in PAULIS])
     return out
 
 
@@ -63,7 +58,7 @@ def _transfer_basis(name: str) -> tuple[np.ndarray, np.ndarray]:
 @cache
 def fixed_transfer(name: str) -> np.ndarray:
     """Transfer matrix of a gate without an angle, real (4^m, 4^m)."""
-    u = _FIXED[name]
+    u = gate_matrix(name)
     strings = _strings(int(np.log2(len(u))))
     moved = np.einsum("yx,iyz,zw->ixw", u.conj(), strings, u)
     return np.einsum("ixw,jwx->ij", moved, strings).real / len(u)

@@ -9,6 +9,7 @@ from transformers import TrainerCallback
 from transformers.trainer_callback import ProgressCallback
 
 from qft import records
+from qft.quantum.backends.base import Backend
 from qft.training import ranks
 
 log = logging.getLogger(__name__)
@@ -63,7 +64,13 @@ def history_rows(log_history: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 class Checkpoints(TrainerCallback):
-    """Validates and saves at the last step too, and marks each checkpoint complete once all of it is there."""
+    """Validates and saves at the last step too, and marks each checkpoint complete once all of it is there.
+
+    A checkpoint also says how many circuits were evaluated until then: the next shots depend on it.
+    """
+
+    def __init__(self, backend: Backend) -> None:
+        self.backend = backend
 
     def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         if state.global_step >= state.max_steps:
@@ -71,6 +78,13 @@ class Checkpoints(TrainerCallback):
             control.should_save = True
 
     def on_save(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        checkpoint = Path(args.output_dir) / f"checkpoint-{state.global_step}"
+        records.write_json(checkpoint / circuits_file(args), {"circuits": self.backend.evaluations})
         ranks.wait()  # each process writes its random state
         if state.is_world_process_zero:
-            records.mark_checkpoint(Path(args.output_dir) / f"checkpoint-{state.global_step}")
+            records.mark_checkpoint(checkpoint)
+
+
+def circuits_file(args: Any) -> str:
+    """Name of the file of a checkpoint in which this process keeps its count of circuits."""
+    return f"circuits_{args.process_index}.json"

@@ -21,9 +21,9 @@ from qft.adapters.layer import QftLayer
 from qft.config import TrainerConfig
 from qft.errors import QftError, nearest
 from qft.quantum.backends.base import Backend
-from qft.records import RunDirectory, newest_checkpoint
+from qft.records import RunDirectory, newest_checkpoint, read_json
 from qft.training import packing, ranks
-from qft.training.callbacks import Checkpoints, History, Lines, history_rows, progress
+from qft.training.callbacks import Checkpoints, History, Lines, circuits_file, history_rows, progress
 from qft.training.interrupt import Interrupt
 
 log = logging.getLogger(__name__)
@@ -93,7 +93,6 @@ class QftTrainer(Trainer):
         before: dict[str, Any] = next((e for e in reversed(self.state.log_history) if "seconds" in e), {})
         if not hasattr(self, "_clock"):
             self._clock = (now, before.get("seconds", 0.0), seen)
-            self.backend.evaluations += before.get("circuits", 0)
         start, offset, _ = self._clock
         logs["seconds"] = round(now - start + offset, 3)
         if "loss" in logs:
@@ -212,6 +211,8 @@ def fit(
             shutil.rmtree(stale)  # half-written, or newer than what we go on from
     ranks.wait()
     args = arguments(config, steps, folder, seed, dtype)
+    if checkpoint and (checkpoint / circuits_file(args)).is_file():  # those of earlier versions have none
+        backend.evaluations = read_json(checkpoint / circuits_file(args))["circuits"]
     interrupt = Interrupt()
     args.eval_on_start = checkpoint is None  # the base's loss, where the method starts at zero
     padded = DataCollatorForSeq2Seq(tokenizer, label_pad_token_id=-100)
@@ -224,7 +225,7 @@ def fit(
         eval_dataset=Rows(validation),
         data_collator=packing.collator() if config.packing else padded,
         padded=padded,
-        callbacks=[History(directory / "history.csv"), Checkpoints(), *method_callbacks(model), interrupt],
+        callbacks=[History(directory / "history.csv"), Checkpoints(backend), *method_callbacks(model), interrupt],
         backend=backend,
     )
     trainer.remove_callback(PrinterCallback)

@@ -5,6 +5,7 @@ import pytest
 import tiny
 import torch
 from peft import get_peft_model
+from plain import noisy_expectation_z
 from transformers import AutoModelForCausalLM, GPTNeoConfig
 
 from qft.adapters import QAAConfig, QftLayer
@@ -12,6 +13,8 @@ from qft.adapters.qaa import QAADelta, qubits
 from qft.errors import QftError
 from qft.quantum import reference
 from qft.quantum.backends.base import Backend
+from qft.quantum.backends.noisy import Noisy
+from qft.quantum.circuit import Circuit, Gate, Weight
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*gradient_checkpointing.* is deprecated:FutureWarning")
 
@@ -177,6 +180,33 @@ class Other(Backend):
 
     def bind(self, circuit, weights):
         raise NotImplementedError
+
+
+NOISE = {"p1": 0.03, "p2": 0.2, "t1": 0.5, "t2": 0.6, "time1": 40, "time2": 100, "readout": [[0.95, 0.05], [0.1, 0.9]]}
+
+
+@pytest.mark.parametrize("noise", [NOISE, NOISE | {"joint": False}], ids=["joint", "apart"])
+@pytest.mark.parametrize("d", [2, 3, 8, 13])
+def test_under_noise_it_equals_the_density_matrix_after_an_ideal_encoding(d, noise):
+    delta, n = build(d), qubits(d)
+    delta.backend = backend = Noisy(noise)
+    gates = [Gate("RX", (i,), Weight(i)) for i in range(n)] + [Gate("CNOT", (i, i + 1)) for i in range(n - 1)]
+    h = torch.randn(3, d, dtype=torch.float64)
+    theta, up = delta.theta.detach().numpy(), delta.up.detach().numpy()
+    expected = []
+    for row in h.numpy():
+        psi = np.pad(row / np.linalg.norm(row), (0, 2**n - d))
+        m = noisy_expectation_z(Circuit(n, tuple(gates)), np.empty(0), theta, backend.noise, psi)
+        expected.append((m @ up)[:d])
+    np.testing.assert_allclose(delta(h).detach().numpy(), np.stack(expected), rtol=0, atol=1e-12)
+    delta.backend = Noisy(noise, scale=0)
+    delta.forget()
+    np.testing.assert_allclose(delta(h).detach().numpy(), build(d)(h).detach().numpy(), rtol=0, atol=1e-12)
+
+
+def test_a_backend_with_shots_is_refused():
+    with pytest.raises(QftError, match=r"backend=noisy with backend\.shots=100 does not"):
+        build(8).backend = Noisy(shots=100)
 
 
 def test_another_backend_is_refused_with_the_number_of_gates():

@@ -5,15 +5,13 @@ import pytest
 import tiny
 import torch
 from peft import LoraConfig, get_peft_model
-from plain import expectation_z
+from plain import check_forward, check_gradients
 from sizes import QWEN2_7B, on_meta, ratio, shapes_of
-from torch.nn.functional import linear, pad
+from torch.nn.functional import linear
 
 from qft.adapters import QWTHNConfig
 from qft.adapters.qwthn import QWTHNDelta
 from qft.errors import QftError
-from qft.quantum import reference
-from qft.tensor import mpo
 
 # (in, out, options): plain, padded input and output, padded width, no circuit, more blocks, other r and alpha
 SHAPES = {
@@ -40,48 +38,21 @@ def build(case):
     return delta, config
 
 
-def written_out(delta, config, x, circuit_value):
-    """Equations 1-6 on dense matrices, one token after the other, with ``circuit_value(z) -> <Z>``."""
-    a, b = mpo.dense(list(delta.mpo_a)), mpo.dense(list(delta.mpo_b))
-    out = []
-    for token in x:
-        hidden = linear(pad(token, (0, a.shape[1] - len(token))), a)[: config.width]
-        z = linear(hidden, delta.mlp_a.weight, delta.mlp_a.bias)
-        o = circuit_value(z) * z + z if config.circuit == "qnn" else z
-        hidden = linear(o, delta.mlp_b.weight, delta.mlp_b.bias)
-        y = linear(pad(hidden, (0, b.shape[1] - config.width)), b)[: delta.out_features]
-        out.append(config.scale * y)
-    return torch.stack(out)
+def fusion(delta, config):
+    """o = <Z> * z + z."""
+    return lambda z, circuit_value: circuit_value(z) * z + z if config.circuit == "qnn" else z
 
 
-# 1e-10 in float64: some 1e4 products of order 1 with 1e-16 each
 @pytest.mark.parametrize("case", SHAPES)
 def test_the_forward_equals_the_equations(case):
     delta, config = build(case)
-    x = torch.randn(5, delta.in_features, dtype=torch.float64)
-
-    def circuit_value(z):
-        angles = delta.angles.detach().numpy()
-        return torch.tensor(reference.expectation_z(delta.circuit, z.detach().numpy(), angles))
-
-    expected = written_out(delta, config, x, circuit_value)
-    assert expected.abs().max() > 0.01
-    torch.testing.assert_close(delta(x), expected, rtol=0, atol=1e-10)
-    torch.testing.assert_close(delta(x.reshape(5, 1, -1)).squeeze(1), expected, rtol=0, atol=1e-10)
+    check_forward(delta, config, fusion(delta, config))
 
 
 @pytest.mark.parametrize("case", SHAPES)
 def test_the_gradients_equal_those_of_the_equations(case):
     delta, config = build(case)
-    x = torch.randn(4, delta.in_features, dtype=torch.float64, requires_grad=True)
-    upstream = torch.randn(4, delta.out_features, dtype=torch.float64)
-    wanted = dict(delta.named_parameters()) | {"x": x}
-    slow = written_out(delta, config, x, lambda z: expectation_z(delta.circuit, z, delta.angles))
-    expected = torch.autograd.grad(slow, tuple(wanted.values()), upstream)
-    mine = torch.autograd.grad(delta(x), tuple(wanted.values()), upstream)
-    for name, a, b in zip(wanted, mine, expected, strict=True):
-        assert b.abs().max() > 0, name
-        torch.testing.assert_close(a, b, rtol=1e-10, atol=1e-10, msg=lambda m, n=name: f"{n}: {m}")
+    check_gradients(delta, config, fusion(delta, config))
 
 
 def test_without_a_circuit_it_is_its_matrix():

@@ -65,7 +65,7 @@ def test_only_what_is_not_under_way_is_missing(journal: Journal) -> None:
 def test_what_was_being_sent_is_unknown_after_a_restart(path: Path, journal: Journal) -> None:
     planned(journal, 6)
     journal.move(1, "submitting")
-    journal.move(2, "submitted", task="T2", url="u")
+    journal.attach(2, "T2")
     journal.close()
     reader = Journal(path, write=False)
     assert [j.state for j in reader.jobs()] == ["submitting", "submitted", "planned"]  # it may be alive
@@ -74,8 +74,8 @@ def test_what_was_being_sent_is_unknown_after_a_restart(path: Path, journal: Jou
     assert [j.state for j in again.jobs()] == ["unknown", "submitted", "planned"]
     assert again.job(2).task == "T2" and "submission" in again.job(1).note
     with pytest.raises(QftError, match="job 2 already"):
-        again.attach(1, "T2", "u")
-    again.attach(1, "T1", "u")
+        again.attach(1, "T2")
+    again.attach(1, "T1")
     assert again.job(1).state == "submitted"
     again.close()
 
@@ -143,6 +143,50 @@ def test_no_journal_is_made_by_looking(path: Path) -> None:
 def test_a_place_that_cannot_be_written() -> None:
     with pytest.raises(QftError, match="cannot be used"):
         Journal(Path("/proc/qft/journal.sqlite"), "e")
+
+
+def test_looking_after_a_kill_in_the_middle_of_a_commit(tmp_path: Path, path: Path, journal: Journal) -> None:
+    """Pages are in the file already, and what they were is in SQLite's rollback file beside it."""
+    planned(journal, 4)
+    journal._db.execute("PRAGMA cache_size=1")
+    journal._db.execute("BEGIN IMMEDIATE")
+    journal._db.execute("UPDATE jobs SET state = 'done', note = hex(zeroblob(20000))")
+    left = tmp_path / "killed" / path.name
+    left.parent.mkdir()
+    for file in (path, path.with_name(path.name + "-journal")):
+        left.with_name(file.name).write_bytes(file.read_bytes())
+    journal._db.execute("ROLLBACK")
+    assert left.read_bytes() != path.read_bytes()
+    reader = Journal(left, write=False)
+    assert [j.state for j in reader.jobs()] == ["planned", "planned"]
+    with pytest.raises(QftError, match="readonly"):
+        reader.move(1, "done")
+    reader.close()
+
+
+@pytest.mark.parametrize("start", [0.2, 0.6])
+def test_a_damaged_journal(path: Path, journal: Journal, start: float) -> None:
+    keys = planned(journal, 400)
+    journal.close()
+    content = bytearray(path.read_bytes())
+    first = int(len(content) * start) // 4096 * 4096
+    content[first : first + 8 * 4096] = b"\xff" * 8 * 4096
+    path.write_bytes(content)
+    with pytest.raises(QftError, match="damaged"):
+        again = Journal(path, "e")
+        try:
+            again.results(keys)
+            again.request("r", circuits(400), fresh=False)
+            [again.slots(j.id) for j in again.jobs()]
+        finally:
+            again.close()
+
+
+def test_a_journal_that_names_no_version(path: Path, journal: Journal) -> None:
+    journal._db.execute("DELETE FROM meta WHERE key = 'schema'")
+    journal.close()
+    with pytest.raises(QftError, match="names no version"):
+        Journal(path, "e")
 
 
 def test_a_disk_that_turns_read_only(path: Path, journal: Journal) -> None:

@@ -1,6 +1,7 @@
 """A run killed at five points and resumed each time ends exactly as one that was never interrupted."""
 
 import csv
+import json
 import signal
 from pathlib import Path
 
@@ -15,6 +16,9 @@ ARGS = [
     "trainer.eval_every=3",
     "trainer.save_every=3",
     "adapter=qwthn",
+    "adapter.r=1",
+    "backend=noisy",
+    "backend.shots=50",  # whose random numbers, too, go on where they were
 ]
 POINTS = ["step:5", "checkpoint:6", "marker:0", "history:8", "finish:0"]
 
@@ -41,5 +45,7 @@ def test_five_kills_change_nothing(tmp_path: Path) -> None:
     weights = "adapter/adapter_model.safetensors"
     assert (whole / weights).read_bytes() == (killed / weights).read_bytes()
     assert decided(whole) == decided(killed)
+    circuits = [json.loads((run / "record.json").read_text())["training"]["circuits"] for run in (whole, killed)]
+    assert circuits[0] == circuits[1] > 0
     assert [int(row[0]) for row in decided(whole)] == list(range(19))
     assert not list(killed.rglob("*.tmp")), "temporary files are left"

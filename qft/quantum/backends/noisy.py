@@ -2,13 +2,15 @@
 
 Expectations are those of infinitely many shots, differentiable, so that training can take the noise into account;
 how, and what it costs, is said in ``qft.quantum.noisy_circuit``. ``shots=N`` measures every qubit of each circuit N
-times instead: counts of the 2^r joint outcomes are drawn from their exact distribution, wrong readings included. What
-is sampled is differentiated by parameter shift, with shots of its own.
+times instead: counts of the 2^r joint outcomes are drawn from their exact distribution, wrong readings included, by a
+generator that ``seed`` and the circuits evaluated so far decide. What is sampled is differentiated by parameter shift,
+with shots of its own.
 """
 
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -34,7 +36,6 @@ class Noisy(Backend):
         self.noise = NoiseModel.of(noise or {}, scale)
         self.shots, self._seed = shots, seed
         self.gradient = "autograd" if shots is None else "parameter_shift"
-        self._generators: dict[torch.device, torch.Generator] = {}
 
     def refusal(self, circuit: Circuit) -> str | None:
         return noisy_circuit.refusal(circuit)
@@ -67,16 +68,16 @@ class Noisy(Backend):
     def _frequencies(self, probabilities: Tensor) -> Tensor:
         """Shares of each outcome among ``shots`` draws: (2^r, t) -> (2^r, t); one binomial an outcome."""
         assert self.shots is not None
-        device = probabilities.device
-        if device not in self._generators:
-            self._generators[device] = torch.Generator(device).manual_seed(self._seed)
+        # from what a checkpoint holds, so that a resumed run draws what an uninterrupted one would have
+        words = np.random.SeedSequence([self._seed % 2**64, self.evaluations]).generate_state(1, np.uint64)
+        generator = torch.Generator(probabilities.device).manual_seed(int(words[0]))
         p = probabilities.double().clamp_min(0)
         rest = p.flip(0).cumsum(0).flip(0)  # of this outcome and all later ones
         left = torch.full_like(p[0], self.shots)
         counts = torch.empty_like(p)
         for k in range(len(p) - 1):
             share = (p[k] / rest[k].clamp_min(1e-300)).clamp(0, 1)
-            counts[k] = torch.binomial(left, share, generator=self._generators[device])
+            counts[k] = torch.binomial(left, share, generator=generator)
             left = left - counts[k]
         counts[-1] = left
         return (counts / self.shots).to(probabilities.dtype)

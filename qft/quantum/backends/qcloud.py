@@ -88,7 +88,8 @@ class QCloud(Backend):
         self.batch_size, self.max_circuits = batch_size, max_circuits
         self.patience = Patience(deadline, poll, poll_max)
         self.seed = seed
-        self._journal_path = Path(journal) if journal else None
+        self._journal_given = bool(journal)
+        self._journal = Path(journal) if journal else Path("outputs") / FILE
         self._experiment = ""
         self._cloud = Cloud(url)
         self._courier: Courier | None = None
@@ -97,7 +98,7 @@ class QCloud(Backend):
 
     def begin(self, folder: Path, experiment: str, circuits: Sequence[tuple[Circuit, Tensor]]) -> None:
         """The journal lies in ``folder`` and belongs to ``experiment``; all surrogates are measured at once."""
-        self._journal_path = self._journal_path or folder / FILE
+        self._journal = self._journal if self._journal_given else folder / FILE
         self._experiment = experiment
         if self.mode == "surrogate" and circuits:
             self._measure(circuits)
@@ -106,8 +107,7 @@ class QCloud(Backend):
     def courier(self) -> Courier:
         """Opened when first needed: a configuration that is wrong leaves no file."""
         if self._courier is None:
-            journal = Journal(self._journal_path or Path("outputs") / FILE, self._experiment)
-            self._courier = Courier(journal, self._cloud, self.patience)
+            self._courier = Courier(Journal(self._journal, self._experiment), self._cloud, self.patience)
         return self._courier
 
     def close(self) -> None:
@@ -116,6 +116,11 @@ class QCloud(Backend):
             self._courier.close()
             self._courier.journal.close()
             self._courier = None
+
+    def refusal(self, circuit: Circuit) -> str | None:
+        if circuit.qubits > self.max_qubits:
+            return f"{circuit.qubits} qubits, and backend.chip={self.chip} has {self.max_qubits}"
+        return None
 
     def bind(self, circuit: Circuit, weights: Tensor) -> Readout:
         self._check_size(circuit)
@@ -131,8 +136,8 @@ class QCloud(Backend):
         return read
 
     def _check_size(self, circuit: Circuit) -> None:
-        if circuit.qubits > self.max_qubits:
-            raise QftError(f"The circuit has {circuit.qubits} qubits, backend.chip={self.chip} {self.max_qubits}.")
+        if reason := self.refusal(circuit):
+            raise ValueError(reason)
 
     def expectations(self, circuit: Circuit, weights: Tensor, inputs: Tensor, strings: Sequence[str]) -> Tensor:
         """<P> of Pauli strings for inputs (num_inputs, t) -> (len(strings), t), measured on the chip."""
@@ -185,7 +190,9 @@ class QCloud(Backend):
             total = sum(settings(circuit) + HELD_OUT for circuit, _ in circuits)
         except ValueError as error:
             raise QftError(f"backend.mode=surrogate does not fit this circuit: {error}.") from error
-        if self.max_circuits is not None and total > self.max_circuits:
+        # here and not only when sending, as large grids take long to write out; what is known costs nothing
+        known = self.courier.journal.served()[1] if self._journal.is_file() else 0
+        if self.max_circuits is not None and total > self.max_circuits + known:
             raise QftError(
                 f"The grids of {len(circuits)} circuits have {total:,} settings, more than "
                 f"backend.max_circuits={self.max_circuits:,}; nothing was sent."

@@ -10,7 +10,7 @@ pyqpanda3's own simulator. ``POST /control`` sets how it behaves, ``GET /control
 
 where: list, submit, detail, cancel. what: drop (before it is handled), lose_reply (after), 401, 500, refuse
 (success: false), garbage (no JSON), short (one result too few), broken (results that are no counts), few (counts
-that do not add up), state (one that does not exist), fail (job failed), stuck (never finishes).
+that do not add up), state (one that does not exist), fail (job failed), stuck (never finishes), no_id.
 """
 
 import json
@@ -203,7 +203,7 @@ class Handler(BaseHTTPRequestHandler):
         return [{"machineType": 5, "onlineFlag": SERVICE.settings.get("online", True), "sinanChipId": "72"}]
 
     def submit(self, body: dict[str, Any], what: str | None) -> Any:
-        return {"taskId": SERVICE.submit(body)}
+        return {"taskId": SERVICE.submit(body) if what != "no_id" else ""}
 
     def detail(self, body: dict[str, Any], what: str | None) -> Any:
         return SERVICE.detail(body["taskId"], what)

@@ -57,14 +57,13 @@ def arm(point: str, done: int) -> None:
 
         Cloud.submit = lost  # type: ignore[method-assign]
     elif point == "commit":  # the answer has arrived, the id is written but not committed
-        move = Journal.move
+        attach = Journal.attach
 
-        def moved(self: Journal, job: int, state: str, note: str = "", task: Any = None, url: Any = None) -> None:
-            if task is not None:
-                self._db.set_trace_callback(lambda sql: die() if sql == "COMMIT" else None)
-            move(self, job, state, note, task, url)
+        def attached(self: Journal, *args: Any) -> None:
+            self._db.set_trace_callback(lambda sql: die() if sql == "COMMIT" else None)
+            attach(self, *args)
 
-        Journal.move = moved  # type: ignore[method-assign]
+        Journal.attach = attached  # type: ignore[method-assign]
     elif point == "poll":  # jobs are out; every start gets one further
         look, first = Cloud.look, [done > 0]
 
@@ -126,7 +125,7 @@ def decide(url: str, path: Path) -> list[int]:
         # the client writes eight decimals
         texts = tuple(re.sub(r"(\.\d{6})", r"\g<1>00", bound.text) for _, bound in journal.slots(job.id))
         if texts in tasks:
-            journal.attach(job.id, tasks[texts], url)
+            journal.attach(job.id, tasks[texts])
         else:
             journal.move(job.id, "failed", "given up by the user")
     journal.close()

@@ -160,7 +160,7 @@ def test_a_surrogate_answers_any_number_of_rows_from_one_grid(make, cloud, caplo
     assert sum(cloud.seen()["circuits"].values()) == 27 + 16
     fit = backend.report()["surrogates"][0]
     assert fit["residual"] < 5 * fit["standard_error"] and not caplog.records
-    again = make(mode="surrogate", shots=4000).bind(CIRCUIT, WEIGHTS)(z)
+    again = make(mode="surrogate", shots=4000, max_circuits=0).bind(CIRCUIT, WEIGHTS)(z)
     assert torch.equal(again, out) and sum(cloud.seen()["circuits"].values()) == 43
 
 
@@ -328,14 +328,13 @@ def test_a_disk_that_fills_up_while_results_come_loses_none(make, cloud, journal
 
 
 def test_an_id_that_cannot_be_written_down_is_told(make, cloud, journal, monkeypatch) -> None:
-    move = Journal.move
+    attach = Journal.attach
 
-    def full(self, job, state, note="", task=None, url=None):
-        if task is not None:
-            self._db.execute("PRAGMA query_only=ON")
-        move(self, job, state, note, task, url)
+    def full(self, job, task, note=""):
+        self._db.execute("PRAGMA query_only=ON")
+        attach(self, job, task, note)
 
-    monkeypatch.setattr(Journal, "move", full)
+    monkeypatch.setattr(Journal, "attach", full)
     with pytest.raises(QftError, match=r"taken under the id TASK\S+; note it.*action=attach job=1 task=TASK"):
         make().bind(CIRCUIT, WEIGHTS)(rows(1))
     monkeypatch.undo()
@@ -391,8 +390,11 @@ def test_a_service_that_is_not_there(make) -> None:
 
 
 def test_more_qubits_than_the_chip(make) -> None:
-    with pytest.raises(QftError, match=r"3 qubits, .* 2"):
-        make(max_qubits=2).bind(CIRCUIT, WEIGHTS)
+    backend = make(max_qubits=2)
+    assert backend.refusal(CIRCUIT) == "3 qubits, and backend.chip=origin_wukong has 2"
+    assert backend.refusal(ansatz.qwthn(2)) is None
+    with pytest.raises(ValueError, match=r"3 qubits, .* 2"):
+        backend.bind(CIRCUIT, WEIGHTS)
 
 
 @pytest.mark.parametrize(
@@ -418,7 +420,28 @@ def test_a_job_of_another_address_is_not_asked_for_here(make, cloud, journal) ->
     with pytest.raises(QftError, match="deadline"):
         make(deadline=0.05).bind(CIRCUIT, WEIGHTS)(rows(1))
     with pytest.raises(QftError, match="was sent to http://127"):
-        make(url=cloud.url.replace("127.0.0.1", "localhost")).bind(CIRCUIT, WEIGHTS)(rows(1))
+        elsewhere = make(url=cloud.url.replace("127.0.0.1", "localhost"))
+        elsewhere.bind(CIRCUIT, WEIGHTS)(rows(1))
+    assert elsewhere.courier.cancel(elsewhere.courier.journal.jobs()) == 0
+    assert [j.state for j in journal().jobs()] == ["submitted"]
+
+
+def test_a_job_belongs_to_the_address_that_took_it_not_to_one_that_was_tried_before(make, cloud, journal) -> None:
+    port = cloud.url.rpartition(":")[2]
+    backend = make(url="http://127.0.0.1:9")
+    backend.courier._checked.add("origin_wukong")  # gone between the list of chips and the submission
+    with pytest.raises(QftError, match="did not take job 1"):
+        backend.bind(CIRCUIT, WEIGHTS)(rows(1))
+    assert [(j.state, j.url) for j in journal().jobs()] == [("planned", "http://127.0.0.1:9")]
+    make(url=f"http://localhost:{port}").bind(CIRCUIT, WEIGHTS)(rows(1))
+    assert [(j.state, j.url) for j in journal().jobs()] == [("done", f"http://localhost:{port}")]
+
+
+def test_an_answer_without_an_id_is_a_lost_answer(make, cloud, journal) -> None:
+    cloud.set(faults=faulty("no_id", "submit"))
+    with pytest.raises(QftError, match="you decide"):
+        make().bind(CIRCUIT, WEIGHTS)(rows(1))
+    assert [j.state for j in journal().jobs()] == ["unknown"]
 
 
 def test_the_key_is_nowhere(make, cloud, tmp_path, caplog, monkeypatch) -> None:
