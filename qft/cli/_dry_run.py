@@ -77,8 +77,8 @@ def dry_run(
 
 def _counts(planned: list[Cell], composed: dict[str, dict[str, Any]], problems: dict[str, str]) -> dict[Any, Any]:
     """Parameters of each row on each data set's model; what cannot run is noted under the cell's name."""
+    from qft.cli.eval import check_options
     from qft.config import EvaluationConfig, TrainerConfig
-    from qft.evaluation.score import check
     from qft.models import count, load
     from qft.training import trainer
 
@@ -86,11 +86,13 @@ def _counts(planned: list[Cell], composed: dict[str, dict[str, Any]], problems: 
     counts: dict[Any, Any] = {}
     for cell in planned:
         c = composed[cell.name]
-        key = json.dumps([c["model"], c["adapter"], c.get("trainer"), c["evaluation"]], sort_keys=True)
+        answers = [c["evaluation"], c["metric"], c["max_seq_len"]] if cell.test else None
+        key = json.dumps([c["model"], c["adapter"], c.get("trainer"), answers], sort_keys=True)
         try:
             if key not in known:
                 known[key] = None
-                check(EvaluationConfig(**c["evaluation"]).metrics)
+                if answers:
+                    check_options(EvaluationConfig(**c["evaluation"]), c["metric"], c["max_seq_len"])
                 if cell.command == "train":
                     trainer.check(TrainerConfig(**c["trainer"]))
                     load.check_abilities(c["adapter"], c["trainer"]["gradient_checkpointing"])

@@ -71,6 +71,7 @@ def test_help_names_the_groups_and_their_choices(tmp_path: Path) -> None:
         (["eval", "adapter=qwthn"], ["run=DIR"]),
         (["eval", "evaluation.batch_size=many"], ["batch_size=many", "auto"]),
         (["eval", "evaluation.temperature=0.5"], ["do_sample=true"]),
+        (["train", "eval=true", "evaluation.max_new_tokens=1024"], ["max_new_tokens=1024", "max_seq_len=1024"]),
         (["eval", "metric.bleu.tokenise=zh"], ["metric.bleu.tokenise", "'tokenize'"]),
         (["train", "eval=true", "evaluation.metrics=[blue]"], ["blue", "'bleu'"]),
         (["score"], ["run is required"]),
