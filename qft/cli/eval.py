@@ -129,7 +129,8 @@ def check_options(e: EvaluationConfig, metric: Any, max_seq_len: int) -> dict[st
             raise QftError(f"evaluation.{name}={value} must be at least 1.")
     if e.max_new_tokens >= max_seq_len:
         raise QftError(
-            f"evaluation.max_new_tokens={e.max_new_tokens} leaves no room for a prompt within max_seq_len={max_seq_len}."
+            f"evaluation.max_new_tokens={e.max_new_tokens} leaves no room for a prompt within "
+            f"max_seq_len={max_seq_len}."
         )
     if e.max_seconds is not None and e.max_seconds <= 0:
         raise QftError(f"evaluation.max_seconds={e.max_seconds} must be above 0.")
