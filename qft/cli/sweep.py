@@ -7,6 +7,7 @@ ones finish their step and save, twice stops them. The same command goes on wher
 import importlib
 import json
 import os
+import shlex
 from collections import Counter
 from dataclasses import asdict, fields
 from pathlib import Path
@@ -66,14 +67,25 @@ def run(config: SweepConfig, overrides: list[str]) -> None:
 
     with running.locked(directory):
         _identify(planned, composed, directory, config)
-        cells.save_plan(directory, name, config.scale, planned)
+        cells.save_plan(directory, name, config.scale, command(config), planned)
         workers, gpus = _workers(config)
         log.info("%s: %d cells, %d at a time", directory, len(planned), workers)
         _failures(directory, planned, config.retry)
         launcher = _launcher(config, directory, workers, gpus)
-        sweep = running.Sweep(directory, name, config.scale, planned, steps, stated)
+        sweep = running.Sweep(directory, name, config.scale, command(config), planned, steps, stated)
         running.run(sweep, launcher, workers, config.retry)
         _report(config, directory, planned)
+
+
+def command(config: SweepConfig) -> str:
+    """The words that plan the same cells again, whatever the directory and however many run side by side."""
+    words = ["qft", "sweep", config.sweep["name"], f"scale={config.scale}"]
+    for key in ("rows", "datasets", "n", "seeds"):
+        if (chosen := getattr(config, key)) is not None:
+            words.append(f"{key}=[{','.join(map(str, chosen))}]")
+    words += [f"paths.{name}={path}" for name, path in config.paths.items()]
+    words += [f"threads={config.threads}"] if config.threads != SweepConfig.threads else []
+    return shlex.join([*words, *config.options])
 
 
 def _check(config: SweepConfig) -> None:

@@ -158,7 +158,8 @@ def load(path: Path, names: Mapping[str, str] | None = None) -> Sweep:
         for chosen in choices.get("chosen", []):
             chosen["data"] = (names or {}).get(chosen["data"], chosen["data"])
         name, scale = str(plan["name"]), str(plan["scale"])
-        sweep = Sweep(path, name, scale, cells, choices, plan.get("command") or f"qft sweep {name} scale={scale}")
+        command = plan.get("command") or f"qft sweep {name} scale={scale}  # and options that were not recorded"
+        sweep = Sweep(path, name, scale, cells, choices, command)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise QftError(f"{path / 'sweep.json'} is damaged ({type(error).__name__}: {error}).") from error
     if not cells:

@@ -126,12 +126,10 @@ def _write(directory: Path, cell: Cell, state: str, error: str | None, attempts:
     write_json(path / "cell.json", content | {"attempts": attempts})
 
 
-def save_plan(directory: Path, name: str, scale: str, cells: list[Cell]) -> None:
-    """Write sweep.json."""
-    write_json(
-        directory / "sweep.json",
-        {"schema": SCHEMA, "name": name, "scale": scale, "cells": [asdict(c) for c in cells]},
-    )
+def save_plan(directory: Path, name: str, scale: str, command: str, cells: list[Cell]) -> None:
+    """Write sweep.json; ``command`` plans the same cells again."""
+    content = {"schema": SCHEMA, "name": name, "scale": scale, "command": command}
+    write_json(directory / "sweep.json", content | {"cells": [asdict(c) for c in cells]})
 
 
 def settle(directory: Path, cells: list[Cell], identities: Mapping[str, Any], overwrite: bool) -> None:

@@ -22,15 +22,8 @@ from qft.sweeps.cells import Cell
 SCALES = ("paper", "demo", "smoke")
 ROW = {"label", "adapter", "set", "variant", "test", "lr_of", "evaluate"}
 SCALE = {"data", "n", "seeds", "search", "set", "seconds_per_step"}
-OF_EVALUATION = (
-    "model",
-    "data",
-    "max_seq_len",
-    "evaluation",
-    "metric",
-    "n",
-    "seed",
-)  # what qft eval takes of a run's options
+# what qft eval takes of a run's options
+OF_EVALUATION = ("model", "data", "max_seq_len", "evaluation", "metric", "n", "seed")
 
 
 @dataclass(frozen=True)

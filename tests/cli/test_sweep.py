@@ -2,13 +2,15 @@
 
 import json
 import os
+import shlex
 from pathlib import Path
 
 import pytest
 from program import qft
 
 from qft.cli.env import environment
-from qft.cli.sweep import arguments
+from qft.cli.sweep import arguments, command
+from qft.config import SweepConfig
 from qft.errors import QftError
 
 
@@ -19,6 +21,13 @@ def test_words_become_overrides() -> None:
     assert arguments(["sweep=noise"]) == ["sweep=noise"]
     with pytest.raises(QftError, match="table1"):
         arguments(["scale=demo"])
+
+
+def test_the_command_in_a_sweeps_plan_is_the_one_that_was_typed() -> None:
+    assert command(SweepConfig(sweep={"name": "table1"}, dir="x", workers=2)) == "qft sweep table1 scale=demo"
+    chosen = SweepConfig({"name": "noise"}, "paper", ["lora"], ["alpaca"], [20, 30], [1], {"alpaca": "it's"}, ["a.b=1"])
+    typed = ["noise", "scale=paper", "rows=[lora]", "datasets=[alpaca]", "n=[20,30]", "seeds=[1]"]
+    assert shlex.split(command(chosen)) == ["qft", "sweep", *typed, "paths.alpaca=it's", "a.b=1"]
 
 
 @pytest.mark.parametrize(
