@@ -97,7 +97,7 @@ def cost(sweep: Sweep) -> Table | None:
         line.append(measured(cells, [_megabytes(_generation(c, "peak_memory_bytes")) for c in cells], 0))
         line.append(measured(cells, [c.record.get("training", {}).get("circuits") for c in cells], 0))
         rows.append(line)
-    columns = ["Row", "data", "n", "parameters", "of LoRA r=4", "training s", "s a step", "peak MB"]
+    columns = ["Row", "data", "n", "parameters", "of LoRA r=4 on its layers", "training s", "s a step", "peak MB"]
     columns += ["answer tokens/s", "answering peak MB", "circuits"]
     machines = ordered(f"{c.record['machine']}, {c.record['model'].get('device')}" for c in sweep.final() if c.record)
     notes = [f"Means over seeds, on: {'; '.join(machines) or 'unknown'}. Runs may have shared the machine."]

@@ -101,6 +101,19 @@ def test_rank_one_is_the_lora_nearest_to_qwthn(model: str) -> None:
     assert min(loras, key=lambda r: abs(loras[r] - quantum)) == 1
 
 
+@pytest.mark.parametrize(("model", "nearest"), [("demo", "lora_r2_qv"), ("gpt_neo_125m", "lora_r3")])
+def test_a_lora_of_qaas_size_stands_beside_it(model: str, nearest: str) -> None:
+    rows = spec("survey")["rows"]
+
+    def trainable(row: str) -> int:
+        config = _hydra.composed(
+            "params", [f"model={model}", f"adapter={rows[row]['adapter']}", *rows[row].get("set", [])]
+        )
+        return count(config.model, config.adapter).trainable
+
+    assert 0.85 < trainable(nearest) / trainable("qaa") < 1.15
+
+
 def test_a_user_chooses_parts_places_and_options() -> None:
     choice = Choice(
         rows=["lora"],
