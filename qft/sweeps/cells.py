@@ -90,7 +90,10 @@ def folder(directory: Path, name: str) -> Path:
 def read_state(directory: Path, name: str) -> dict[str, Any] | None:
     """cell.json of a cell, or None where it has not been run."""
     path = folder(directory, name) / "cell.json"
-    return read_json(path) if path.exists() else None
+    try:
+        return read_json(path) if path.exists() else None
+    except QftError as error:
+        raise QftError(f"{path} is damaged ({error.__cause__}); remove it, and the run goes on where it was.") from error
 
 
 def done(directory: Path, cell: Cell) -> bool:
