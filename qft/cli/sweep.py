@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from qft.cli import _configs, _hydra
-from qft.cli._dry_run import dry_run, states
+from qft.cli._dry_run import checked_source, dry_run, states
 from qft.cli._output import log, quiet_libraries, show, start_logging
-from qft.config import SweepConfig, build
+from qft.config import SweepConfig
 from qft.errors import QftError, nearest
 from qft.sweeps import cells, estimate
 from qft.sweeps.cells import Cell
@@ -123,10 +123,10 @@ class _Composed:
 
 def _identify(planned: list[Cell], composed: dict[str, dict[str, Any]], directory: Path, config: SweepConfig) -> None:
     """Give every cell its id: one data set and one model are read once each; what is there must agree."""
-    from qft.data import prepare
     from qft.models import load
 
-    known: dict[str, Any] = {}
+    known: dict[str, str] = {}
+    sources: dict[Any, Any] = {}
     ids: dict[str, str] = {}
     identities: dict[str, Any] = {}
     for cell in planned:
@@ -137,12 +137,10 @@ def _identify(planned: list[Cell], composed: dict[str, dict[str, Any]], director
             try:
                 if model not in known:
                     known[model] = load.fingerprint(c["model"])
+                source = checked_source(sources, c)
                 if data not in known:
-                    known[data] = build(c["data"], leave_out=prepare.STATED)
-                if f"print {data}" not in known:
-                    known[f"print {data}"] = known[data].fingerprint()
-                prints = (known[model], known[f"print {data}"])
-                prepare.split(known[data], cell.n, c["data"])
+                    known[data] = source.fingerprint()
+                prints = (known[model], known[data])
             except QftError as error:
                 raise QftError(f"{cell.name}: {error}") from error
         after = [ids[a] for a in cell.after]

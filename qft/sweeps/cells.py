@@ -93,7 +93,8 @@ def read_state(directory: Path, name: str) -> dict[str, Any] | None:
     try:
         return read_json(path) if path.exists() else None
     except QftError as error:
-        raise QftError(f"{path} is damaged ({error.__cause__}); remove it, and the run goes on where it was.") from error
+        why = f"{path} is damaged ({error.__cause__}); remove it, and the run goes on where it was."
+        raise QftError(why) from error
 
 
 def done(directory: Path, cell: Cell) -> bool:

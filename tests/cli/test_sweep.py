@@ -66,6 +66,9 @@ def test_a_dry_run_checks_counts_and_lists_without_running(
     assert qft_here("sweep", "table1", "--dry-run", "scale=smoke", "max_seq_len=8") == 2  # answers get 8 tokens
     error = capfd.readouterr().err
     assert "table1-base-demo_talk-n20" in error and "max_seq_len=8" in error and "search" not in error
+    assert qft_here("sweep", "table1", "--dry-run", "scale=smoke", "datasets=[cpsycoun,demo_talk]", "rows=[lora]") == 2
+    error = capfd.readouterr().err
+    assert "data=cpsycoun needs its source" in error and "demo_talk" not in error
 
 
 def test_the_environment_holds_no_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
