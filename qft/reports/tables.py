@@ -75,7 +75,8 @@ def against_lora(sweep: Sweep, reached: Callable[[Cell, Cell], float | None]) ->
     notes = [
         "Loss reduction in percent of LoRA r=4's loss of the same seed; negative: the loss is higher than LoRA's. "
         "Steps: first step at which the running mean of the train loss (a twentieth of the run) is at or below "
-        "LoRA's last one, in percent of LoRA's steps. Published: up to 15 % lower train loss, up to 20 % fewer steps."
+        "LoRA's last one, in percent of LoRA's steps. Published: up to 15 % lower train loss, and in certain "
+        "scenarios convergence faster by 20 %."
     ]
     return Table(
         "reduction", "Loss reduction against LoRA r=4, and steps to its final loss", columns, rows, notes=notes
