@@ -1,7 +1,8 @@
 """Help texts, made from the yaml files themselves so that they cannot go stale."""
 
-import importlib
+import ast
 import re
+from pathlib import Path
 
 from qft.cli import _configs
 
@@ -12,13 +13,18 @@ FLAGS = """\
   --debug             show the traceback of an error (or set QFT_DEBUG=1)"""
 
 
+def docstring(name: str) -> str:
+    """What a command's file says of it, read without importing what the command needs."""
+    source = Path(__file__).with_name(f"{name}.py").read_text(encoding="utf-8")
+    return ast.get_docstring(ast.parse(source)) or ""
+
+
 def overview(names: list[str]) -> str:
     """Text of ``qft --help``."""
     lines = ["qft: quantum-enhanced parameter-efficient fine-tuning of language models", ""]
     lines += ["usage: qft COMMAND [group=choice] [key=value] [-m] [--cfg job] [--help]", "", "commands:"]
     for name in names:
-        doc = importlib.import_module(f"qft.cli.{name}").__doc__ or ""
-        lines.append(f"  {name:<8} {doc.strip().splitlines()[0]}")
+        lines.append(f"  {name:<8} {docstring(name).splitlines()[0]}")
     lines += ["", "groups and their choices:", *_choices()]
     lines += ["", "flags:", FLAGS, "", "examples:"]
     lines += ["  qft train                                    embedded model, data and adapter"]

@@ -51,10 +51,10 @@ def _dispatch(args: list[str]) -> int:
     name, *rest = args
     if name not in commands():
         raise QftError(f"There is no command '{name}'.{nearest(name, commands())}")
-    command = importlib.import_module(f"qft.cli.{name}")
     if any(a in ("-h", "--help") for a in rest):
-        print(_help.command(name, command.__doc__ or ""))
+        print(_help.command(name, _help.docstring(name)))
         return 0
+    command = importlib.import_module(f"qft.cli.{name}")
     if hasattr(command, "arguments"):  # a command with words of its own beside key=value
         rest = command.arguments(rest)
     from qft.cli import _hydra

@@ -173,10 +173,10 @@ def evaluate(c: Tensor, z: Tensor) -> Tensor:
     """<Z_k> for many rows: C (k, 3^r) and z (r, t), both of one real dtype -> (k, t).
 
     Rows lie along the last axis, so that every elementwise step runs over contiguous memory. Keeps only C
-    and (cos z, sin z) for the backward (first derivatives; the second is not provided). A few rows without
-    gradients, as in writing one token after the other, take a way of few kernels instead.
+    and (cos z, sin z) for the backward (first derivatives; the second is not provided). A few rows in inference
+    mode, as in writing one token after the other, take a way of few kernels instead. Not under no_grad: there
+    reentrant checkpoints compute what they compute again with gradients, and the last bits would differ.
     """
-    needs_grad = torch.is_grad_enabled() and (c.requires_grad or z.requires_grad)
-    if not needs_grad and c.shape[-1] * z.shape[-1] <= _FEW:
+    if torch.is_inference_mode_enabled() and c.shape[-1] * z.shape[-1] <= _FEW:
         return c @ _written_out(z)
     return _Multilinear.apply(c, z)
