@@ -146,6 +146,7 @@ class ReportConfig(CommonConfig):
     """``qft report``."""
 
     dir: Any = "???"
+    names: dict[str, str] = field(default_factory=dict)
     markdown: str | None = None
 
 

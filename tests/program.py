@@ -1,6 +1,7 @@
 """The program as a user starts it, in a process of its own or, to save its start, in this one."""
 
 import logging
+import multiprocessing
 import os
 import subprocess
 import sys
@@ -17,6 +18,39 @@ def qft(*args: str, cwd: Path, point: str | None = None, **environment: str) -> 
     return subprocess.run(
         [sys.executable, *script, *args], cwd=cwd, env=env, capture_output=True, text=True, timeout=240
     )
+
+
+def qft_forked(*args: str, cwd: Path, point: str | None = None) -> subprocess.CompletedProcess[str]:
+    """``qft`` in a process of its own, forked from a server that has the heavy libraries loaded: same end, less start.
+
+    Its output, both streams, is ``stderr``.
+    """
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["qft.sweeps.heavy", "kill_at"])
+    out = cwd / "out.txt"
+    with mock.patch.dict(os.environ, OMP_NUM_THREADS="1", HF_HUB_OFFLINE="1"):  # as the server is to have them
+        process = context.Process(target=_forked, args=(args, cwd, point, out))
+        process.start()
+    process.join(240)
+    assert process.exitcode is not None, "it hangs"
+    return subprocess.CompletedProcess(args, process.exitcode, "", out.read_text())
+
+
+def _forked(args: tuple[str, ...], cwd: Path, point: str | None, out: Path) -> None:
+    import kill_at
+    import torch
+
+    from qft.cli.main import main
+
+    os.chdir(cwd)
+    torch.set_num_threads(1)
+    with out.open("w") as file:
+        os.dup2(file.fileno(), 1)
+        os.dup2(file.fileno(), 2)
+    if point:
+        kill_at.arm(point)
+    sys.argv = ["qft"]
+    sys.exit(main(list(args)))
 
 
 def qft_here(*args: str) -> int:

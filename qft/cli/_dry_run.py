@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from qft.cli._output import log, show
-from qft.config import SweepConfig
+from qft.config import SweepConfig, build
 from qft.errors import QftError
 from qft.sweeps import cells, estimate
 from qft.sweeps.cells import Cell
@@ -19,6 +19,18 @@ def states(directory: Path, planned: list[Cell]) -> dict[str, str]:
         state = cells.read_state(directory, cell.name)
         found[cell.name] = state["state"] if state else "not run"
     return found
+
+
+def checked_source(known: dict[Any, Any], c: dict[str, Any]) -> Any:
+    """The data of a composed config, read once (``known`` keeps it) and split once for each n; raises what is wrong."""
+    from qft.data import prepare
+
+    key = json.dumps(c["data"], sort_keys=True)
+    if key not in known:
+        known[key] = build(c["data"], leave_out=prepare.STATED)
+    if (key, c["n"]) not in known:
+        known[key, c["n"]] = prepare.split(known[key], c["n"], c["data"])
+    return known[key]
 
 
 def dry_run(
@@ -77,24 +89,30 @@ def dry_run(
 
 def _counts(planned: list[Cell], composed: dict[str, dict[str, Any]], problems: dict[str, str]) -> dict[Any, Any]:
     """Parameters of each row on each data set's model; what cannot run is noted under the cell's name."""
+    from qft.cli.eval import check_options
     from qft.config import EvaluationConfig, TrainerConfig
-    from qft.evaluation.score import check
     from qft.models import count, load
     from qft.training import trainer
 
     known: dict[str, Any] = {}
+    sources: dict[Any, Any] = {}
     counts: dict[Any, Any] = {}
     for cell in planned:
         c = composed[cell.name]
-        key = json.dumps([c["model"], c["adapter"], c.get("trainer"), c["evaluation"]], sort_keys=True)
+        answers = [c["evaluation"], c["metric"], c["max_seq_len"]] if cell.test else None
+        key = json.dumps([c["model"], c["adapter"], c.get("trainer"), answers], sort_keys=True)
         try:
             if key not in known:
                 known[key] = None
-                check(EvaluationConfig(**c["evaluation"]).metrics)
+                if answers:
+                    check_options(EvaluationConfig(**c["evaluation"]), c["metric"], c["max_seq_len"])
                 if cell.command == "train":
                     trainer.check(TrainerConfig(**c["trainer"]))
                     load.check_abilities(c["adapter"], c["trainer"]["gradient_checkpointing"])
                     known[key] = count.count(c["model"], c["adapter"])
+            own = cell.role == "base" or cell.command == "train"  # other cells have the data of what they come after
+            if own and not c["data"].get("hub"):  # what lies on a hub is fetched by the sweep itself
+                checked_source(sources, c)
         except QftError as error:
             problems[cell.name] = str(error)
         if known[key] is not None:

@@ -27,7 +27,7 @@ def run(config: EvalConfig, overrides: list[str]) -> None:
             "Full tuning has no adapter to switch off: leave evaluation.baseline=false, "
             "and evaluate the base alone with qft eval model.path=... and no run=."
         )
-    options = check_options(config.evaluation, config.metric)
+    options = check_options(config.evaluation, config.metric, config.max_seq_len)
     from qft.data import prepare
 
     overlong = prepare.overlong(config.data)
@@ -118,7 +118,7 @@ def _check(config: EvalConfig) -> None:
         raise QftError("qft eval takes a trained adapter: run=DIR or adapter.path=DIR (neither: the base model).")
 
 
-def check_options(e: EvaluationConfig, metric: Any) -> dict[str, dict[str, Any]]:
+def check_options(e: EvaluationConfig, metric: Any, max_seq_len: int) -> dict[str, dict[str, Any]]:
     """Raise QftError for options of an evaluation that cannot be meant; return those of its metrics."""
     if isinstance(e.batch_size, str) and e.batch_size != "auto":
         raise QftError(f"evaluation.batch_size={e.batch_size} must be a number or auto.")
@@ -126,6 +126,11 @@ def check_options(e: EvaluationConfig, metric: Any) -> dict[str, dict[str, Any]]
         value = getattr(e, name)
         if isinstance(value, int) and value < 1:
             raise QftError(f"evaluation.{name}={value} must be at least 1.")
+    if e.max_new_tokens >= max_seq_len:
+        raise QftError(
+            f"evaluation.max_new_tokens={e.max_new_tokens} leaves no room for a prompt within "
+            f"max_seq_len={max_seq_len}."
+        )
     if e.max_seconds is not None and e.max_seconds <= 0:
         raise QftError(f"evaluation.max_seconds={e.max_seconds} must be above 0.")
     if e.temperature <= 0 or not 0 < e.top_p <= 1:

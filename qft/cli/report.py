@@ -8,13 +8,14 @@ from typing import Any
 
 from qft.cli._output import log, show, start_logging
 from qft.config import ReportConfig
-from qft.errors import QftError
+from qft.errors import QftError, nearest
 
 VALUED = ("--cfg", "-c", "--info", "-i", "--package", "-p", "--config-dir", "-cd", "--config-name", "-cn")
 
 
 def arguments(args: list[str]) -> list[str]:
     """Words without "=" become the list ``dir=['A','B']``; the word after a flag that takes one stays with it."""
+    args = [f"+{a}" if a.startswith("names.") else a for a in args]  # its keys are the names of datasets
     words = [a for before, a in zip(["", *args], args) if "=" not in a and a[:1] != "-" and before not in VALUED]
     rest = [a for a in args if a not in words]
     quoted = ("'" + word.replace("\\", "\\\\").replace("'", "\\'") + "'" for word in words)
@@ -31,10 +32,13 @@ def run(config: ReportConfig, overrides: list[str]) -> None:
     from qft.reports import circuit, results, write
     from qft.reports.report import make
 
-    reports = [make(folder) for folder in folders]
+    reports = [make(folder, config.names) for folder in folders]
+    shown = {c.data for r in reports for c in r.sweep.cells}
+    if lost := [key for key, name in config.names.items() if name not in shown]:
+        raise QftError(f"names.{lost[0]} belongs to no data set there.{nearest(lost[0], shown)}")
     if config.markdown:
         target = Path(config.markdown)
-        write.text(target, results.page(reports, str(target)))
+        write.text(target, results.page(reports, str(target), config.names))
         written = [target]
     else:
         written = [path for report in reports for path in write.everything(report)]

@@ -7,15 +7,16 @@ ones finish their step and save, twice stops them. The same command goes on wher
 import importlib
 import json
 import os
+import shlex
 from collections import Counter
 from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
 from qft.cli import _configs, _hydra
-from qft.cli._dry_run import dry_run, states
+from qft.cli._dry_run import checked_source, dry_run, states
 from qft.cli._output import log, quiet_libraries, show, start_logging
-from qft.config import SweepConfig, build
+from qft.config import SweepConfig
 from qft.errors import QftError, nearest
 from qft.sweeps import cells, estimate
 from qft.sweeps.cells import Cell
@@ -66,14 +67,25 @@ def run(config: SweepConfig, overrides: list[str]) -> None:
 
     with running.locked(directory):
         _identify(planned, composed, directory, config)
-        cells.save_plan(directory, name, config.scale, planned)
+        cells.save_plan(directory, name, config.scale, command(config), planned)
         workers, gpus = _workers(config)
         log.info("%s: %d cells, %d at a time", directory, len(planned), workers)
         _failures(directory, planned, config.retry)
         launcher = _launcher(config, directory, workers, gpus)
-        sweep = running.Sweep(directory, name, config.scale, planned, steps, stated)
+        sweep = running.Sweep(directory, name, config.scale, command(config), planned, steps, stated)
         running.run(sweep, launcher, workers, config.retry)
         _report(config, directory, planned)
+
+
+def command(config: SweepConfig) -> str:
+    """The words that plan the same cells again, whatever the directory and however many run side by side."""
+    words = ["qft", "sweep", config.sweep["name"], f"scale={config.scale}"]
+    for key in ("rows", "datasets", "n", "seeds"):
+        if (chosen := getattr(config, key)) is not None:
+            words.append(f"{key}=[{','.join(map(str, chosen))}]")
+    words += [f"paths.{name}={path}" for name, path in config.paths.items()]
+    words += [f"threads={config.threads}"] if config.threads != SweepConfig.threads else []
+    return shlex.join([*words, *config.options])
 
 
 def _check(config: SweepConfig) -> None:
@@ -111,10 +123,10 @@ class _Composed:
 
 def _identify(planned: list[Cell], composed: dict[str, dict[str, Any]], directory: Path, config: SweepConfig) -> None:
     """Give every cell its id: one data set and one model are read once each; what is there must agree."""
-    from qft.data import prepare
     from qft.models import load
 
-    known: dict[str, Any] = {}
+    known: dict[str, str] = {}
+    sources: dict[Any, Any] = {}
     ids: dict[str, str] = {}
     identities: dict[str, Any] = {}
     for cell in planned:
@@ -125,12 +137,10 @@ def _identify(planned: list[Cell], composed: dict[str, dict[str, Any]], director
             try:
                 if model not in known:
                     known[model] = load.fingerprint(c["model"])
+                source = checked_source(sources, c)
                 if data not in known:
-                    known[data] = build(c["data"], leave_out=prepare.STATED)
-                if f"print {data}" not in known:
-                    known[f"print {data}"] = known[data].fingerprint()
-                prints = (known[model], known[f"print {data}"])
-                prepare.split(known[data], cell.n, c["data"])
+                    known[data] = source.fingerprint()
+                prints = (known[model], known[data])
             except QftError as error:
                 raise QftError(f"{cell.name}: {error}") from error
         after = [ids[a] for a in cell.after]

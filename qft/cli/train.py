@@ -24,7 +24,7 @@ def run(config: TrainConfig, overrides: list[str]) -> None:
     if "_target_" not in config.adapter:
         raise QftError("Choose a method to train: adapter=qwthn, adapter=lora, ...")
     if config.eval:
-        evaluation.check_options(config.evaluation, config.metric)
+        evaluation.check_options(config.evaluation, config.metric, config.max_seq_len)
     from qft.data import prepare
 
     overlong = prepare.overlong(config.data)

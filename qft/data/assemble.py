@@ -1,7 +1,7 @@
 """Rows -> a Source: what each row becomes, the test set held out by content, every irregularity counted.
 
 * A sample's id is ``row_N``, N its position in the source from 0, over all files in the order of their names.
-* The test set: TEST_SIZE of the rows at ``test_rows`` (a tenth of them, where that is less), with different
+* The test set: ``test_size`` of the rows at ``test_rows`` (a tenth of them, where that is less), with different
   questions, by the SHA-256 of the question, so neither ``data.rows`` nor the order of rows decides. Of a
   set for reasoning only verifiable rows are taken: those whose source states the final answer.
 * The pool: the rows at ``rows``, the first of each question, and none whose question is in the test set.
@@ -26,7 +26,13 @@ Assembled = tuple[list[Sample], list[Sample], dict[str, int], list[str]]
 
 
 def assemble(
-    name: str, rows: Iterable[tuple[int, Row]], read: Reader, wanted: range, test_rows: range, verifiable: bool = False
+    name: str,
+    rows: Iterable[tuple[int, Row]],
+    read: Reader,
+    wanted: range,
+    test_rows: range,
+    verifiable: bool = False,
+    test_size: int = TEST_SIZE,
 ) -> Assembled:
     """``(pool, test, counts, left_out)``, the fields of a Source, from the rows at ``wanted`` or ``test_rows``.
 
@@ -50,7 +56,7 @@ def assemble(
     usable = [k for k in samples if k in test_rows]
     able = [k for k in usable if samples[k].answer is not None or not verifiable]
     first = {asked[k]: k for k in reversed(able)}  # of one question the first row
-    size = min(TEST_SIZE, max(1, len(usable) // 10))
+    size = min(test_size, max(1, len(usable) // 10))
     if len(first) < size:
         kind = "verifiable " if verifiable else ""
         raise QftError(

@@ -17,6 +17,7 @@ class Claim:
     method: str
     measure: str
     printed_better: int
+    printed_worse: int
     printed: int
     better: int
     worse: int
@@ -37,9 +38,9 @@ class Claim:
     def outcome(self) -> str:
         """One word and what it means."""
         measured = self.better + self.worse + self.undecided
-        if 2 * self.printed_better > self.printed:
+        if self.printed_better > self.printed_worse:
             agree, against = self.better, self.worse
-        elif 2 * self.printed_better < self.printed:
+        elif self.printed_better < self.printed_worse:
             agree, against = self.worse, self.better
         else:
             return "the paper itself is divided"
@@ -57,10 +58,10 @@ def check(sweep: Sweep, versus: Sequence[Versus]) -> list[Claim]:
     out = []
     for row, measure in ordered((v.row, v.measure) for v in versus if v.row in rows):
         here = [v.verdict for v in versus if (v.row, v.measure) == (row, measure)]
-        better, printed = _printed(paper, rows[row], measure)
+        better, worse, printed = _printed(paper, rows[row], measure)
         if printed:
             counts = (here.count("better"), here.count("worse"), here.count("undecided"))
-            out.append(Claim(row, measure, better, printed, *counts))
+            out.append(Claim(row, measure, better, worse, printed, *counts))
     return out
 
 
@@ -79,8 +80,8 @@ def summary(found: Sequence[Claim]) -> list[str]:
     return lines
 
 
-def _printed(paper: str, name: str, measure: str) -> tuple[int, int]:
-    """Published cells in which the method is better than LoRA, and cells in all."""
+def _printed(paper: str, name: str, measure: str) -> tuple[int, int, int]:
+    """Published cells in which the method is better than LoRA, in which it is worse, and cells in all."""
     content = published.papers()[paper]
     lora = next(m["name"] for m in content["methods"] if m["adapter"] == "lora")
     pairs: list[tuple[float, float]] = []
@@ -92,7 +93,7 @@ def _printed(paper: str, name: str, measure: str) -> tuple[int, int]:
             for k, metric in enumerate(block["metrics"]):
                 if published.MEASURED_AS[metric] == measure:
                     pairs.append((_highest(block["cells"][name][k]), _highest(block["cells"][lora][k])))
-    return sum(a > b for a, b in pairs), len(pairs)
+    return sum(a > b for a, b in pairs), sum(a < b for a, b in pairs), len(pairs)
 
 
 def _highest(value: float | list[float]) -> float:

@@ -52,6 +52,7 @@ def losses(sweep: Sweep, versus: Sequence[Versus]) -> list[Table]:
         ]
         if block:
             notes.append(f"Published: {published.papers()[paper]['source']}, Table I, {block['name']}; {_base(paper)}")
+            notes.append(f"Measured on: {sweep.read_from(data)}.")
         else:
             notes.append("The papers print no losses for this dataset.")
         out.append(
@@ -90,7 +91,7 @@ def scores(sweep: Sweep, versus: Sequence[Versus]) -> list[Table]:
                 line.append(measured(here, [c.score(score) for c in here], 2, _bold(versus, row, data, n, score)))
                 if block and metric in block["metrics"]:
                     given = block["cells"].get(entry["name"]) if entry else None
-                    line.append(_printed(given[block["metrics"].index(metric)] if given else None, 2))
+                    line.append(_printed(given[block["metrics"].index(metric)] if given else None))
             rows.append(line)
         where = "the survey's Table 3" if paper == "survey" else "Table II"
         notes = [f"{BOLD} {ONE_SEED}"]
@@ -101,6 +102,8 @@ def scores(sweep: Sweep, versus: Sequence[Versus]) -> list[Table]:
             notes.append(VARIANT if block else VARIANT.partition(". ")[0] + ".")
         if block:
             notes.append(f"Published: {published.papers()[paper]['source']}, {where}, {block['name']}; {_base(paper)}")
+            notes += [str(note) for note in published.papers()[paper].get("unsaid", ())]
+            notes.append(f"Measured on: {sweep.read_from(data)}.")
         if block and any(isinstance(v, list) for values in block["cells"].values() for v in values):
             notes.append("Two published values: the paper's table and its text differ, both are shown.")
         title = f"Test scores, {data}, n = {n} ({where})"
@@ -131,11 +134,12 @@ def _name(row: str, entry: dict[str, Any] | None) -> str:
     return f"{row} (paper: {entry['name']})" if entry and entry["name"].lower() != row.lower() else row
 
 
-def _printed(value: Any, digits: int) -> Entry:
+def _printed(value: Any, digits: int | None = None) -> Entry:
+    """A published value with so many decimals, or as many as it has."""
     if value is None:
         return Entry(DASH, kind="published", hint="the paper prints none")
     first = value[0] if isinstance(value, list) else value
-    text = published.printed(value) if isinstance(value, list) else f"{value:.{digits}f}"
+    text = published.printed(value) if digits is None else f"{value:.{digits}f}"
     return Entry(text, float(first), kind="published")
 
 

@@ -1,5 +1,6 @@
 """Everything a report says about one sweep, computed once; the page and the Markdown only set it in type."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -88,9 +89,9 @@ class Report:
         return [f for f in drawn if f is not None]
 
 
-def make(path: Path) -> Report:
-    """Read a sweep directory and compute its report. Raises QftError where it is none."""
-    sweep = load(path)
+def make(path: Path, names: Mapping[str, str] | None = None) -> Report:
+    """Read a sweep directory and compute its report; ``names`` as in ``load``. Raises QftError where it is none."""
+    sweep = load(path, names)
     lora, controls = comparisons.with_lora(sweep), comparisons.controls(sweep)
     short = {comparisons.primary(sweep, data) for data in {c.data for c in sweep.final()}} | {"validation_loss"}
     checked = claims.check(sweep, lora)

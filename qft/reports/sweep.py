@@ -8,7 +8,8 @@ A planned cell without a directory has not run yet: it is ``missing``, never lef
 """
 
 import json
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -89,6 +90,15 @@ class Sweep:
         """Final cells of unchanged methods, no control and no noise: LoRA r=4 first, the untuned base last."""
         return sorted((c for c in self.final() if not c.variant), key=lambda c: (c.role == "base") - is_lora(c))
 
+    def read_from(self, data: str) -> str:
+        """The overrides by which the cells of a dataset read it; of a path on the disk its last two parts."""
+        found = next(c for c in self.cells if c.data == data).overrides
+        words = [o for o in found if o.partition("=")[0].split(".")[0] == "data"]
+        return " ".join(
+            f"data.path=…/{'/'.join(Path(o).parts[-2:])}" if o.startswith("data.path=") and o.count("/") > 1 else o
+            for o in words
+        )
+
     def of(self, group: Group) -> list[Cell]:
         """The final cells of one group, by seed."""
         return sorted((c for c in self.final() if c.group == group), key=lambda c: c.seed)
@@ -126,8 +136,11 @@ def is_lora(cell: Cell) -> bool:
     return cell.label == "LoRA r=4" or (cell.adapter == "lora" and cell.label == "LoRA" and not cell.variant)
 
 
-def load(path: Path) -> Sweep:
-    """Read a sweep directory whole. Raises QftError where it is none, newer than this program or damaged."""
+def load(path: Path, names: Mapping[str, str] | None = None) -> Sweep:
+    """Read a sweep directory whole. Raises QftError where it is none, newer than this program or damaged.
+
+    ``names`` gives a dataset another name, by which it is not taken for the one that the papers print numbers of.
+    """
     if not (path / "sweep.json").is_file():
         raise QftError(f"{path} is no sweep directory: it holds no sweep.json. Make one with: qft sweep table1.")
     plan = records.read_json(path / "sweep.json")
@@ -137,8 +150,16 @@ def load(path: Path) -> Sweep:
         cells = [_cell(path, spec) for spec in plan["cells"]]
         _name_rows(cells)
         choices = records.read_json(path / "choices.json") if (path / "choices.json").is_file() else {}
+        for name in (names or {}).values():
+            if name in {c.data for c in cells} or not re.fullmatch(r"[\w.-]+", name):
+                raise QftError(f"'{name}' names another data set of {path}, or is no word of letters, digits and _.-")
+        for cell in cells:
+            cell.data = (names or {}).get(cell.data, cell.data)
+        for chosen in choices.get("chosen", []):
+            chosen["data"] = (names or {}).get(chosen["data"], chosen["data"])
         name, scale = str(plan["name"]), str(plan["scale"])
-        sweep = Sweep(path, name, scale, cells, choices, plan.get("command") or f"qft sweep {name} scale={scale}")
+        command = plan.get("command") or f"qft sweep {name} scale={scale}  # and options that were not recorded"
+        sweep = Sweep(path, name, scale, cells, choices, command)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise QftError(f"{path / 'sweep.json'} is damaged ({type(error).__name__}: {error}).") from error
     if not cells:
@@ -185,10 +206,16 @@ def _fill(cell: Cell, folder: Path) -> None:
         cell.record = records.read_json(folder / "record.json")
     if "metrics.json" in found:
         cell.metrics = records.read_json(folder / "metrics.json")
-    if (folder / "history.csv").is_file():
+    if cell.record:
         cell.history = records.read_history(folder / "history.csv")
-    if (folder / "scores.jsonl").is_file():
+        if not cell.history or cell.history[-1]["step"] != cell.record["training"]["steps"]:
+            raise QftError("its history.csv does not end on the last step of record.json")
+    if test := cell.metrics.get("metrics", {}).get("test"):
         cell.scores = _scores(folder / "scores.jsonl")
+        for name, score in test.items():
+            there = len(cell.scores.get(name, ()))
+            if there != score.get("samples", there):  # runs of earlier versions do not say how many
+                raise QftError(f"its scores.jsonl holds {there} of {score['samples']} answers scored by {name}")
 
 
 def _scores(path: Path) -> dict[str, dict[Sample, float]]:

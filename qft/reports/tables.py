@@ -75,7 +75,8 @@ def against_lora(sweep: Sweep, reached: Callable[[Cell, Cell], float | None]) ->
     notes = [
         "Loss reduction in percent of LoRA r=4's loss of the same seed; negative: the loss is higher than LoRA's. "
         "Steps: first step at which the running mean of the train loss (a twentieth of the run) is at or below "
-        "LoRA's last one, in percent of LoRA's steps. Published: up to 15 % lower train loss, up to 20 % fewer steps."
+        "LoRA's last one, in percent of LoRA's steps. Published: up to 15 % lower train loss, and in certain "
+        "scenarios convergence faster by 20 %."
     ]
     return Table(
         "reduction", "Loss reduction against LoRA r=4, and steps to its final loss", columns, rows, notes=notes
@@ -97,7 +98,7 @@ def cost(sweep: Sweep) -> Table | None:
         line.append(measured(cells, [_megabytes(_generation(c, "peak_memory_bytes")) for c in cells], 0))
         line.append(measured(cells, [c.record.get("training", {}).get("circuits") for c in cells], 0))
         rows.append(line)
-    columns = ["Row", "data", "n", "parameters", "of LoRA r=4", "training s", "s a step", "peak MB"]
+    columns = ["Row", "data", "n", "parameters", "of LoRA r=4 on its layers", "training s", "s a step", "peak MB"]
     columns += ["answer tokens/s", "answering peak MB", "circuits"]
     machines = ordered(f"{c.record['machine']}, {c.record['model'].get('device')}" for c in sweep.final() if c.record)
     notes = [f"Means over seeds, on: {'; '.join(machines) or 'unknown'}. Runs may have shared the machine."]

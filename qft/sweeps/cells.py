@@ -90,7 +90,11 @@ def folder(directory: Path, name: str) -> Path:
 def read_state(directory: Path, name: str) -> dict[str, Any] | None:
     """cell.json of a cell, or None where it has not been run."""
     path = folder(directory, name) / "cell.json"
-    return read_json(path) if path.exists() else None
+    try:
+        return read_json(path) if path.exists() else None
+    except QftError as error:
+        why = f"{path} is damaged ({error.__cause__}); remove it, and the run goes on where it was."
+        raise QftError(why) from error
 
 
 def done(directory: Path, cell: Cell) -> bool:
@@ -126,12 +130,10 @@ def _write(directory: Path, cell: Cell, state: str, error: str | None, attempts:
     write_json(path / "cell.json", content | {"attempts": attempts})
 
 
-def save_plan(directory: Path, name: str, scale: str, cells: list[Cell]) -> None:
-    """Write sweep.json."""
-    write_json(
-        directory / "sweep.json",
-        {"schema": SCHEMA, "name": name, "scale": scale, "cells": [asdict(c) for c in cells]},
-    )
+def save_plan(directory: Path, name: str, scale: str, command: str, cells: list[Cell]) -> None:
+    """Write sweep.json; ``command`` plans the same cells again."""
+    content = {"schema": SCHEMA, "name": name, "scale": scale, "command": command}
+    write_json(directory / "sweep.json", content | {"cells": [asdict(c) for c in cells]})
 
 
 def settle(directory: Path, cells: list[Cell], identities: Mapping[str, Any], overwrite: bool) -> None:

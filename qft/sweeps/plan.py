@@ -22,7 +22,8 @@ from qft.sweeps.cells import Cell
 SCALES = ("paper", "demo", "smoke")
 ROW = {"label", "adapter", "set", "variant", "test", "lr_of", "evaluate"}
 SCALE = {"data", "n", "seeds", "search", "set", "seconds_per_step"}
-OF_EVALUATION = ("model", "data", "max_seq_len", "evaluation", "n", "seed")  # what qft eval takes of a run's options
+# what qft eval takes of a run's options
+OF_EVALUATION = ("model", "data", "max_seq_len", "evaluation", "metric", "n", "seed")
 
 
 @dataclass(frozen=True)
@@ -101,7 +102,7 @@ def _of_row(
             overrides = _merged([*own, f"n={n}", f"seed={seed}"])
             test = row.get("test", True)
             cells.append(Cell(name, "final", *about, n, seed, overrides, None, variant, test=test, after=searched))
-            settings = [o for o in overrides if o.startswith("evaluation.")]
+            settings = [o for o in overrides if o.startswith(("evaluation.", "metric.", "+metric."))]
             for suffix, other in (row.get("evaluate") or {}).items():
                 again = [*settings, *other["set"]]
                 cells.append(

@@ -34,6 +34,7 @@ class Sweep:
     directory: Path
     name: str
     scale: str
+    command: str
     plan: list[Cell]
     steps: Mapping[str, int]
     stated: float | None = None
@@ -71,7 +72,7 @@ def run(sweep: Sweep, launcher: Launcher, workers: int, retry: str | None) -> No
     with _listening(stop, launcher), Progress(sweep.directory, sweep.plan, sweep.steps, speed, workers) as progress:
         for role, command in PHASES:
             remarks = choose(sweep.directory, sweep.plan)
-            cells.save_plan(sweep.directory, sweep.name, sweep.scale, sweep.plan)
+            cells.save_plan(sweep.directory, sweep.name, sweep.scale, sweep.command, sweep.plan)
             for remark in remarks if (role, command) == PHASES[2] else ():
                 log.warning("%s", remark)
             ready = [c for c in sweep.plan if (c.role, c.command) == (role, command) and _ready(sweep, c, old)]

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from program import qft
+from program import qft, qft_here
 
 # hidden size 34 = 17 x 2 x 1: no three near-equal factors
 ODD_MODEL = """
@@ -71,6 +71,7 @@ def test_help_names_the_groups_and_their_choices(tmp_path: Path) -> None:
         (["eval", "adapter=qwthn"], ["run=DIR"]),
         (["eval", "evaluation.batch_size=many"], ["batch_size=many", "auto"]),
         (["eval", "evaluation.temperature=0.5"], ["do_sample=true"]),
+        (["train", "eval=true", "evaluation.max_new_tokens=1024"], ["max_new_tokens=1024", "max_seq_len=1024"]),
         (["eval", "metric.bleu.tokenise=zh"], ["metric.bleu.tokenise", "'tokenize'"]),
         (["train", "eval=true", "evaluation.metrics=[blue]"], ["blue", "'bleu'"]),
         (["score"], ["run is required"]),
@@ -121,36 +122,45 @@ def test_debug_shows_the_traceback(tmp_path: Path) -> None:
         (["eval", "evaluation.metrics=[blue]"], ["blue", "'bleu'"]),
     ],
 )
-def test_errors_found_later(args: list[str], words: list[str], tmp_path: Path) -> None:
+def test_errors_found_later(
+    args: list[str],
+    words: list[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
     (tmp_path / "configs/model").mkdir(parents=True)
     (tmp_path / "configs/model/odd.yaml").write_text(ODD_MODEL)
-    done = qft(*args, cwd=tmp_path)
-    assert done.returncode == 2, done.stderr
-    assert "Traceback" not in done.stderr
-    assert all(word in done.stderr for word in words), done.stderr
+    monkeypatch.chdir(tmp_path)
+    assert qft_here(*args) == 2
+    error = capfd.readouterr().err
+    assert "qft: " in error and "Traceback" not in error
+    assert all(word in error for word in words), error
     assert not list(tmp_path.glob("outputs/*")), "a run that cannot start leaves nothing behind"
 
 
-def test_params_counts_the_published_models_exactly(tmp_path: Path) -> None:
+def test_params_counts_the_published_models_exactly(capfd: pytest.CaptureFixture[str]) -> None:
     for adapter, trainable in (("qwthn", 299_264), ("qtha", 308_784), ("lora", 1_261_568)):
-        done = qft("params", f"adapter={adapter}", "model=qwen2_7b_instruct", "format=json", cwd=tmp_path)
-        counts = json.loads(done.stdout)
+        assert qft_here("params", f"adapter={adapter}", "model=qwen2_7b_instruct", "format=json") == 0
+        counts = json.loads(capfd.readouterr().out)
         assert counts["trainable"] == trainable
         assert counts["ratio_to_lora_r4"] == trainable / 1_261_568
         assert counts["bytes"]["optimizer"] == 8 * trainable
-    assert "1,261,568" in qft("params", "adapter=lora", "model=qwen2_7b_instruct", cwd=tmp_path).stdout
+    assert qft_here("params", "adapter=lora", "model=qwen2_7b_instruct") == 0
+    assert "1,261,568" in capfd.readouterr().out
 
 
-def test_params_compares_all_methods_with_the_survey(tmp_path: Path) -> None:
-    done = qft("params", "adapter=all", "model=gpt_neo_125m", "format=json", cwd=tmp_path)
-    found = {m["adapter"]: m for m in json.loads(done.stdout)["methods"]}
+def test_params_compares_all_methods_with_the_survey(capfd: pytest.CaptureFixture[str]) -> None:
+    assert qft_here("params", "adapter=all", "model=gpt_neo_125m", "format=json") == 0
+    found = {m["adapter"]: m for m in json.loads(capfd.readouterr().out)["methods"]}
     assert {"full", "lora", "dora", "sora", "prefix", "qaa", "quanta", "qwthn"} <= set(found)
     for name in ("full", "lora", "prefix", "qaa"):
         assert f"{found[name]['trainable']:,}" == found[name]["published"]["trainable"]
     assert found["sora"]["published"] == {"trainable": "125,337", "ratio": "0.10% / 0.09%"}
-    table = qft("params", "adapter=all", "model=gpt_neo_125m", cwd=tmp_path).stdout
+    assert qft_here("params", "adapter=all", "model=gpt_neo_125m") == 0
+    table = capfd.readouterr().out
     assert "0.098%" in table and "0.10% / 0.09%" in table
-    assert "Choose a method" in qft("train", "adapter=all", cwd=tmp_path).stderr
+    assert qft_here("train", "adapter=all") == 2 and "Choose a method" in capfd.readouterr().err
 
 
 def test_own_configs_win_over_the_packaged_ones(tmp_path: Path) -> None:
@@ -162,8 +172,11 @@ def test_own_configs_win_over_the_packaged_ones(tmp_path: Path) -> None:
     assert "mine" in qft("--help", cwd=tmp_path).stdout
 
 
-def test_multirun_goes_on_after_a_failing_job(tmp_path: Path) -> None:
-    done = qft("params", "-m", "adapter=qwthn,lora", "adapter.r=0,4", cwd=tmp_path)
-    assert done.returncode == 2
-    assert done.stdout.count("LoRA r=4 on the same layers") == 2
-    assert done.stderr.count("r=0") >= 1
+def test_multirun_goes_on_after_a_failing_job(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert qft_here("params", "-m", "adapter=qwthn,lora", "adapter.r=0,4") == 2
+    out, error = capfd.readouterr()
+    assert out.count("LoRA r=4 on the same layers") == 2
+    assert error.count("r=0") >= 1

@@ -62,14 +62,28 @@ def test_two_sweeps_make_one_dated_markdown_page(folder: Path, tmp_path: Path) -
     assert all(line.endswith("|") for line in lines) and len(lines) > 40
 
 
-def test_errors_are_one_sentence(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch) -> None:
+def test_a_set_may_be_given_another_name(folder: Path, tmp_path: Path) -> None:
+    page = tmp_path / "results.md"
+    link = tmp_path / "sweep"
+    link.symlink_to(folder)
+    assert qft(str(link), f"markdown={page}", "names.cpsycoun=our-talks") == 0
+    text = page.read_text()
+    assert f"qft report {link} names.cpsycoun=our-talks markdown={page}" in text
+    assert "our-talks (Table I)" in text and "published |" not in text
+
+
+def test_errors_are_one_sentence(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "file").write_text("")
+    (link := tmp_path / "sweep").symlink_to(folder)
     for args, words in (
         ([], "dir is required"),
         (["nowhere"], "nowhere is no directory"),
         ([str(tmp_path)], "sweep.json"),
         (["x", "markdow=a"], "'markdown'"),
+        ([str(link), "names.cpsycuon=x"], "'cpsycoun'"),
+        ([str(link), "names.cpsycoun=demo"], "another data set"),
+        ([str(link), "names.cpsycoun=a/b"], "no word"),
     ):
         assert qft(*args) == 2
         error = capsys.readouterr().err

@@ -2,13 +2,15 @@
 
 import json
 import os
+import shlex
 from pathlib import Path
 
 import pytest
-from program import qft
+from program import qft, qft_here
 
 from qft.cli.env import environment
-from qft.cli.sweep import arguments
+from qft.cli.sweep import arguments, command
+from qft.config import SweepConfig
 from qft.errors import QftError
 
 
@@ -19,6 +21,13 @@ def test_words_become_overrides() -> None:
     assert arguments(["sweep=noise"]) == ["sweep=noise"]
     with pytest.raises(QftError, match="table1"):
         arguments(["scale=demo"])
+
+
+def test_the_command_in_a_sweeps_plan_is_the_one_that_was_typed() -> None:
+    assert command(SweepConfig(sweep={"name": "table1"}, dir="x", workers=2)) == "qft sweep table1 scale=demo"
+    chosen = SweepConfig({"name": "noise"}, "paper", ["lora"], ["alpaca"], [20, 30], [1], {"alpaca": "it's"}, ["a.b=1"])
+    typed = ["noise", "scale=paper", "rows=[lora]", "datasets=[alpaca]", "n=[20,30]", "seeds=[1]"]
+    assert shlex.split(command(chosen)) == ["qft", "sweep", *typed, "paths.alpaca=it's", "a.b=1"]
 
 
 @pytest.mark.parametrize(
@@ -42,14 +51,24 @@ def test_wrong_words_are_one_sentence_and_load_nothing_heavy(args: list[str], wo
     assert not (tmp_path / "outputs").exists()
 
 
-def test_a_dry_run_checks_counts_and_lists_without_running(tmp_path: Path) -> None:
+def test_a_dry_run_checks_counts_and_lists_without_running(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
     options = ["rows=[lora,qwthn]", "datasets=[demo_talk]", "adapter.r=0"]
-    broken = qft("sweep", "table1", "--dry-run", "scale=smoke", *options, "format=json", cwd=tmp_path)
-    assert broken.returncode == 2 and "cannot run as planned" in broken.stderr
-    document = json.loads(broken.stdout)
+    assert qft_here("sweep", "table1", "--dry-run", "scale=smoke", *options, "format=json") == 2
+    out, error = capfd.readouterr()
+    assert "cannot run as planned" in error
+    document = json.loads(out)
     assert len(document["left"]) == len(document["cells"]) == 11 and document["seconds"] > 0
     assert all("r" in p for p in document["problems"].values()) and any("qwthn" in p for p in document["problems"])
     assert not list(tmp_path.iterdir()), "nothing is written"
+    assert qft_here("sweep", "table1", "--dry-run", "scale=smoke", "max_seq_len=8") == 2  # answers get 8 tokens
+    error = capfd.readouterr().err
+    assert "table1-base-demo_talk-n20" in error and "max_seq_len=8" in error and "search" not in error
+    assert qft_here("sweep", "table1", "--dry-run", "scale=smoke", "datasets=[cpsycoun,demo_talk]", "rows=[lora]") == 2
+    error = capfd.readouterr().err
+    assert "data=cpsycoun needs its source" in error and "demo_talk" not in error
 
 
 def test_the_environment_holds_no_secrets(monkeypatch: pytest.MonkeyPatch) -> None:

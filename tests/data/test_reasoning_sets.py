@@ -298,6 +298,11 @@ def test_a_directory_without_rows_is_no_source(tmp_path):
         jsonl.load(str(tmp_path))
 
 
+def test_alpaca_holds_out_the_hundred_rows_of_the_survey(tmp_path):
+    rows = [GOOD[alpaca](k) for k in range(1100)]
+    assert len(alpaca.load(write(tmp_path / "x.json", rows)).test) == 100
+
+
 @real
 def test_the_real_gsm8k_rows():
     source = r1_distill_sft.load(str(SHARED / "r1_distill_sft_gsm8k"), rows="0:2000")
@@ -308,8 +313,10 @@ def test_the_real_gsm8k_rows():
 @real
 def test_the_real_alpaca_rows():
     zh = alpaca.load(str(SHARED / "alpaca" / "alpaca_zh.json"))
-    assert (len(zh.pool), len(zh.test)) == (942, 50)
+    assert (len(zh.pool), len(zh.test)) == (892, 100)
     assert zh.counts["rows with the question of an earlier row dropped"] == 8  # counted apart: 992 different
     en = alpaca.load(str(SHARED / "alpaca" / "alpaca_en.json"))
-    assert (len(en.pool), len(en.test)) == (935, 50)
-    assert jsonl.load(str(SHARED / "alpaca" / "alpaca_en.json")).fingerprint() == en.fingerprint()
+    assert (len(en.pool), len(en.test)) == (886, 99)  # a tenth
+    own = jsonl.load(str(SHARED / "alpaca" / "alpaca_en.json"))
+    assert {s.messages for s in own.pool + own.test} == {s.messages for s in en.pool + en.test}
+    assert {s.id for s in own.test} < {s.id for s in en.test}

@@ -79,7 +79,7 @@ def test_claims_count_what_is_printed_and_what_was_measured(tmp_path: Path) -> N
 
 def test_outcomes_of_a_claim() -> None:
     def outcome(*counts: int) -> str:
-        return claims.Claim("m", "sa", 2, 2, *counts).outcome
+        return claims.Claim("m", "sa", 2, 0, 2, *counts).outcome
 
     assert outcome(3, 0, 0) == "confirmed here"
     assert outcome(2, 0, 1) == "not confirmed: too close to call outside 2"

@@ -12,7 +12,7 @@ import synthetic
 
 from qft import records
 from qft.errors import QftError
-from qft.reports import comparisons, curve, entries, layouts, published, report, sweep, table, tables
+from qft.reports import claims, comparisons, curve, entries, layouts, published, report, sweep, table, tables
 
 
 @pytest.fixture(scope="module")
@@ -121,6 +121,7 @@ def test_survey_prints_both_where_the_paper_contradicts_itself(tmp_path: Path) -
     assert cell(made, "SoRA", "BLEU-4: published").text == "0.67 / 2.67"
     assert cell(made, "SoRA", "ratio, published").text == "0.10 % / 0.09 %"
     assert cell(made, "QAA", "ROUGE-2: published").text == "3.89"
+    assert any("not of which order" in note for note in made.notes)
     assert cell(made, "LoRA", "of all weights").text == "3.69 %"
 
 
@@ -208,6 +209,41 @@ def test_damaged_cells_are_reported_not_raised(tmp_path: Path) -> None:
     damaged = {c.name: c.error for c in sweep.load(tmp_path).cells if c.state == "damaged"}
     assert set(damaged) == {"final-qwthn-demo-n300-seed0", "final-quanta-demo-n300-seed0"}
     assert all("cannot be read" in error for error in damaged.values())
+
+
+def test_files_cut_at_the_end_of_a_line_are_damaged_too(tmp_path: Path) -> None:
+    synthetic.table1(tmp_path, seeds=1, sizes=(300,))
+    cut = {"qwthn": "scores.jsonl", "quanta": "history.csv", "lorar1": "scores.jsonl"}
+    for label, name in cut.items():
+        path = tmp_path / f"cells/final-{label}-demo-n300-seed0" / name
+        lines = path.read_text().splitlines(keepends=True)
+        path.write_text("".join(lines[:-1])) if label != "lorar1" else path.unlink()
+        metrics = json.loads((path.parent / "metrics.json").read_text())
+        for score in metrics["metrics"]["test"].values():
+            score["samples"] = synthetic.SAMPLES
+        records.write_json(path.parent / "metrics.json", metrics)
+    damaged = {c.name: c.error for c in sweep.load(tmp_path).cells if c.state == "damaged"}
+    assert set(damaged) == {f"final-{label}-demo-n300-seed0" for label in cut}
+    assert "19 of 20 answers" in damaged["final-qwthn-demo-n300-seed0"]
+
+
+def test_a_set_by_another_name_has_no_published_numbers_beside_it(first, versus) -> None:
+    made = {t.name: t for t in layouts.losses(first, versus)}["losses-cpsycoun"]
+    assert "Measured on: data=cpsycoun." in made.notes
+    named = sweep.load(first.path, {"cpsycoun": "our-talks"})
+    tables_of = [*layouts.losses(named, []), *layouts.scores(named, [])]
+    assert {c.data for c in named.cells} == {"our-talks", "demo"} == {c["data"] for c in named.choices["chosen"]}
+    assert not [c for t in tables_of for c in t.columns if "published" in c]
+    assert "losses-our-talks" in {t.name for t in tables_of}
+
+
+def test_a_published_tie_is_no_claim() -> None:
+    def claim(better: int, worse: int) -> claims.Claim:
+        return claims.Claim("QuanTA", "sa", better, worse, 1, better=0, worse=1, undecided=0)
+
+    assert claims._printed("qwthn", "quanTA", "sa") == (0, 0, 1)  # 68 % both
+    assert claim(0, 0).outcome == "the paper itself is divided"
+    assert claim(0, 1).outcome == "confirmed here" and "opposite" in claim(1, 0).outcome
 
 
 @pytest.mark.parametrize(

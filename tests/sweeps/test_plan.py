@@ -54,6 +54,7 @@ def test_every_cell_composes(name: str, scale: str) -> None:
             seen.add(key)
             config = _hydra.composed(cell.command, cell.overrides)
             assert (config.n, config.seed) == (cell.n, cell.seed) or cell.after
+            assert config.evaluation.max_new_tokens < config.max_seq_len, "a prompt needs room too"
 
 
 def test_table1_is_the_grid_of_the_paper() -> None:
@@ -100,6 +101,19 @@ def test_rank_one_is_the_lora_nearest_to_qwthn(model: str) -> None:
     assert min(loras, key=lambda r: abs(loras[r] - quantum)) == 1
 
 
+@pytest.mark.parametrize(("model", "nearest"), [("demo", "lora_r2_qv"), ("gpt_neo_125m", "lora_r3")])
+def test_a_lora_of_qaas_size_stands_beside_it(model: str, nearest: str) -> None:
+    rows = spec("survey")["rows"]
+
+    def trainable(row: str) -> int:
+        config = _hydra.composed(
+            "params", [f"model={model}", f"adapter={rows[row]['adapter']}", *rows[row].get("set", [])]
+        )
+        return count(config.model, config.adapter).trainable
+
+    assert 0.85 < trainable(nearest) / trainable("qaa") < 1.15
+
+
 def test_a_user_chooses_parts_places_and_options() -> None:
     choice = Choice(
         rows=["lora"],
@@ -116,6 +130,12 @@ def test_a_user_chooses_parts_places_and_options() -> None:
         assert len({o.partition("=")[0] for o in cell.overrides}) == len(cell.overrides), "one value a key"
     assert "trainer.epochs=2" in cells[-1].overrides and "n=40" in cells[-1].overrides
     assert not any(o.startswith(("trainer", "adapter")) for o in cells[0].overrides), "the base is not trained"
+
+
+def test_options_of_metrics_reach_every_cell_that_is_scored() -> None:
+    for name in ("survey", "noise"):
+        cells = plan(spec(name), "demo", Choice(options=["metric.bertscore.model=DIR"]))
+        assert all("metric.bertscore.model=DIR" in c.overrides for c in cells), name
 
 
 @pytest.mark.parametrize(

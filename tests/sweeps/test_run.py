@@ -76,7 +76,12 @@ def planned() -> list[Cell]:
 def go(directory: Path, launcher: Any, workers: int = 1, retry: str | None = None) -> dict[str, str]:
     """Run the sweep; the states it leaves by name."""
     made = planned()
-    run(Sweep(directory, "t", "s", made, {c.name: 3 for c in made if c.command == "train"}), launcher, workers, retry)
+    run(
+        Sweep(directory, "t", "s", "qft sweep t", made, {c.name: 3 for c in made if c.command == "train"}),
+        launcher,
+        workers,
+        retry,
+    )
     found = {c.name: cells.read_state(directory, c.name) for c in made}
     return {name: state["state"] if state else "not run" for name, state in found.items()}
 

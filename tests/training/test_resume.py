@@ -5,7 +5,7 @@ import json
 import signal
 from pathlib import Path
 
-from program import qft
+from program import qft, qft_forked
 
 # n=20 gives 18 training samples: 9 steps an epoch, 18 in all, a checkpoint every 3
 ARGS = [
@@ -35,10 +35,10 @@ def test_five_kills_change_nothing(tmp_path: Path) -> None:
     assert qft(*ARGS, "run=whole", cwd=tmp_path).returncode == 0
     for k, point in enumerate(POINTS):
         resume = ["resume=true"] if k else []
-        done = qft(*ARGS, "run=killed", *resume, cwd=tmp_path, point=point)
+        done = qft_forked(*ARGS, "run=killed", *resume, cwd=tmp_path, point=point)
         assert done.returncode == -signal.SIGKILL, (point, done.stderr[-2000:])
         assert not (tmp_path / "outputs/killed/COMPLETE").exists()
-    done = qft(*ARGS, "run=killed", "resume=true", cwd=tmp_path)
+    done = qft_forked(*ARGS, "run=killed", "resume=true", cwd=tmp_path)
     assert done.returncode == 0, done.stderr[-2000:]
     whole, killed = tmp_path / "outputs/whole", tmp_path / "outputs/killed"
     assert (killed / "COMPLETE").exists()
