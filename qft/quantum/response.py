@@ -97,8 +97,12 @@ class _Multilinear(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx, c: Tensor, z: Tensor) -> Tensor:  # type: ignore[override]
-        cos, sin = z.cos(), z.sin()
-        ctx.save_for_backward(c, cos, sin)
+        few = c.shape[-1] * z.shape[-1] <= _FEW  # by shape alone: with gradients and without, the bits are the same
+        if any(ctx.needs_input_grad) or not few:
+            cos, sin = z.cos(), z.sin()
+            ctx.save_for_backward(c, cos, sin)
+        if few:
+            return c @ _written_out(z)
         u, v = _half_features(cos, sin)
         mid = (_folded(c, u[-1].shape[0]) @ u[-1]).reshape(c.shape[0], -1, z.shape[-1])
         return mid.mul_(v[-1]).sum(1)
@@ -173,10 +177,7 @@ def evaluate(c: Tensor, z: Tensor) -> Tensor:
     """<Z_k> for many rows: C (k, 3^r) and z (r, t), both of one real dtype -> (k, t).
 
     Rows lie along the last axis, so that every elementwise step runs over contiguous memory. Keeps only C
-    and (cos z, sin z) for the backward (first derivatives; the second is not provided). A few rows in inference
-    mode, as in writing one token after the other, take a way of few kernels instead. Not under no_grad: there
-    reentrant checkpoints compute what they compute again with gradients, and the last bits would differ.
+    and (cos z, sin z) for the backward (first derivatives; the second is not provided). A few rows, as in
+    writing one token after the other, take a way of few kernels.
     """
-    if torch.is_inference_mode_enabled() and c.shape[-1] * z.shape[-1] <= _FEW:
-        return c @ _written_out(z)
     return _Multilinear.apply(c, z)
