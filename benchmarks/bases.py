@@ -17,7 +17,8 @@ TARGETS = ["q_proj", "v_proj"]
 
 
 def build(source: str, layers: int | None, bits: int | None = None) -> Any:
-    """``source`` is a model directory or a name of configs/model; ``layers`` keeps only the first so many.
+    """``source`` is a model directory or a name of configs/model; ``layers`` keeps only the first so many
+    and a small vocabulary.
 
     bfloat16 on a GPU, float32 on a CPU; ``bits=4`` quantises the frozen weights (bitsandbytes, GPU only).
     """
@@ -28,6 +29,7 @@ def build(source: str, layers: int | None, bits: int | None = None) -> Any:
         config = AutoConfig.for_model(options.pop("model_type"), **options)
         if layers:
             config.num_hidden_layers = layers
+            config.vocab_size = min(config.vocab_size, 4096)  # layers are measured, not the head
             if getattr(config, "layer_types", None):
                 config.layer_types = config.layer_types[:layers]
         with torch.device(place):

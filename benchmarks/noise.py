@@ -7,13 +7,11 @@ built beforehand and only running them is timed, on one thread, its fastest sett
 circuit (coefficients or matrices) and reading a large batch. Medians over the repeats, which alternate.
 """
 
-import argparse
-import importlib.metadata
-import platform
 import statistics
 import time
 from collections.abc import Callable
 
+import measure
 import numpy as np
 import torch
 
@@ -59,22 +57,23 @@ def theirs(circuit: Circuit, rows: int, shots: int | None) -> Callable[[], float
     return once
 
 
+GOALS = "goals: exact at least 500 x density matrix, 100,000 x shots"
+
+
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--rows", type=int, default=2**17, help="batch of backend=noisy")
-    parser.add_argument("--repeats", type=int, default=5)
-    parser.add_argument("--threads", type=int, default=1, help="of torch; pyqpanda3 always gets one")
-    args = parser.parse_args()
+    options = measure.parser(__doc__)
+    options.add_argument("--rows", type=int, default=2**17, help="batch of backend=noisy")
+    args = options.parse_args()
     torch.set_num_threads(args.threads)
-    versions = ", ".join(f"{p} {importlib.metadata.version(p)}" for p in ("torch", "pyqpanda3"))
-    cpu = platform.processor() or platform.machine()
-    print(f"{cpu}, {args.threads} threads, {versions}; median of {args.repeats}, batch {args.rows:,}")
+    where = f"{measure.machine(('pyqpanda3',))}; median of {args.repeats}, batch {args.rows:,}; {GOALS}"
+    columns = ["circuit", "simulator", "circuits/s", "times density matrix", "times 1000 shots"]
+    table = measure.Table("Circuits under noise (wukong_like), 4 qubits", where, columns)
     for name, circuit in CIRCUITS.items():
         runs = {
             "noisy, exact": ours(circuit, args.rows, backward=False),
             "noisy, exact, with gradients": ours(circuit, min(args.rows, 2**14), backward=True),
             "noisy, 1000 shots": ours(circuit, args.rows, backward=False, shots=1000),
-            "pyqpanda3 density matrix": theirs(circuit, 100, shots=None),
+            "pyqpanda3, density matrix": theirs(circuit, 100, shots=None),
             "pyqpanda3, 1000 shots": theirs(circuit, 1, shots=1000),
         }
         for once in list(runs.values())[:-1]:
@@ -84,10 +83,10 @@ def main() -> None:
             for key, once in runs.items():
                 measured[key].append(once())
         speed = {key: statistics.median(values) for key, values in measured.items()}
-        print(f"\n{name}: {len(to_chip(circuit).ops)} gates on the chip")
         for key, value in speed.items():
-            dense, shots = (value / speed[f"pyqpanda3{other}"] for other in (" density matrix", ", 1000 shots"))
-            print(f"  {key:<30} {value:14,.1f} circuits/s   {dense:10,.1f} x density   {shots:12,.1f} x shots")
+            dense, shots = (value / speed[f"pyqpanda3, {other}"] for other in ("density matrix", "1000 shots"))
+            table.add(name, key, f"{value:,.3g}" if value < 100 else f"{value:,.0f}", f"{dense:,.3g}", f"{shots:,.0f}")
+    measure.write(args.json, [table])
 
 
 if __name__ == "__main__":

@@ -23,17 +23,17 @@ stand over every table. Goals were set before measuring and stand beside what ca
 
 def commands(model: str, data: str | None) -> list[list[str]]:
     """The scripts of benchmarks/ with what they are run with."""
-    shapes = ["--model", "qwen2_7b_instruct", "--layers", "1"]
+    shapes = ["--model", "qwen2_7b_instruct", "--layers", "1", "--batch", "1", "--methods", "lora,qwthn,qtha,quanta"]
     out = [
-        ["circuit.py", "--threads", "1"],
-        ["noise.py"],
-        ["step.py", "--model", model, "--threads", "1"],
-        ["step.py", "--model", model, "--threads", "2"],
-        ["step.py", *shapes, "--threads", "2", "--batch", "2", "--length", "512", "--repeats", "5"],
-        ["decode.py", "--model", model, "--threads", "1"],
-        ["startup.py", "--repeats", "5"],
+        ["circuit.py"],
+        ["noise.py", "--repeats", "3"],
+        ["step.py", "--model", model],
+        ["step.py", "--model", model, "--threads", "2", "--methods", "lora,qwthn"],
+        ["step.py", *shapes, "--threads", "2", "--repeats", "3"],
+        ["decode.py", "--model", model],
+        ["startup.py", "--repeats", "3"],
     ]
-    return [*out, ["packing.py", "--model", model, "--data", data, "--repeats", "3"]] if data else out
+    return [*out, ["packing.py", "--model", model, "--data", data, "--n", "20", "--repeats", "2"]] if data else out
 
 
 def markdown(table: dict) -> str:
