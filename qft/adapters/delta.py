@@ -45,10 +45,14 @@ class Delta(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """x (..., in) of any float dtype -> (..., out), autocast switched off."""
-        dtype = next(self.parameters()).dtype
-        dtype = dtype if dtype == torch.float64 else torch.float32
-        with torch.autocast(x.device.type, enabled=False):
-            out = self.delta(x.reshape(-1, x.shape[-1]).to(dtype), self.prepared())
+        if torch.is_autocast_enabled(x.device.type):
+            with torch.autocast(x.device.type, enabled=False):
+                return self._rows(x)
+        return self._rows(x)
+
+    def _rows(self, x: Tensor) -> Tensor:
+        dtype = torch.float64 if next(self.parameters()).dtype == torch.float64 else torch.float32
+        out = self.delta(x.reshape(-1, x.shape[-1]).to(dtype), self.prepared())
         return out.reshape(*x.shape[:-1], out.shape[-1])
 
     def prepared(self) -> Any:

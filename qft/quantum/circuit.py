@@ -5,6 +5,7 @@ Circuit(2, (Gate("RY", (0,), Input(0)), Gate("CRZ", (0, 1), Weight(0))))
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 
 # gate name -> (number of qubits, takes an angle)
 GATES: dict[str, tuple[int, bool]] = {
@@ -65,6 +66,16 @@ class Circuit:
         for gate in self.gates:
             if not all(0 <= q < self.qubits for q in gate.qubits):
                 raise ValueError(f"{gate} lies outside {self.qubits} qubits")
+
+    def __hash__(self) -> int:
+        return self._hash
+
+    @cached_property
+    def _hash(self) -> int:  # circuits are looked up at every step
+        return hash((self.qubits, self.gates))
+
+    def __reduce__(self) -> tuple:  # another process hashes names differently
+        return Circuit, (self.qubits, self.gates)
 
     def _indices(self, kind: type) -> Iterator[int]:
         return (g.angle.index for g in self.gates if isinstance(g.angle, kind))  # type: ignore[union-attr]

@@ -12,18 +12,20 @@ Exact, differentiable in weights and inputs. Cost: 4^r per gate to build, r * 3^
 
 from functools import cache
 from math import pi
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from qft.quantum.circuit import Circuit, Gate, Input, Weight
-from qft.quantum.transfer import ID, Step, X, Z, fixed_transfer, pull_back, transfer_matrices, z_observables
+from qft.quantum.transfer import ID, X, Z, constant, fixed_transfer, pull_back, transfer_matrices, z_observables
 
 _FEW = 1 << 16  # terms times rows up to which all terms are simply written out
 MAX_QUBITS = 8  # 4^8 Pauli terms per observable; beyond this a state vector is the better tool
 
 
+@cache
 def split_encoding(circuit: Circuit) -> tuple[Gate, ...]:
     """The gates after the encoding layer. Raises ValueError unless every qubit starts with RY(z_q), once."""
     first = [Gate("RY", (q,), Input(q)) for q in range(circuit.qubits)]
@@ -37,6 +39,7 @@ def split_encoding(circuit: Circuit) -> tuple[Gate, ...]:
     return rest
 
 
+@cache
 def is_multilinear(circuit: Circuit) -> bool:
     """Whether this file can evaluate the circuit: one leading RY(z_q) a qubit, at most MAX_QUBITS of them."""
     try:
@@ -51,45 +54,53 @@ def coefficients(circuit: Circuit, weights: Tensor) -> Tensor:
 
     The p axis runs over (1, cos, sin)^r with qubit 0 slowest. Leading axes are a batch of circuits.
     """
-    rest = split_encoding(circuit)
+    plan = _plan(circuit, weights.dtype, weights.device)
+    tables = [transfer_matrices(name, weights[..., index]) for name, index in plan.rotations]
+    steps = [(on, of if isinstance(of, Tensor) else tables[of[0]][..., of[1], :, :]) for on, of in plan.steps]
     observables = z_observables(circuit.qubits, weights)
     o = observables.expand(*weights.shape[:-1], *observables.shape)
-    return on_encoding(pull_back(o, _steps(rest, weights), circuit.qubits), circuit.qubits)
+    return on_encoding(pull_back(o, steps, circuit.qubits), circuit.qubits)
+
+
+class _Plan(NamedTuple):
+    """What of a circuit's coefficients does not depend on its weights."""
+
+    rotations: list[tuple[str, Tensor]]  # every kind of gate and the weights of its gates: one product a kind
+    steps: list[tuple[tuple[int, ...], Tensor | tuple[int, int]]]  # qubits; a matrix, or the kind and which of it
+
+
+@cache
+def _plan(circuit: Circuit, dtype: torch.dtype, device: torch.device) -> _Plan:
+    gates = split_encoding(circuit)
+    weighted = [g for g in gates if isinstance(g.angle, Weight)]
+    names = list(dict.fromkeys(g.name for g in weighted))
+    of_kind = {name: [g.angle.index for g in weighted if g.name == name] for name in names}  # type: ignore[union-attr]
+    met = dict.fromkeys(names, 0)
+    steps: list[tuple[tuple[int, ...], Tensor | tuple[int, int]]] = []
+    for gate in gates:
+        if isinstance(gate.angle, Weight):
+            steps.append((gate.qubits, (names.index(gate.name), met[gate.name])))
+            met[gate.name] += 1
+        elif isinstance(gate.angle, float):
+            matrix = transfer_matrices(gate.name, torch.tensor(gate.angle, dtype=torch.float64))
+            steps.append((gate.qubits, constant(matrix.tolist(), dtype, device)))
+        else:
+            steps.append((gate.qubits, constant(fixed_transfer(gate.name), dtype, device)))
+    return _Plan([(name, constant(of_kind[name], torch.long, device)) for name in names], steps)
 
 
 def on_encoding(o: Tensor, qubits: int) -> Tensor:
     """Observables (..., k, 4, ..., 4) right after the encoding as polynomials of its angles: (..., k, 3^r)."""
-    # <I>, <Z>, <X> of an encoded qubit are 1, cos z, sin z; <Y> is 0
-    keep = torch.tensor([ID, Z, X], device=o.device)
-    for axis in range(-qubits, 0):
-        o = o.index_select(axis, keep)
-    return o.flatten(-qubits)
+    return o.flatten(-qubits).index_select(-1, _kept(qubits, o.device))
 
 
-def _steps(gates: tuple[Gate, ...], weights: Tensor) -> list[Step]:
-    """Transfer matrices of gates whose angles are weights or numbers."""
-    tables = _weight_tables(gates, weights)
-    steps = []
-    for gate in gates:
-        if isinstance(gate.angle, Weight):
-            table, position = tables[gate.name]
-            transfer = table[..., position[gate], :, :]
-        elif gate.angle is None:
-            transfer = torch.as_tensor(fixed_transfer(gate.name), dtype=weights.dtype, device=weights.device)
-        else:
-            transfer = transfer_matrices(gate.name, weights.new_tensor(gate.angle))
-        steps.append((gate.qubits, transfer))
-    return steps
-
-
-def _weight_tables(gates: tuple[Gate, ...], weights: Tensor) -> dict[str, tuple[Tensor, dict[Gate, int]]]:
-    """All transfer matrices of one kind of gate in one product: few kernels, not one a gate."""
-    tables = {}
-    for name in {g.name: None for g in gates if isinstance(g.angle, Weight)}:
-        mine = [g for g in gates if g.name == name and isinstance(g.angle, Weight)]
-        index = torch.tensor([g.angle.index for g in mine], device=weights.device)  # type: ignore[union-attr]
-        tables[name] = transfer_matrices(name, weights[..., index]), {g: k for k, g in enumerate(mine)}
-    return tables
+@cache
+def _kept(qubits: int, device: torch.device) -> Tensor:
+    """Places of the strings of I, Z, X in all strings: of an encoded qubit they are 1, cos z, sin z; <Y> is 0."""
+    places = [0]
+    for _ in range(qubits):
+        places = [4 * place + pauli for place in places for pauli in (ID, Z, X)]
+    return constant(places, torch.long, device)
 
 
 class _Multilinear(torch.autograd.Function):
@@ -160,8 +171,7 @@ def _feature_grad(products: list[Tensor], cos: Tensor, sin: Tensor, grad: Tensor
 
 @cache
 def _trig(dtype: torch.dtype, device: torch.device) -> Tensor:
-    with torch.inference_mode(False):  # kept beyond the call
-        return torch.tensor([[0, 1, 1], [0, 0, -pi / 2]], dtype=dtype, device=device).unsqueeze(-1)
+    return constant([[[0], [1], [1]], [[0], [0], [-pi / 2]]], dtype, device)
 
 
 def _written_out(z: Tensor) -> Tensor:
@@ -180,4 +190,6 @@ def evaluate(c: Tensor, z: Tensor) -> Tensor:
     and (cos z, sin z) for the backward (first derivatives; the second is not provided). A few rows, as in
     writing one token after the other, take a way of few kernels.
     """
+    if not torch.is_grad_enabled() and c.shape[-1] * z.shape[-1] <= _FEW:
+        return c @ _written_out(z)  # what the Function below does, without its call
     return _Multilinear.apply(c, z)

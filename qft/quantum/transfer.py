@@ -5,8 +5,10 @@ slowest; a channel likewise with its adjoint. An observable is a tensor over (I,
 through a circuit step by step (Heisenberg picture). The Pauli vector of a state goes forward: v -> R v.
 """
 
+import math
 from collections.abc import Sequence
 from functools import cache
+from typing import Any
 
 import numpy as np
 import torch
@@ -66,23 +68,38 @@ def fixed_transfer(name: str) -> np.ndarray:
 
 def transfer_matrices(name: str, angles: Tensor) -> Tensor:
     """Pauli transfer matrices (..., 4^m, 4^m) of a rotation for angles (...), in the angles' dtype."""
+    frequencies, basis = _basis_tensors(name, angles.dtype, angles.device)
+    phase = angles.unsqueeze(-1) * frequencies
+    size = math.isqrt(basis.shape[1])
+    return (torch.cat((phase.cos(), phase.sin()), -1) @ basis).unflatten(-1, (size, size))
+
+
+@cache
+def _basis_tensors(name: str, dtype: torch.dtype, device: torch.device) -> tuple[Tensor, Tensor]:
     frequencies, basis = _transfer_basis(name)
-    w = torch.as_tensor(frequencies, dtype=angles.dtype, device=angles.device)
-    b = torch.as_tensor(basis, dtype=angles.dtype, device=angles.device)
-    phase = angles.unsqueeze(-1) * w
-    size = int(np.sqrt(basis.shape[1]))
-    return (torch.cat((phase.cos(), phase.sin()), -1) @ b).unflatten(-1, (size, size))
+    return constant(frequencies, dtype, device), constant(basis, dtype, device)
+
+
+def constant(values: Any, dtype: torch.dtype, device: torch.device) -> Tensor:
+    """Numbers kept from step to step: an ordinary tensor, also where first asked for in inference mode."""
+    with torch.inference_mode(False):
+        return torch.tensor(values, dtype=dtype, device=device)
 
 
 Step = tuple[tuple[int, ...], Tensor]  # the qubits acted on and the transfer matrix (*batch, 4^m, 4^m)
 
 
 def z_observables(qubits: int, like: Tensor) -> Tensor:
-    """Z_k for every qubit k: (r, 4, ..., 4) in the dtype and on the device of ``like``."""
-    out = torch.zeros((qubits,) + (4,) * qubits, dtype=like.dtype, device=like.device)
+    """Z_k for every qubit k: (r, 4, ..., 4) in the dtype and on the device of ``like``. Not to be written to."""
+    return _z_observables(qubits, like.dtype, like.device)
+
+
+@cache
+def _z_observables(qubits: int, dtype: torch.dtype, device: torch.device) -> Tensor:
+    out = np.zeros((qubits,) + (4,) * qubits)
     for q in range(qubits):
         out[(q,) + (ID,) * q + (Z,) + (ID,) * (qubits - q - 1)] = 1
-    return out
+    return constant(out, dtype, device)
 
 
 def pull_back(observables: Tensor, steps: Sequence[Step], qubits: int) -> Tensor:
