@@ -74,6 +74,7 @@ def main() -> None:
     cut = f", first {args.layers} layers, random weights" if args.layers else ""
     title = f"Training step: {args.model.rstrip('/').rpartition('/')[2]}{cut}{', 4 bit' if args.bits else ''}"
     where = f"{measure.machine()}; batch {args.batch} x {args.length} tokens, {base.dtype}, median of {args.repeats}"
+    where += "; goals for QWTHN: time 1.10 x on a small base, 1.05 x at 7B shapes, memory 1.02 x"
     columns = ["method", "ms a step", "times LoRA's", "peak MB", "times LoRA's"]
     table = measure.Table(title, where, columns)
     for name, values in times.items():
