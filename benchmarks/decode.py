@@ -44,7 +44,8 @@ def main() -> None:
                 weight += 0.01 * torch.randn(weight.shape, generator=draw).to(weight)
     cut = f", first {args.layers} layers, random weights" if args.layers else ""
     title = f"Decoding: {args.model.rstrip('/').rpartition('/')[2]}{cut}{', 4 bit' if args.bits else ''}"
-    where = f"{measure.machine()}; prompts of {args.prompt}, {args.tokens} new tokens, median of {args.repeats}; goal for QWTHN: 0.95 at batch 16"
+    where = f"{measure.machine()}; prompts of {args.prompt}, {args.tokens} new tokens, median of {args.repeats}"
+    where += "; goal for QWTHN: 0.95 at batch 16"
     table = measure.Table(title, where, ["batch", "method", "tokens/s", "times LoRA's"])
     for batch in (int(b) for b in args.batches.split(",")):
         ids = torch.randint(5, 2000, (batch, args.prompt), generator=draw).to(measure.device())
