@@ -1,5 +1,6 @@
 """Bases to measure on: a directory, or the layer shapes of a named model with random weights."""
 
+import argparse
 import copy
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,19 @@ import qft.adapters
 
 CONFIGS = Path(__file__).parent.parent / "configs" / "model"
 TARGETS = ["q_proj", "v_proj"]
+
+
+def add_options(options: argparse.ArgumentParser) -> None:
+    """Which base: what ``build`` takes."""
+    options.add_argument("--model", required=True, help="directory of a base, or a name of configs/model")
+    options.add_argument("--layers", type=int, help="only the first so many layers of a named model")
+    options.add_argument("--bits", type=int, choices=[4], help="a base quantised to 4 bits (GPU)")
+
+
+def title(args: argparse.Namespace) -> str:
+    """The base chosen, for the title of a table."""
+    cut = f", first {args.layers} layers, random weights" if args.layers else ""
+    return f"{args.model.rstrip('/').rpartition('/')[2]}{cut}{', 4 bit' if args.bits else ''}"
 
 
 def build(source: str, layers: int | None, bits: int | None = None) -> Any:

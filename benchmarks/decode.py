@@ -25,9 +25,7 @@ def generator(model: object, ids: torch.Tensor, tokens: int):
 
 def main() -> None:
     options = measure.parser(__doc__)
-    options.add_argument("--model", required=True, help="directory of a base, or a name of configs/model")
-    options.add_argument("--layers", type=int, help="only the first so many layers of a named model")
-    options.add_argument("--bits", type=int, choices=[4], help="a base quantised to 4 bits (GPU)")
+    bases.add_options(options)
     options.add_argument("--batches", default="1,16")
     options.add_argument("--prompt", type=int, default=64)
     options.add_argument("--tokens", type=int, default=64)
@@ -42,8 +40,7 @@ def main() -> None:
         with torch.no_grad():
             for weight in (p for p in models[name].parameters() if p.requires_grad):
                 weight += 0.01 * torch.randn(weight.shape, generator=draw).to(weight)
-    cut = f", first {args.layers} layers, random weights" if args.layers else ""
-    title = f"Decoding: {args.model.rstrip('/').rpartition('/')[2]}{cut}{', 4 bit' if args.bits else ''}"
+    title = f"Decoding: {bases.title(args)}"
     where = f"{measure.machine()}; prompts of {args.prompt}, {args.tokens} new tokens, median of {args.repeats}"
     where += "; goal for QWTHN: 0.95 at batch 16"
     table = measure.Table(title, where, ["batch", "method", "tokens/s", "times LoRA's"])

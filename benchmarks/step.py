@@ -57,9 +57,7 @@ def peak(step: Callable[[], None]) -> int:
 
 def main() -> None:
     options = measure.parser(__doc__)
-    options.add_argument("--model", required=True, help="directory of a base, or a name of configs/model")
-    options.add_argument("--layers", type=int, help="only the first so many layers of a named model")
-    options.add_argument("--bits", type=int, choices=[4], help="a base quantised to 4 bits (GPU)")
+    bases.add_options(options)
     options.add_argument("--batch", type=int, default=8)
     options.add_argument("--length", type=int, default=512)
     options.add_argument("--methods", default="lora,qwthn,qtha,quanta,qaa")
@@ -71,8 +69,7 @@ def main() -> None:
     made = {name: stepper(base, name, ids) for name in args.methods.split(",")}
     times = measure.in_turn({name: step for name, (step, _) in made.items()}, args.repeats)
     memory = {name: held() + peak(step) for name, (step, held) in made.items()}
-    cut = f", first {args.layers} layers, random weights" if args.layers else ""
-    title = f"Training step: {args.model.rstrip('/').rpartition('/')[2]}{cut}{', 4 bit' if args.bits else ''}"
+    title = f"Training step: {bases.title(args)}"
     where = f"{measure.machine()}; batch {args.batch} x {args.length} tokens, {base.dtype}, median of {args.repeats}"
     where += "; goals for QWTHN: time 1.10 x on a small base, 1.05 x at 7B shapes, memory 1.02 x"
     columns = ["method", "ms a step", "times LoRA's", "peak MB", "times LoRA's"]

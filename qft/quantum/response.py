@@ -141,12 +141,12 @@ def _half_features(cos: Tensor, sin: Tensor) -> tuple[list[Tensor], list[Tensor]
     """Products of (1, cos, sin) over the first and the second half of the qubits, each partial product kept."""
     each = torch.stack((torch.ones_like(cos), cos, sin), 1)
     half = (len(cos) + 1) // 2
-    return _products(each[:half], cos), _products(each[half:], cos)
+    return _products(each[:half]), _products(each[half:])
 
 
-def _products(each: Tensor, like: Tensor) -> list[Tensor]:
+def _products(each: Tensor) -> list[Tensor]:
     """(h, 3, t) -> [(1, t), (3, t), ..., (3^h, t)]: products over the first 0, 1, ..., h qubits, the last fastest."""
-    out = [like.new_ones(1, like.shape[-1])]
+    out = [each.new_ones(1, each.shape[-1])]
     for k, factor in enumerate(each):
         out.append((out[-1].unsqueeze(1) * factor).flatten(0, 1) if k else factor)
     return out
