@@ -28,7 +28,7 @@ from qft.quantum import fourier, response
 from qft.quantum.chip import CZ, Part, to_chip
 from qft.quantum.circuit import Circuit, Input, Weight
 from qft.quantum.noise import NoiseModel
-from qft.quantum.transfer import Step, X, Y, Z, fixed_transfer, pull_back, transfer_matrices
+from qft.quantum.transfer import Step, X, Y, Z, constant, fixed_transfer, pull_back, transfer_matrices
 
 MAX_QUBITS = 6  # of a circuit that uploads again: 4^6 numbers a row; encoding once, response.MAX_QUBITS
 DENSE_QUBITS = 4  # above, a dense matrix costs more than its gates
@@ -189,17 +189,15 @@ def _turned(v: Tensor, upload: Upload, angles: Tensor) -> Tensor:
 def _steps(whole: list[Layer], weights: Tensor, noise: NoiseModel) -> list[list[Step]]:
     """Transfer matrices of the layers' fixed operations with the noise of each, all U3 in a few products."""
 
-    def constant(matrix: object) -> Tensor:
-        return torch.as_tensor(matrix, dtype=weights.dtype, device=weights.device)
-
+    kind = weights.dtype, weights.device
     pulses = [op for layer in whole for op in layer.ops if isinstance(op, Local)]
     table, index = _factors(pulses, weights)
     matrices = table[index[:, 0]]  # (pulses, 4, 4)
     for d in range(1, index.shape[1]):
         matrices = table[index[:, d]] @ matrices
     noisy = torch.tensor([op.noisy for op in pulses], device=weights.device)[:, None, None]
-    matrices = torch.where(noisy, constant(noise.transfer(1)) @ matrices, matrices)
-    cz = constant(noise.transfer(2) @ fixed_transfer("CZ"))
+    matrices = torch.where(noisy, constant(noise.transfer(1), *kind) @ matrices, matrices)
+    cz = constant(noise.transfer(2) @ fixed_transfer("CZ"), *kind)
     each = iter(matrices.unbind())
     return [
         [(op.qubits, cz) if isinstance(op, CZ) else ((op.qubit,), next(each)) for op in layer.ops] for layer in whole
@@ -217,7 +215,7 @@ def _factors(pulses: list[Local], weights: Tensor) -> tuple[Tensor, Tensor]:
             turns.setdefault(part.name, []).append(part)
         else:
             where[part] = len(where)
-            fixed.append(torch.as_tensor(fixed_transfer(part.name)).to(eye))
+            fixed.append(constant(fixed_transfer(part.name), eye.dtype, eye.device))
     tables = [torch.stack(fixed)]
     for name, parts in turns.items():
         numbers = weights.new_tensor([p.angle for p in parts if not isinstance(p.angle, Weight)])
