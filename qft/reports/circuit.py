@@ -61,7 +61,7 @@ def _answer(cells: Sequence[Cell], versus: Sequence[Versus], measure: str | None
     found = (
         f"with its circuit {comparisons.title(measure)} is {without.mean:.{digits}f}, without it "
         f"{without.other_mean:.{digits}f}: a difference of {_difference(without)} ({pairs}"
-        f"{without.seeds} seed{'s' * (without.seeds != 1)})"
+        f"{_seeds(without)})"
     )
     if not without.result.decided:
         return Answer("nothing", f"{where}: nothing measurable; {found}.")
@@ -81,6 +81,10 @@ def _answer(cells: Sequence[Cell], versus: Sequence[Versus], measure: str | None
 
 def _rows(cells: Sequence[Cell], circuits: Sequence[str]) -> list[str]:
     return [c.row for c in cells if c.variant.get("circuit") in circuits and len(c.variant) == 1]
+
+
+def _seeds(v: Versus) -> str:
+    return "1 seed" if v.compared == 1 else f"the same sign in {v.agree} of {v.compared} seeds"
 
 
 def _short(v: Versus) -> str:

@@ -18,7 +18,10 @@ LOSSES = {"train_loss_run_mean": "train loss", "validation_loss": "validation lo
 
 @dataclass(frozen=True)
 class Versus:
-    """``row`` against ``other`` on one dataset and n, by one score or loss; ``seeds`` on the side of ``row``."""
+    """``row`` against ``other`` on one dataset and n, by one score or loss; ``seeds`` on the side of ``row``.
+
+    ``agree``: of ``compared`` pairs of runs, how many alone differ to the side to which the means differ.
+    """
 
     row: str
     other: str
@@ -29,6 +32,8 @@ class Versus:
     seeds: int
     mean: float
     other_mean: float
+    agree: int
+    compared: int
     result: statistics.Comparison
 
     @property
@@ -125,9 +130,7 @@ def _versus(cells: list[Cell], others: list[Cell], measure: str) -> Versus | Non
         return None
     one, two = left[0], right[0]
     if measure in LOSSES:
-        x, y = ([float(c.loss(measure) or 0.0) for c in side] for side in (left, right))
-        if fixed:
-            x, y = x * max(1, len(y) // len(x)), y * max(1, len(x) // len(y))
+        x, y = ([_alone(c, measure) for c in side] for side in zip(*_pairs(left, right)))
         result = statistics.compare_seeds(x, y)
     else:
         p, q = per_sample(left, measure), per_sample(right, measure)
@@ -140,7 +143,22 @@ def _versus(cells: list[Cell], others: list[Cell], measure: str) -> Versus | Non
         result = statistics.compare_samples(x, y, np.random.default_rng(key))
     higher = measure not in LOSSES and _higher(left, measure)
     means = float(np.mean(x)), float(np.mean(y))
-    return Versus(one.row, two.row, one.data, one.n, measure, higher, len(left), *means, result)
+    apart = [_alone(c, measure) - _alone(o, measure) for c, o in _pairs(left, right)]
+    agree = sum(d * result.difference > 0 for d in apart)
+    return Versus(one.row, two.row, one.data, one.n, measure, higher, len(left), *means, agree, len(apart), result)
+
+
+def _pairs(left: list[Cell], right: list[Cell]) -> list[tuple[Cell, Cell]]:
+    """Run by run; the one run of the untuned base meets every run of the other side."""
+    longer = max(len(left), len(right))
+    return list(zip(left * (longer // len(left)), right * (longer // len(right))))
+
+
+def _alone(cell: Cell, measure: str) -> float:
+    """One run's loss or score."""
+    if measure in LOSSES:
+        return float(cell.loss(measure) or 0.0)
+    return float(np.mean(list(cell.scores[measure].values())))
 
 
 def _has(cell: Cell, measure: str) -> bool:

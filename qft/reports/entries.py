@@ -25,7 +25,7 @@ def measured(
         )
     mean, sd = statistics.mean_sd(list(found.values()))
     remark = "1 seed" if len(found) == 1 else ""
-    text = f"{mean:.{digits}f}" + ("" if sd is None else f" ± {sd:.{digits}f}") + unit
+    text = f"{mean:,.{digits}f}" + ("" if sd is None else f" ± {sd:,.{digits}f}") + unit
     runs = [c for c in cells if c.seed in found]
     words = "seed " if len(runs) == 1 else ""
     links = tuple((f"{words}{c.seed}", c.link) for c in runs if c.link)

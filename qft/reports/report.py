@@ -8,6 +8,7 @@ from qft.reports import circuit, claims, comparisons, curve, figures, layouts, t
 from qft.reports.circuit import Answer
 from qft.reports.claims import Claim
 from qft.reports.comparisons import Versus
+from qft.reports.diverged import diverged
 from qft.reports.figures import Figure
 from qft.reports.sweep import NOISE, Sweep, load, ordered
 from qft.reports.table import Table
@@ -73,6 +74,8 @@ class Report:
         lines += claims.summary(self.claims) or ["No published claim about LoRA can be held against these cells."]
         if len({c.seed for c in self.trained}) == 1:
             lines.append("One seed: intervals speak for other test samples, not for other initial weights and orders.")
+        if worse := diverged(self.sweep):
+            lines.append(f"Validation loss above the untuned base's: {'; '.join(worse)}. Means hold these runs too.")
         if absent := [f"{count} {state}" for state, count in self.counts.items() if state != "done" and count]:
             lines.append(f"Not all planned runs are finished: {', '.join(absent)}. They are shown as such.")
         return lines

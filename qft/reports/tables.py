@@ -16,7 +16,7 @@ def versus_table(versus: Sequence[Versus], name: str, title: str, other: str) ->
         return None
     several = len({v.other for v in versus}) > 1
     columns = ["Row", *["against"] * several, "data", "n", "measure", "verdict", "difference", "95 % interval"]
-    columns += ["p (Holm)", "p", "effect d_z", "P(better)", "row", other, "seeds", "pairs"]
+    columns += ["p (Holm)", "p", "effect d_z", "P(better)", "row", other, "seeds", "seeds that agree", "pairs"]
     rows = []
     for v in versus:
         r = v.result
@@ -26,14 +26,16 @@ def versus_table(versus: Sequence[Versus], name: str, title: str, other: str) ->
         line += [Entry(v.verdict, bold=v.verdict == "better"), number(r.difference, digits, signed=True)]
         line.append(Entry(interval(r.interval, digits), None if r.interval is None else r.interval[0], kind="interval"))
         line += [p_value(r.adjusted), p_value(r.p), number(r.effect, 2, signed=True), number(v.improvement, 2)]
-        line += [number(v.mean, digits), number(v.other_mean, digits), number(v.seeds, 0), number(r.count, 0)]
+        line += [number(v.mean, digits), number(v.other_mean, digits), number(v.seeds, 0)]
+        line += [Entry(f"{v.agree} of {v.compared}", v.agree / v.compared), number(r.count, 0)]
         rows.append(line)
     notes = [
         "Scores: each sample's scores averaged over seeds, paired over test samples; interval: paired bootstrap (BCa, "
         f"{statistics.RESAMPLES:,} resamples); p: paired permutation test. It speaks for these seeds and other test "
         "samples. Losses: paired over seeds, t interval and test; with one seed there is neither.",
         "Holm's correction within one measure of this sweep. P(better): probability of improvement, ties half. "
-        "Undecided: the interval holds zero or p (Holm) is 0.05 or more.",
+        "Undecided: the interval holds zero or p (Holm) is 0.05 or more. Seeds that agree: runs whose own difference "
+        "has the sign of the mean one; where not all do, other seeds may turn the verdict.",
     ]
     return Table(name, title, columns, rows, notes=notes)
 

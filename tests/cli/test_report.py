@@ -57,6 +57,11 @@ def test_two_sweeps_make_one_dated_markdown_page(folder: Path, tmp_path: Path) -
     for words in ("no 7B model", "## table1", "## ablation", "What does not confirm the papers", "One seed:"):
         assert words in text
     assert "What does the circuit contribute?" in text.partition("## ablation")[2]
+    heading = next(line for line in text.splitlines() if line.startswith("## ablation"))
+    assert f"- [{heading[3:]}](#ablation-scale-demo-demo-on-synthetic-4m)" in text
+    assert text.count("<details>") == text.count("</details>") > 4, "what is not a paper's table is folded away"
+    notes = [line for line in text.partition("## ablation")[0].splitlines() if line.startswith("The papers print no")]
+    assert len(notes) == len(set(notes)), "a note of several tables stands once"
     assert "](cells/" not in text, "links into a sweep's directory mean nothing in docs/"
     lines = [line for line in text.splitlines() if line.startswith("|")]
     assert all(line.endswith("|") for line in lines) and len(lines) > 40

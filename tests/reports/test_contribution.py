@@ -1,11 +1,13 @@
 """The answer to "what does the circuit contribute?", and the papers' claims, when the truth is known."""
 
+import json
 from pathlib import Path
 
 import pytest
 import synthetic
 
 from qft.reports import circuit, claims, comparisons, sweep
+from qft.reports.diverged import diverged
 
 
 def answers(path: Path) -> list[circuit.Answer]:
@@ -31,7 +33,7 @@ def ablation(path: Path, variants: list[dict], effect: float, seeds: int = 3, **
 def test_the_answer_is_the_truth_that_was_put_in(variants, effect, kind, words, tmp_path: Path) -> None:
     (answer,) = answers(ablation(tmp_path, variants, effect))
     assert answer.kind == kind
-    assert all(word in answer.sentence for word in [*words, "95 % interval [", "3 seeds", "20 test samples"])
+    assert all(word in answer.sentence for word in [*words, "95 % interval [", "of 3 seeds", "20 test samples"])
     assert circuit.headline([answer]) == answer.sentence
 
 
@@ -75,6 +77,32 @@ def test_claims_count_what_is_printed_and_what_was_measured(tmp_path: Path) -> N
     assert found["QWTHN", "bleu4_llamafactory"].printed_better == 2
     assert not any(method in ("LoRA r=4", "LoRA r=1", "base") for method, _ in found)
     assert "NOT confirmed in train loss" in " ".join(claims.summary(list(found.values())))
+
+
+def test_seeds_that_agree_with_the_mean_are_counted(tmp_path: Path) -> None:
+    path = ablation(tmp_path, [{"circuit": "none"}], 8.0)
+    for measure in ("validation_loss", "rougel_llamafactory"):
+        cells = {(bool(c.variant), c.seed): c for c in sweep.load(path).final()}
+        values = {k: c.loss(measure) if "loss" in measure else c.score(measure) for k, c in cells.items()}
+        apart = [values[False, seed] - values[True, seed] for seed in range(3)]
+        found = next(v for v in comparisons.controls(sweep.load(path)) if v.measure == measure)
+        assert (found.agree, found.compared) == (sum(d * sum(apart) > 0 for d in apart), 3)
+    turned = path / "cells" / cells[False, 0].name / "record.json"
+    content = json.loads(turned.read_text())
+    content["training"]["validation_loss"] += 0.5  # one seed against the other two, the mean turned by it
+    turned.write_text(json.dumps(content))
+    found = next(v for v in comparisons.controls(sweep.load(path)) if v.measure == "validation_loss")
+    assert (found.agree, found.compared, found.verdict) == (1, 3, "undecided")
+
+
+def test_runs_worse_than_the_untuned_base_are_named(tmp_path: Path) -> None:
+    path = synthetic.table1(tmp_path, sizes=(300,))
+    assert diverged(sweep.load(path)) == []
+    record = next(path.glob("cells/final-qwthn-demo-n300-seed1/record.json"))
+    content = json.loads(record.read_text())
+    content["training"]["validation_loss"] = 12.07
+    record.write_text(json.dumps(content))
+    assert diverged(sweep.load(path)) == ["QWTHN on demo, n = 300 (1 of 3 seeds, up to 12.1)"]
 
 
 def test_outcomes_of_a_claim() -> None:

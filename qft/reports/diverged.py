@@ -1,0 +1,22 @@
+"""Runs that ended worse than they began: a mean over seeds hides them, so they are named."""
+
+import math
+
+from qft.reports.sweep import Sweep, ordered
+
+
+def diverged(sweep: Sweep) -> list[str]:
+    """Groups with runs whose validation loss ended above that of the untuned base on the same data and n, or nowhere.
+
+    ``["QWTHN on demo_math, n = 1000 (1 of 3 seeds, up to 12.1)"]``. Where the base was not measured, nothing.
+    """
+    base = {(c.data, c.n): c.loss("validation_loss") for c in sweep.final() if c.role == "base" and c.done}
+    found = []
+    for row, data, n in ordered(c.group for c in sweep.final() if c.role != "base"):
+        start = base.get((data, n))
+        ends = [c.loss("validation_loss") for c in sweep.of((row, data, n)) if c.done]
+        worse = [end for end in ends if end is not None and start is not None and not end <= start]
+        if worse:
+            highest = max(worse, key=lambda end: math.inf if math.isnan(end) else end)
+            found.append(f"{row} on {data}, n = {n} ({len(worse)} of {len(ends)} seeds, up to {highest:.3g})")
+    return found
