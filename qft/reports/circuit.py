@@ -13,18 +13,27 @@ STAND_INS = ("constants", "silu", "polynomial")  # values of circuit= that put s
 
 @dataclass(frozen=True)
 class Answer:
-    """One sentence for one method, dataset and n. ``kind``: contributes, replaceable, nothing, costs or unknown."""
+    """One sentence for one method, dataset, n and measure.
+
+    ``kind``: contributes, replaceable, nothing, costs or unknown.
+    """
 
     kind: str
     sentence: str
 
 
 def answers(sweep: Sweep, versus: Sequence[Versus]) -> list[Answer]:
-    """One answer for each method, dataset and n whose circuit was taken away; empty where none was planned."""
+    """By the dataset's test score and, where it can be told, by validation loss, which needs fewer samples to tell.
+
+    One of each for every method, dataset and n whose circuit was taken away; empty where none was planned.
+    """
     out = []
     for method, data, n in ordered((c.adapter, c.data, c.n) for c in sweep.final() if "circuit" in c.variant):
         cells = [c for c in sweep.final() if (c.adapter, c.data, c.n) == (method, data, n)]
-        out.append(_answer(cells, versus, comparisons.primary(sweep, data), data, n))
+        score = comparisons.primary(sweep, data)
+        by_loss = _answer(cells, versus, "validation_loss", data, n)
+        out += [_answer(cells, versus, score, data, n)] if score else []
+        out += [by_loss] if not score or by_loss.kind != "unknown" else []
     return out
 
 
@@ -48,9 +57,8 @@ def headline(found: Sequence[Answer]) -> str:
     return f"Of {len(found)} comparisons: " + "; ".join(f"{text} in {k}" for k, text in counted if k) + "."
 
 
-def _answer(cells: Sequence[Cell], versus: Sequence[Versus], measure: str | None, data: str, n: int) -> Answer:
+def _answer(cells: Sequence[Cell], versus: Sequence[Versus], measure: str, data: str, n: int) -> Answer:
     whole = next((c.row for c in cells if not c.variant), cells[0].label)
-    measure = measure or "validation_loss"
     here = [v for v in versus if (v.row, v.data, v.n, v.measure) == (whole, data, n, measure)]
     where = f"{whole} on {data}, n = {n}"
     without = next((v for v in here if v.other in _rows(cells, ("none",))), None)

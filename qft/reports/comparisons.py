@@ -62,9 +62,17 @@ def measures(sweep: Sweep) -> list[str]:
 
 
 def primary(sweep: Sweep, data: str) -> str | None:
-    """The one score a sentence is about: accuracy where answers can be right or wrong, else ROUGE-L, else the first."""
-    have = {name for c in sweep.final() if c.data == data for name in c.scores}
-    chosen = [m for m in ("accuracy", "rougel_llamafactory", *measures(sweep)) if m in have]
+    """The one score a sentence is about: accuracy where every answer is right or wrong, else ROUGE-L, else the first.
+
+    Where only some answers can be right or wrong (talks and arithmetic mixed), accuracy speaks for those alone.
+    """
+    sizes: dict[str, int] = {}
+    for cell in sweep.final():
+        for name, samples in cell.scores.items():
+            if cell.data == data:
+                sizes[name] = max(sizes.get(name, 0), len(samples))
+    all_answers = [m for m in sizes if sizes[m] == max(sizes.values())]
+    chosen = [m for m in ("accuracy", "rougel_llamafactory", *measures(sweep)) if m in all_answers]
     return chosen[0] if chosen else None
 
 

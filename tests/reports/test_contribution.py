@@ -31,8 +31,9 @@ def ablation(path: Path, variants: list[dict], effect: float, seeds: int = 3, **
     ],
 )
 def test_the_answer_is_the_truth_that_was_put_in(variants, effect, kind, words, tmp_path: Path) -> None:
-    (answer,) = answers(ablation(tmp_path, variants, effect))
-    assert answer.kind == kind
+    answer, by_loss = answers(ablation(tmp_path, variants, effect))
+    assert answer.kind == kind and "ROUGE-L" in answer.sentence
+    assert "validation loss is 1.396, without it 1.472" in by_loss.sentence, "drawn 0.08 apart"
     assert all(word in answer.sentence for word in [*words, "95 % interval [", "of 3 seeds", "20 test samples"])
     assert circuit.headline([answer]) == answer.sentence
 
@@ -46,7 +47,7 @@ def test_the_answer_is_the_truth_that_was_put_in(variants, effect, kind, words, 
     ],
 )
 def test_what_cannot_be_told_is_said_with_its_reason(options, words: str, tmp_path: Path) -> None:
-    (answer,) = answers(ablation(tmp_path, [{"circuit": "none"}], 8.0, **options))
+    answer = answers(ablation(tmp_path, [{"circuit": "none"}], 8.0, **options))[0]
     assert answer.kind == "unknown" and "cannot be told" in answer.sentence and words in answer.sentence
 
 
@@ -77,6 +78,17 @@ def test_claims_count_what_is_printed_and_what_was_measured(tmp_path: Path) -> N
     assert found["QWTHN", "bleu4_llamafactory"].printed_better == 2
     assert not any(method in ("LoRA r=4", "LoRA r=1", "base") for method, _ in found)
     assert "NOT confirmed in train loss" in " ".join(claims.summary(list(found.values())))
+
+
+def test_a_sentence_is_about_accuracy_where_every_answer_can_be_right(tmp_path: Path) -> None:
+    scores = ["rougel_llamafactory", "accuracy"]
+    path = ablation(tmp_path, [{"circuit": "none"}], 8.0, scores=scores)
+    assert comparisons.primary(sweep.load(path), "demo") == "accuracy"
+    assert comparisons.primary(sweep.load(path), "elsewhere") is None
+    some = sweep.load(path)
+    for cell in some.final():
+        del cell.scores["accuracy"][next(iter(cell.scores["accuracy"]))]
+    assert comparisons.primary(some, "demo") == "rougel_llamafactory"
 
 
 def test_seeds_that_agree_with_the_mean_are_counted(tmp_path: Path) -> None:
