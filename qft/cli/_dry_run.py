@@ -67,6 +67,8 @@ def dry_run(
     columns = ["row", "data", "trainable", "of LoRA r=4", "cells", "done", "left", "steps left", "time"]
     title = f"{directory}: {len(left)} of {len(planned)} cells left, "
     title += f"{estimate.in_words(total_seconds)} with {workers} at a time"
+    if left and total_seconds is not None and not speed.measured:
+        title += f" (a guess at {stated:g} s a step of the scale's own model and data: none is measured yet)"
     document = {
         "directory": str(directory),
         "cells": [

@@ -23,7 +23,7 @@ def page(reports: Sequence[Report], target: str, names: Mapping[str, str] | None
         titles = [_title(r) for r in reports]
         lines += [*(f"- [{title}](#{_anchor(title)})" for title in titles), ""]
     lines += ["Commands:", "", "```"]
-    lines += [r.sweep.command for r in reports]
+    lines += [_command(r) for r in reports]
     folders = " ".join(str(r.sweep.path) for r in reports)
     renamed = "".join(f" names.{key}={name}" for key, name in (names or {}).items())
     lines += [f"qft report {folders}{renamed} markdown={target}", "```", ""]
@@ -46,6 +46,12 @@ def _sweep(report: Report) -> list[str]:
     if bad := [c for c in report.sweep.cells if c.error]:
         lines += ["### Failures", "", *(f"- `{c.name}`: {_plain(str(c.error))}" for c in bad), ""]
     return lines
+
+
+def _command(report: Report) -> str:
+    """The sweep's command, with its directory where that is not the usual one."""
+    sweep = report.sweep
+    return sweep.command + ("" if sweep.path.name == f"{sweep.name}-{sweep.scale}" else f" dir={sweep.path}")
 
 
 def _title(report: Report) -> str:

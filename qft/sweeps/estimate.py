@@ -22,15 +22,15 @@ def steps_of(config: Mapping[str, Any]) -> int:
 
 
 class Speed:
-    """Seconds a step and seconds of answering, measured on finished cells, by row and over all.
+    """Seconds a step and seconds of answering, measured on the finished cells that are most like a cell.
 
     ``stated``: seconds a step where nothing has been measured yet; None: no estimate then.
     """
 
     def __init__(self, directory: Path, steps: Mapping[str, int], stated: float | None = None) -> None:
         self.directory, self.steps, self.stated = directory, steps, stated
-        self.per_step: dict[str, list[float]] = defaultdict(list)
-        self.answering: dict[str, list[float]] = defaultdict(list)
+        self.per_step: dict[tuple[str, ...], list[float]] = defaultdict(list)
+        self.answering: dict[tuple[str, ...], list[float]] = defaultdict(list)
         self.seen: set[str] = set()
 
     def learn(self, cell: Cell) -> None:
@@ -42,30 +42,42 @@ class Speed:
         try:
             if cell.command == "train":
                 trained = read_json(folder / "record.json")["training"]
-                self._add(self.per_step, cell, trained["seconds"] / trained["steps"])
+                _add(self.per_step, cell, trained["seconds"] / trained["steps"])
             if cell.test:
-                self._add(self.answering, cell, read_json(folder / "metrics.json")["metrics"]["generation"]["seconds"])
+                _add(self.answering, cell, read_json(folder / "metrics.json")["metrics"]["generation"]["seconds"])
         except (QftError, KeyError, TypeError, ZeroDivisionError):
             return  # an estimate is no reason to stop
 
-    def _add(self, table: dict[str, list[float]], cell: Cell, value: float) -> None:
-        for key in (cell.label, ""):
-            table[key].append(value)
+    @property
+    def measured(self) -> bool:
+        """Whether a step was measured, or all is a guess from ``stated``."""
+        return bool(self.per_step)
 
     def seconds(self, cell: Cell) -> float | None:
         """Expected seconds of a cell, or None where nothing is known."""
         total = START
         if cell.command == "train":
-            step = _mean(self.per_step.get(cell.label) or self.per_step.get("")) or self.stated
+            step = _mean(self.per_step, cell) or self.stated
             if step is None:
                 return None
             total += self.steps[cell.name] * step
         if cell.test:
-            total += _mean(self.answering.get(cell.label) or self.answering.get("")) or 0.0
+            total += _mean(self.answering, cell) or 0.0
         return total
 
 
-def _mean(values: list[float] | None) -> float | None:
+def _like(cell: Cell) -> list[tuple[str, ...]]:
+    """What a cell shares with others, the closest first: how long texts are decides more than the method."""
+    return [(cell.label, cell.data), ("", cell.data), (cell.label,), ()]
+
+
+def _add(table: dict[tuple[str, ...], list[float]], cell: Cell, value: float) -> None:
+    for key in _like(cell):
+        table[key].append(value)
+
+
+def _mean(table: Mapping[tuple[str, ...], list[float]], cell: Cell) -> float | None:
+    values = next((table[key] for key in _like(cell) if key in table), None)
     return sum(values) / len(values) if values else None
 
 
