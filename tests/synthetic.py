@@ -107,6 +107,12 @@ def _run(folder: Path, spec: dict, strength: tuple, scores: Sequence[str], diffi
         record = records.Record("qft train", "2026-01-02T03:04:05+0000", spec["seed"], packages={"torch": "2.13.0"})
         record.git = {"commit": "0123456789abcdef", "dirty": False}
         record.model = {"name": "synthetic-4m", "device": "cpu"}
+        record.data = {
+            "name": spec["data"],
+            "available": 1280,
+            "test": SAMPLES,
+            "fingerprint": "d5ec0486ddb8" + "0" * 52,
+        }
         record.parameters = {"trainable": parameters, "base": 4_000_000}
         record.parameters |= {"lora_r4": 1000, "ratio_to_lora_r4": parameters / strength_of_lora(spec)}
         record.training = training

@@ -5,6 +5,7 @@ import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 from qft import __version__
 from qft.reports import circuit, table
@@ -100,9 +101,18 @@ def _made(report: Report) -> str:
     machines = ordered(f"{r['machine']}, {r['model'].get('device')}" for r in records)
     versions = [{k: v for k, v in r["packages"].items() if k in ("torch", "peft")} for r in records]
     packages = ordered(", ".join(f"{k} {v}" for k, v in known.items()) for known in versions)
+    data = {c.data: _data(c.data, c.record["data"]) for c in report.trained if c.record.get("data")}
+    told = f" Data: {'; '.join(data.values())}." if data else ""
     return (
-        f"Base: {bases}. Trained {when} on {'; '.join(machines)}; commit {', '.join(commits)}; {'; '.join(packages)}."
+        f"Base: {bases}.{told} Trained {when} on {'; '.join(machines)}; commit {', '.join(commits)}; "
+        f"{'; '.join(packages)}."
     )
+
+
+def _data(name: str, entry: Mapping[str, Any]) -> str:
+    """What samples were drawn from, so that another reader's copy can be held against it."""
+    size = f"{entry['available']:,} samples to draw from, {entry['test']} for the test"
+    return f"{name} ({size}, fingerprint {entry['fingerprint'][:12]})"
 
 
 def _plain(text: str) -> str:

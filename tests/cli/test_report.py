@@ -57,6 +57,7 @@ def test_two_sweeps_make_one_dated_markdown_page(folder: Path, tmp_path: Path) -
     for words in ("no 7B model", "## table1", "## ablation", "What does not confirm the papers", "One seed:"):
         assert words in text
     assert "What does the circuit contribute?" in text.partition("## ablation")[2]
+    assert "cpsycoun (1,280 samples to draw from, 20 for the test, fingerprint d5ec0486ddb8); demo (1,280" in text
     heading = next(line for line in text.splitlines() if line.startswith("## ablation"))
     assert f"- [{heading[3:]}](#ablation-scale-demo-demo-on-synthetic-4m)" in text
     assert text.count("<details>") == text.count("</details>") > 4, "what is not a paper's table is folded away"
