@@ -97,7 +97,7 @@ def with_lora(sweep: Sweep) -> list[Versus]:
         lora = [c for c in here if is_lora(c)]
         for row in ordered(c.row for c in here if not is_lora(c)):
             pairs.append(([c for c in here if c.row == row], lora))
-    return _families(sweep, pairs)
+    return families(sweep, pairs)
 
 
 def controls(sweep: Sweep) -> list[Versus]:
@@ -107,7 +107,7 @@ def controls(sweep: Sweep) -> list[Versus]:
         if cell.variant and not set(cell.variant) & set(NOISE):
             whole = [c for c in sweep.plain() if (c.adapter, c.data, c.n) == (cell.adapter, cell.data, cell.n)]
             pairs.append((whole, sweep.of(cell.group)))
-    return _families(sweep, pairs)
+    return families(sweep, pairs)
 
 
 def _first_of_rows(sweep: Sweep) -> list[Cell]:
@@ -117,7 +117,8 @@ def _first_of_rows(sweep: Sweep) -> list[Cell]:
     return list(seen.values())
 
 
-def _families(sweep: Sweep, pairs: list[tuple[list[Cell], list[Cell]]]) -> list[Versus]:
+def families(sweep: Sweep, pairs: list[tuple[list[Cell], list[Cell]]]) -> list[Versus]:
+    """All pairs by every loss and score; those by the same one are corrected together."""
     out: list[Versus] = []
     for measure in [*LOSSES, *measures(sweep)]:
         family = [v for rows in pairs if (v := _versus(*rows, measure)) is not None]

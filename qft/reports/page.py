@@ -78,7 +78,8 @@ def _circuit(report: Report) -> str:
 
 def _against(report: Report) -> str:
     """The claims and the measures that sentences are about in sight, every comparison folded away."""
-    return "".join(map(_table, (report.claims_table, report.lora_short))) + _details(report.lora_table)
+    shown = "".join(map(_table, (report.claims_table, report.lora_short)))
+    return shown + _details(report.matched_table) + _details(report.lora_table)
 
 
 def _runs(report: Report) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from qft.reports import circuit, claims, comparisons, curve, figures, layouts, tables
+from qft.reports import circuit, claims, comparisons, curve, figures, layouts, matched, tables
 from qft.reports.circuit import Answer
 from qft.reports.claims import Claim
 from qft.reports.comparisons import Versus
@@ -16,17 +16,21 @@ from qft.reports.table import Table
 
 @dataclass
 class Report:
-    """``paper``: Tables I, II or the survey's; ``lora`` and ``controls``: the comparisons; None: nothing to show."""
+    """What there is to say. None: nothing to show.
+
+    ``paper``: Tables I, II or the survey's; ``lora``, ``matched`` and ``controls``: the comparisons.
+    """
 
     sweep: Sweep
     lora: list[Versus]
+    matched: list[Versus]
     controls: list[Versus]
     answers: list[Answer]
     claims: list[Claim]
     paper: list[Table]
     claims_table: Table | None
-    lora_short: Table | None
     lora_table: Table | None
+    matched_table: Table | None
     controls_table: Table | None
     variants: Table | None
     reduction: Table | None
@@ -35,9 +39,15 @@ class Report:
     runs: Table
 
     @property
+    def lora_short(self) -> Table | None:
+        """``lora`` in the main measures."""
+        chosen = [v for v in self.lora if v.measure in self.main]
+        return tables.versus_table(chosen, "lora-short", "Against LoRA r=4, in the main measures", "LoRA r=4")
+
+    @property
     def tables(self) -> list[Table]:
         """All of them, in the page's order."""
-        others = [self.claims_table, self.reduction, self.lora_table, self.controls_table]
+        others = [self.claims_table, self.matched_table, self.reduction, self.lora_table, self.controls_table]
         others += [self.variants, self.choices, self.cost]
         return [*self.paper, *(t for t in others if t is not None), self.runs]
 
@@ -59,6 +69,12 @@ class Report:
         return {state: states.count(state) for state in ordered(["done", *sorted(states)])}
 
     @property
+    def main(self) -> list[str]:
+        """The validation loss and the scores that sentences are about."""
+        scores = [comparisons.primary(self.sweep, data) for data in ordered(c.data for c in self.sweep.final())]
+        return ordered(["validation_loss", *(s for s in scores if s)])
+
+    @property
     def caution(self) -> str | None:
         """What a small base cannot say."""
         small = [(name, size) for name, size in self.models if 0 < size < 1_000_000_000]
@@ -72,6 +88,7 @@ class Report:
         """What a reader should know first, a sentence each."""
         lines = [self.caution] if self.caution else []
         lines += claims.summary(self.claims) or ["No published claim about LoRA can be held against these cells."]
+        lines += matched.summary(self.sweep, self.matched, self.main)
         if len({c.seed for c in self.trained}) == 1:
             lines.append("One seed: intervals speak for other test samples, not for other initial weights and orders.")
         if worse := diverged(self.sweep):
@@ -95,21 +112,21 @@ class Report:
 def make(path: Path, names: Mapping[str, str] | None = None) -> Report:
     """Read a sweep directory and compute its report; ``names`` as in ``load``. Raises QftError where it is none."""
     sweep = load(path, names)
-    lora, controls = comparisons.with_lora(sweep), comparisons.controls(sweep)
-    short = {comparisons.primary(sweep, data) for data in {c.data for c in sweep.final()}} | {"validation_loss"}
+    lora, fair, controls = comparisons.with_lora(sweep), matched.matched(sweep), comparisons.controls(sweep)
     checked = claims.check(sweep, lora)
     return Report(
         sweep=sweep,
         lora=lora,
+        matched=fair,
         controls=controls,
         answers=circuit.answers(sweep, controls),
         claims=checked,
         paper=[*layouts.losses(sweep, lora), *layouts.scores(sweep, lora)],
         claims_table=tables.claims_table(checked),
-        lora_short=tables.versus_table(
-            [v for v in lora if v.measure in short], "lora-short", "Against LoRA r=4, in the main measures", "LoRA r=4"
-        ),
         lora_table=tables.versus_table(lora, "lora", "Every row against LoRA r=4", "LoRA r=4"),
+        matched_table=tables.versus_table(
+            fair, "matched", "Against the LoRA of nearly the same size", fair[0].other if fair else ""
+        ),
         controls_table=tables.versus_table(controls, "controls", "Each method against its controls", "control"),
         variants=tables.variants(sweep, comparisons.measures(sweep)),
         reduction=tables.against_lora(sweep, curve.percent_of_steps),

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import synthetic
 
-from qft.reports import circuit, claims, comparisons, sweep
+from qft.reports import circuit, claims, comparisons, matched, sweep
 from qft.reports.diverged import diverged
 
 
@@ -115,6 +115,23 @@ def test_runs_worse_than_the_untuned_base_are_named(tmp_path: Path) -> None:
     content["training"]["validation_loss"] = 12.07
     record.write_text(json.dumps(content))
     assert diverged(sweep.load(path)) == ["QWTHN on demo, n = 300 (1 of 3 seeds, up to 12.1)"]
+
+
+def test_a_method_is_also_held_against_the_lora_of_its_size(tmp_path: Path) -> None:
+    of = sweep.load(synthetic.table1(tmp_path, sizes=(300,)))
+    found = matched.matched(of)
+    assert {(v.row, v.other) for v in found} == {("QWTHN", "LoRA r=1")}, "QuanTA is nearest to LoRA r=4"
+    losses = [v for v in found if v.measure == "validation_loss"]
+    assert [v.data for v in losses] == ["cpsycoun", "demo"] and all(v.result.difference > 0 for v in losses)
+    (line,) = matched.summary(of, found, ["validation_loss", "accuracy"])
+    assert line.startswith("QWTHN against LoRA r=1, of nearly its size (237 and 250 parameters): validation loss")
+    assert "accuracy" not in line.lower(), "it was not measured"
+    verdicts = [v.verdict for v in losses]
+    assert f"worse in {verdicts.count('worse')}, undecided in {verdicts.count('undecided')}" in line
+    for cell in of.final():  # sizes too far apart are no match
+        if cell.label == "LoRA r=1":
+            cell.record["parameters"]["trainable"] = 500
+    assert matched.matched(of) == []
 
 
 def test_outcomes_of_a_claim() -> None:

@@ -1,0 +1,52 @@
+"""Every method against the LoRA of nearly its own size: with fewer parameters than LoRA r=4, that is the fair question.
+
+The papers compare with LoRA r=4 alone; this comparison is ours.
+"""
+
+import math
+from collections.abc import Sequence
+
+from qft.reports import comparisons
+from qft.reports.comparisons import Versus
+from qft.reports.sweep import Cell, Sweep, is_lora, ordered
+
+FACTOR = 2.0  # sizes that lie further apart are no match
+
+
+def matched(sweep: Sweep) -> list[Versus]:
+    """Rows that are no LoRA against the LoRA whose size is nearest, where that is not LoRA r=4."""
+    pairs = []
+    for data, n in ordered((c.data, c.n) for c in sweep.plain()):
+        here = [c for c in sweep.plain() if (c.data, c.n) == (data, n) and c.role != "base"]
+        loras = [[c for c in here if c.row == row] for row in ordered(c.row for c in here if c.adapter == "lora")]
+        for row in ordered(c.row for c in here if c.adapter != "lora"):
+            own = [c for c in here if c.row == row]
+            nearest = min(loras, key=lambda lora: _apart(own, lora), default=None)
+            if nearest and _apart(own, nearest) <= math.log(FACTOR) and not is_lora(nearest[0]):
+                pairs.append((own, nearest))
+    return comparisons.families(sweep, pairs)
+
+
+def summary(sweep: Sweep, versus: Sequence[Versus], shown: Sequence[str]) -> list[str]:
+    """One line a pair of rows: how often better, worse and undecided, by the measures ``shown``."""
+    lines = []
+    for row, other in ordered((v.row, v.other) for v in versus):
+        parts = []
+        for measure in shown:
+            found = [v.verdict for v in versus if (v.row, v.other, v.measure) == (row, other, measure)]
+            counts = ", ".join(f"{word} in {found.count(word)}" for word in ("better", "worse", "undecided"))
+            parts += [f"{comparisons.title(measure)} {counts}"] if found else []
+        sizes = " and ".join(f"{_size([c for c in sweep.plain() if c.row == r]):,}" for r in (row, other))
+        lines.append(f"{row} against {other}, of nearly its size ({sizes} parameters): {'; '.join(parts)}.")
+    return lines
+
+
+def _size(cells: Sequence[Cell]) -> int:
+    """Trainable parameters of a row; 0 where none of its runs has finished."""
+    return next((int(c.record["parameters"]["trainable"]) for c in cells if c.record.get("parameters")), 0)
+
+
+def _apart(one: Sequence[Cell], other: Sequence[Cell]) -> float:
+    """Distance of two sizes, |ln(a / b)|."""
+    a, b = _size(one), _size(other)
+    return abs(math.log(a / b)) if a and b else math.inf
