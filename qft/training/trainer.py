@@ -239,10 +239,13 @@ def fit(
     if interrupt.asked and trainer.state.global_step < trainer.state.max_steps:
         raise KeyboardInterrupt
     backend.evaluations = ranks.total(backend.evaluations)
+    sharded = trainer.is_fsdp_enabled  # then all processes put the weights together, and one writes them
+    whole = trainer.accelerator.get_state_dict(trainer.model_wrapped) if sharded else None
     if trainer.is_world_process_zero():
-        model.save_pretrained(str(directory / "adapter"))
+        model.save_pretrained(str(directory / "adapter"), state_dict=whole)
         directory_rows = history_rows(trainer.state.log_history)
-        return summary(directory_rows, trainer.state.num_input_tokens_seen, backend) | module_reports(model)
+        reports = {} if sharded else module_reports(model)  # one process holds only its share to report on
+        return summary(directory_rows, trainer.state.num_input_tokens_seen, backend) | reports
     return {}
 
 
