@@ -99,56 +99,58 @@ def parameters(sweep: Sweep) -> Figure | None:
 
 
 def ablation(versus: Sequence[Versus], measure_of: dict[str, str | None]) -> Figure | None:
-    """For each control: how much more the whole method scores, with its interval."""
+    """For each control: how much better the whole method is, with its interval, by test score and validation loss."""
     panels = []
     for method, data, n in ordered((v.row, v.data, v.n) for v in versus):
-        here = [v for v in versus if (v.row, v.data, v.n, v.measure) == (method, data, n, measure_of.get(data))]
-        if not here:
-            continue
-        words = f"{method} minus its control, {comparisons.title(here[0].measure)}"
-        names = [v.other.removeprefix(f"{method}, ") for v in here]
-        with canvas(f"{words}, {data}, n = {n}", words, "", 1.1 + 0.36 * len(here), 5.6) as (axes, panel):
-            for k, v in enumerate(reversed(here)):
-                shade = colour(0) if v.result.decided else LINE
-                axes.barh(k, v.result.difference, color=shade, height=0.62, alpha=0.85 if v.result.decided else 1)
-                if v.result.interval is not None:
-                    axes.plot(v.result.interval, (k, k), color=INK, linewidth=1.5, marker="|", markersize=7)
-            axes.axvline(0, color=INK, linewidth=1)
-            axes.set_yticks(range(len(here)), list(reversed(names)))
-            axes.grid(axis="y", visible=False)
-        panels.append(Panel("", f"{method}, {data}, n = {n}", panel[0]))
+        for measure in _both(measure_of.get(data)):
+            here = [v for v in versus if (v.row, v.data, v.n, v.measure) == (method, data, n, measure)]
+            if not here:
+                continue
+            title = comparisons.title(measure)
+            sign = 1 if here[0].higher_is_better else -1  # to the right is better, whatever the measure
+            words = f"{title}: {f'{method} minus control' if sign > 0 else f'control minus {method}'}"
+            names = [v.other.removeprefix(f"{method}, ") for v in here]
+            with canvas(f"{words}, {data}, n = {n}", words, "", 1.1 + 0.36 * len(here), 5.6) as (axes, panel):
+                for k, v in enumerate(reversed(here)):
+                    shade, alpha = (colour(0), 0.85) if v.result.decided else (LINE, 1.0)
+                    axes.barh(k, sign * v.result.difference, color=shade, height=0.62, alpha=alpha)
+                    if v.result.interval is not None:
+                        ends = [sign * end for end in v.result.interval]
+                        axes.plot(ends, (k, k), color=INK, linewidth=1.5, marker="|", markersize=7)
+                axes.axvline(0, color=INK, linewidth=1)
+                axes.set_yticks(range(len(here)), list(reversed(names)))
+                axes.grid(axis="y", visible=False)
+            panels.append(Panel(method, f"{method}, {data}, n = {n}, {title}", panel[0]))
     caption = (
-        "Bars to the right: the whole method scores more than with this one change. Lines: paired 95 % intervals. "
+        "Bars to the right: the whole method is better than with this one change. Lines: paired 95 % intervals. "
         "Coloured: decided (interval without zero and p after Holm < 0.05); grey: not."
     )
     return _figure("ablation", "What each part contributes", caption, panels, [])
 
 
 def noise(sweep: Sweep, measure_of: dict[str, str | None]) -> Figure | None:
-    """The score against the noise scale at exact expectations, and against the number of shots at each scale."""
+    """Score and loss against the noise scale at exact expectations, and against the number of shots at each scale."""
     cells = [c for c in sweep.final() if c.done and set(c.variant) & {"noise_scale", "shots"}]
     names = ordered(_series(c) for c in cells)
     panels = []
     for data, n in ordered((c.data, c.n) for c in cells):
         here = [c for c in cells if (c.data, c.n) == (data, n)]
         exact = [c for c in here if "noise_scale" in c.variant and c.variant.get("shots") is None]
-        panels += _noise_panel(exact, "noise_scale", "noise scale", data, names, measure_of)
-        for scale in ordered(c.variant.get("noise_scale") for c in here if c.variant.get("shots") is not None):
-            sampled = [c for c in here if "shots" in c.variant and c.variant.get("noise_scale") == scale]
-            words = "shots" if scale is None else f"shots, noise scale {scale:g}"
-            panels += _noise_panel(sampled, "shots", words, data, names, measure_of)
+        for measure in _both(measure_of.get(data)):
+            panels += _noise_panel(exact, "noise_scale", "noise scale", names, measure)
+            for scale in ordered(c.variant.get("noise_scale") for c in here if c.variant.get("shots") is not None):
+                sampled = [c for c in here if "shots" in c.variant and c.variant.get("noise_scale") == scale]
+                words = "shots" if scale is None else f"shots, noise scale {scale:g}"
+                panels += _noise_panel(sampled, "shots", words, names, measure)
     caption = "Means over seeds; bars: standard deviation over seeds. Scale 1 is the noise model as it is."
     return _figure("noise", "By noise scale and by shots", caption, panels, list(enumerate(names)))
 
 
-def _noise_panel(
-    cells: Sequence[Cell], key: str, words: str, data: str, names: list[str], measure_of: dict[str, str | None]
-) -> list[Panel]:
-    """One picture of the score (or the validation loss) against ``variant[key]``; none without cells."""
-    if not cells:
+def _noise_panel(cells: Sequence[Cell], key: str, words: str, names: list[str], measure: str) -> list[Panel]:
+    """One picture of a score or a loss against ``variant[key]``; none where no cell has it."""
+    if not any(_value(c, measure) is not None for c in cells):
         return []
-    measure = measure_of.get(data)
-    label = comparisons.title(measure) if measure else "validation loss"
+    label, data = comparisons.title(measure), cells[0].data
     values = sorted({c.variant[key] for c in cells}, key=_amount)
     title = f"{label} by {words}, {data}, n = {cells[0].n}"
     with canvas(title, words, label) as (axes, panel):
@@ -166,7 +168,12 @@ def _noise_panel(
                 axes.errorbar(amounts, mean, spread, **style)
         if key == "shots":
             axes.set_xticks(range(len(values)), ["exact" if v is None else str(v) for v in values])
-    return [Panel(data, title, panel[0])]
+    return [Panel(f"{data} {measure}", title, panel[0])]
+
+
+def _both(score: str | None) -> list[str]:
+    """The test score that sentences are about, where there is one, and the loss, which tells smaller differences."""
+    return ([score] if score else []) + ["validation_loss"]
 
 
 def _series(cell: Cell) -> str:
@@ -180,8 +187,8 @@ def _amount(value: Any) -> float:
     return float(value) if isinstance(value, (int, float)) else float("inf")
 
 
-def _value(cell: Cell, measure: str | None) -> float | None:
-    return cell.score(measure) if measure else cell.loss("validation_loss")
+def _value(cell: Cell, measure: str) -> float | None:
+    return cell.loss(measure) if measure in comparisons.LOSSES else cell.score(measure)
 
 
 def _figure(name: str, title: str, caption: str, panels: list[Panel], legend: list[tuple[int, str]]) -> Figure | None:

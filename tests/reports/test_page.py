@@ -142,8 +142,8 @@ def test_other_sweeps_have_their_pictures(make, tmp_path: Path) -> None:
     made = report.make(make(tmp_path))
     names = {f.name: len(f.panels) for f in made.figures()}
     expected = {
-        synthetic.ablation: {"curves": 1, "parameters": 1, "ablation": 2},
-        synthetic.noise: {"noise": 2},
+        synthetic.ablation: {"curves": 1, "parameters": 1, "ablation": 4},  # by score and by loss
+        synthetic.noise: {"noise": 4},
         synthetic.survey: {"curves": 1, "parameters": 1},
     }
     assert names == expected[make]
