@@ -15,7 +15,7 @@ STAND_INS = ("constants", "silu", "polynomial")  # values of circuit= that put s
 class Answer:
     """One sentence for one method, dataset, n and measure.
 
-    ``kind``: contributes, replaceable, nothing, costs or unknown.
+    ``kind``: contributes, replaceable, nothing, unsettled, costs or unknown.
     """
 
     kind: str
@@ -50,6 +50,7 @@ def headline(found: Sequence[Answer]) -> str:
         "contributes": "the circuit contributes",
         "replaceable": "it helps, but something classical in its place does as well",
         "nothing": "nothing measurable",
+        "unsettled": "seeds that disagree",
         "costs": "the method is better without it",
         "unknown": "cannot be told",
     }
@@ -71,7 +72,9 @@ def _answer(cells: Sequence[Cell], versus: Sequence[Versus], measure: str, data:
         f"{without.other_mean:.{digits}f}: a difference of {_difference(without)} ({pairs}"
         f"{_seeds(without)})"
     )
-    if not without.result.decided:
+    if without.result.decided and not without.decided:
+        return Answer("unsettled", f"{where}: not settled, for the seeds disagree; {found}.")
+    if not without.decided:
         return Answer("nothing", f"{where}: nothing measurable; {found}.")
     if not without.improves:
         return Answer("costs", f"{where}: the circuit costs; {found}.")

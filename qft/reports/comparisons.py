@@ -47,9 +47,17 @@ class Versus:
         return self.result.better if self.higher_is_better else 1 - self.result.better
 
     @property
+    def decided(self) -> bool:
+        """Whether the interval leaves out zero, p after Holm is below 0.05, and no seed alone points elsewhere.
+
+        The last is ours: an interval over test samples knows nothing of other seeds.
+        """
+        return self.result.decided and self.agree == self.compared
+
+    @property
     def verdict(self) -> str:
         """``better``, ``worse`` or ``undecided``."""
-        if not self.result.decided:
+        if not self.decided:
             return "undecided"
         return "better" if self.improves else "worse"
 

@@ -112,7 +112,7 @@ def ablation(versus: Sequence[Versus], measure_of: dict[str, str | None]) -> Fig
             names = [v.other.removeprefix(f"{method}, ") for v in here]
             with canvas(f"{words}, {data}, n = {n}", words, "", 1.1 + 0.36 * len(here), 5.6) as (axes, panel):
                 for k, v in enumerate(reversed(here)):
-                    shade, alpha = (colour(0), 0.85) if v.result.decided else (LINE, 1.0)
+                    shade, alpha = (colour(0), 0.85) if v.decided else (LINE, 1.0)
                     axes.barh(k, sign * v.result.difference, color=shade, height=0.62, alpha=alpha)
                     if v.result.interval is not None:
                         ends = [sign * end for end in v.result.interval]
@@ -123,7 +123,7 @@ def ablation(versus: Sequence[Versus], measure_of: dict[str, str | None]) -> Fig
             panels.append(Panel(method, f"{method}, {data}, n = {n}, {title}", panel[0]))
     caption = (
         "Bars to the right: the whole method is better than with this one change. Lines: paired 95 % intervals. "
-        "Coloured: decided (interval without zero and p after Holm < 0.05); grey: not."
+        "Coloured: decided (interval without zero, p after Holm < 0.05, all seeds agree); grey: not."
     )
     return _figure("ablation", "What each part contributes", caption, panels, [])
 

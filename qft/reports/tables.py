@@ -34,8 +34,8 @@ def versus_table(versus: Sequence[Versus], name: str, title: str, other: str) ->
         f"{statistics.RESAMPLES:,} resamples); p: paired permutation test. It speaks for these seeds and other test "
         "samples. Losses: paired over seeds, t interval and test; with one seed there is neither.",
         "Holm's correction within one measure of this sweep. P(better): probability of improvement, ties half. "
-        "Undecided: the interval holds zero or p (Holm) is 0.05 or more. Seeds that agree: runs whose own difference "
-        "has the sign of the mean one; where not all do, other seeds may turn the verdict.",
+        "Undecided: the interval holds zero, p (Holm) is 0.05 or more, or not all seeds agree: seed by seed, the "
+        "difference has the sign of the mean one.",
     ]
     return Table(name, title, columns, rows, notes=notes)
 
@@ -54,6 +54,8 @@ def claims_table(found: Sequence[Claim]) -> Table | None:
 
 def against_lora(sweep: Sweep, reached: Callable[[Cell, Cell], float | None]) -> Table | None:
     """Percent loss reduction and share of LoRA's steps needed to reach LoRA's final loss, paired by seed."""
+    if not any(is_lora(c) for c in sweep.plain()):
+        return None
     rows = []
     for data, n in ordered((c.data, c.n) for c in sweep.plain()):
         here = [c for c in sweep.plain() if (c.data, c.n) == (data, n) and c.role != "base"]

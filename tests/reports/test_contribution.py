@@ -107,6 +107,20 @@ def test_seeds_that_agree_with_the_mean_are_counted(tmp_path: Path) -> None:
     assert (found.agree, found.compared, found.verdict) == (1, 3, "undecided")
 
 
+def test_a_difference_that_one_seed_contradicts_decides_nothing(tmp_path: Path) -> None:
+    path = ablation(tmp_path, [{"circuit": "none"}], 8.0)
+    turned = next(path.glob("cells/final-qwthn-demo-n300-seed1/scores.jsonl"))
+    rows = [json.loads(line) for line in turned.read_text().splitlines()]
+    for row in rows:  # 8 better in each of two seeds, about 2 worse in one: the mean stays clear
+        row["scores"]["rougel_llamafactory"] -= 10
+    turned.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    answer = answers(path)[0]
+    found = next(v for v in comparisons.controls(sweep.load(path)) if v.measure == "rougel_llamafactory")
+    assert found.result.decided and (found.agree, found.compared) == (2, 3) and found.verdict == "undecided"
+    assert answer.kind == "unsettled" and "the seeds disagree" in answer.sentence and "in 2 of 3" in answer.sentence
+    assert "seeds that disagree in 1" in circuit.headline([answer, circuit.Answer("nothing", "a.")])
+
+
 def test_runs_worse_than_the_untuned_base_are_named(tmp_path: Path) -> None:
     path = synthetic.table1(tmp_path, sizes=(300,))
     assert diverged(sweep.load(path)) == []

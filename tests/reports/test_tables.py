@@ -261,3 +261,8 @@ def test_what_is_no_sweep_is_refused_in_one_sentence(content, words: str, tmp_pa
         records.write_json(tmp_path / "sweep.json", content)
     with pytest.raises(QftError, match=words):
         sweep.load(tmp_path)
+
+
+def test_without_lora_nothing_is_said_of_its_steps(tmp_path: Path) -> None:
+    of = sweep.load(synthetic.ablation(tmp_path, seeds=1))
+    assert tables.against_lora(of, curve.percent_of_steps) is None
