@@ -100,6 +100,8 @@ def parameters(sweep: Sweep) -> Figure | None:
 
 def ablation(versus: Sequence[Versus], measure_of: dict[str, str | None]) -> Figure | None:
     """For each control: how much better the whole method is, with its interval, by test score and validation loss."""
+    from matplotlib.ticker import MaxNLocator
+
     panels = []
     for method, data, n in ordered((v.row, v.data, v.n) for v in versus):
         for measure in _both(measure_of.get(data)):
@@ -118,6 +120,7 @@ def ablation(versus: Sequence[Versus], measure_of: dict[str, str | None]) -> Fig
                         ends = [sign * end for end in v.result.interval]
                         axes.plot(ends, (k, k), color=INK, linewidth=1.5, marker="|", markersize=7)
                 axes.axvline(0, color=INK, linewidth=1)
+                axes.xaxis.set_major_locator(MaxNLocator(5))
                 axes.set_yticks(range(len(here)), list(reversed(names)))
                 axes.grid(axis="y", visible=False)
             panels.append(Panel(method, f"{method}, {data}, n = {n}, {title}", panel[0]))

@@ -34,8 +34,8 @@ def summary(sweep: Sweep, versus: Sequence[Versus], shown: Sequence[str]) -> lis
         parts = []
         for measure in shown:
             found = [v.verdict for v in versus if (v.row, v.other, v.measure) == (row, other, measure)]
-            counts = ", ".join(f"{word} in {found.count(word)}" for word in ("better", "worse", "undecided"))
-            parts += [f"{comparisons.title(measure)} {counts}"] if found else []
+            counts = [f"{w} in {found.count(w)}" for w in ("better", "worse", "undecided") if w in found]
+            parts += [f"{comparisons.title(measure)} {', '.join(counts)} of {len(found)}"] if found else []
         sizes = " and ".join(f"{_size([c for c in sweep.plain() if c.row == r]):,}" for r in (row, other))
         lines.append(f"{row} against {other}, of nearly its size ({sizes} parameters): {'; '.join(parts)}.")
     return lines

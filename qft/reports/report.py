@@ -89,6 +89,7 @@ class Report:
         lines = [self.caution] if self.caution else []
         lines += claims.summary(self.claims) or ["No published claim about LoRA can be held against these cells."]
         lines += matched.summary(self.sweep, self.matched, self.main)
+        lines += [f"What the circuit contributes: {circuit.headline(self.answers)}"] if self.answers else []
         if len({c.seed for c in self.trained}) == 1:
             lines.append("One seed: intervals speak for other test samples, not for other initial weights and orders.")
         if worse := diverged(self.sweep):
