@@ -8,8 +8,6 @@ from qft.reports.comparisons import Versus
 from qft.reports.entries import interval, p_value
 from qft.reports.sweep import Cell, Sweep, ordered
 
-STAND_INS = ("constants", "silu", "polynomial")  # values of circuit= that put something classical in its place
-
 
 @dataclass(frozen=True)
 class Answer:
@@ -48,9 +46,9 @@ def headline(found: Sequence[Answer]) -> str:
         return found[0].sentence
     words = {
         "contributes": "the circuit contributes",
-        "replaceable": "it helps, but something classical in its place does as well",
-        "nothing": "nothing measurable",
-        "unsettled": "seeds that disagree",
+        "replaceable": "it helps, but is not shown to beat something classical in its place",
+        "nothing": "no difference is shown",
+        "unsettled": "a difference that other seeds may undo",
         "costs": "the method is better without it",
         "unknown": "cannot be told",
     }
@@ -73,17 +71,18 @@ def _answer(cells: Sequence[Cell], versus: Sequence[Versus], measure: str, data:
         f"{_seeds(without)})"
     )
     if without.result.decided and not without.decided:
-        return Answer("unsettled", f"{where}: not settled, for the seeds disagree; {found}.")
+        return Answer("unsettled", f"{where}: not settled, other seeds may undo it; {found}.")
     if not without.decided:
-        return Answer("nothing", f"{where}: nothing measurable; {found}.")
+        return Answer("nothing", f"{where}: no difference is shown; {found}.")
     if not without.improves:
         return Answer("costs", f"{where}: the circuit costs; {found}.")
-    stand_ins = [v for v in here if v.other in _rows(cells, STAND_INS)]
-    equal = [v for v in stand_ins if v.verdict != "better"]
+    planned = ordered(_rows(cells, comparisons.STAND_INS))
+    stand_ins = [v for v in here if v.other in planned]
+    equal = [f"{_short(v)} ({_difference(v)})" for v in stand_ins if v.verdict != "better"]
+    equal += [f"{row} (no finished run)" for row in planned if row not in {v.other for v in stand_ins}]
     if equal:
-        names = " and ".join(f"{_short(v)} ({_difference(v)})" for v in equal)
-        text = f"{found}; but it is not shown to beat {names}, so no gain from its being quantum is shown"
-        return Answer("replaceable", f"{where}: the circuit helps, and something classical does as well; {text}.")
+        text = f"{found}; but it is not shown to beat {' and '.join(equal)}, so no gain from its being quantum is shown"
+        return Answer("replaceable", f"{where}: the circuit helps; {text}.")
     if not stand_ins:
         return Answer("contributes", f"{where}: the circuit contributes; {found}. No classical stand-in was tried.")
     names = " and ".join(f"{_short(v)} ({_difference(v)})" for v in stand_ins)
@@ -95,7 +94,11 @@ def _rows(cells: Sequence[Cell], circuits: Sequence[str]) -> list[str]:
 
 
 def _seeds(v: Versus) -> str:
-    return "1 seed" if v.compared == 1 else f"the same sign in {v.agree} of {v.compared} seeds"
+    if v.over_seeds is None:
+        return "1 seed"
+    if v.measure in comparisons.LOSSES:  # the interval itself is over seeds
+        return f"the same sign in {v.agree} of {v.compared} seeds"
+    return f"over {v.compared} seeds {interval(v.over_seeds, 2)}, the same sign in {v.agree} of them"
 
 
 def _short(v: Versus) -> str:

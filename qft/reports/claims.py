@@ -24,31 +24,43 @@ class Claim:
     undecided: int
 
     @property
+    def measured(self) -> int:
+        """Cells compared."""
+        return self.better + self.worse + self.undecided
+
+    @property
+    def direction(self) -> str:
+        """What the paper prints: better, worse, equal, or divided between its cells."""
+        if self.printed_better > self.printed_worse:
+            return "better"
+        if self.printed_better < self.printed_worse:
+            return "worse"
+        return "divided" if self.printed_better else "equal"
+
+    @property
     def sentence(self) -> str:
         """Published and measured, apart."""
-        measured = self.better + self.worse + self.undecided
+        paper = f"printed as {self.direction} than LoRA" if self.direction in SIGNS else f"printed as {self.direction}"
+        here = f"measured as better in {self.better}, worse in {self.worse}, undecided in {self.undecided}"
         title = comparisons.title(self.measure)
-        paper = f"{self.method}, {title}: printed as better than LoRA in {self.printed_better} of {self.printed}"
-        here = (
-            f"measured as better in {self.better} of {measured}, worse in {self.worse}, undecided in {self.undecided}"
-        )
-        return f"{paper}; {here}. {self.outcome.capitalize()}."
+        return f"{self.method}, {title}: {paper}; {here} of {self.measured}. {self.outcome.capitalize()}."
 
     @property
     def outcome(self) -> str:
-        """One word and what it means."""
-        measured = self.better + self.worse + self.undecided
-        if self.printed_better > self.printed_worse:
-            agree, against = self.better, self.worse
-        elif self.printed_better < self.printed_worse:
-            agree, against = self.worse, self.better
-        else:
-            return "the paper itself is divided"
-        if agree == measured:
-            return "confirmed here"
-        if against:
-            return "not confirmed: the opposite was measured" + ("" if against == measured else f" in {against}")
-        return "not confirmed: too close to call" + ("" if not agree else f" outside {agree}")
+        """The paper's order of the two, held against the measured cells."""
+        if self.direction not in SIGNS:
+            return "the paper prints no order"
+        agree, against = (self.better, self.worse) if self.direction == "better" else (self.worse, self.better)
+        if agree == self.measured:
+            return "confirmed"
+        if against == self.measured:
+            return "contradicted"
+        parts = [f"{word} in {count}" for word, count in (("contradicted", against), ("confirmed", agree)) if count]
+        parts += ["else undecided"] if parts and self.undecided else []
+        return ", ".join(parts) or "undecided"
+
+
+SIGNS = ("better", "worse")
 
 
 def check(sweep: Sweep, versus: Sequence[Versus]) -> list[Claim]:
@@ -65,18 +77,16 @@ def check(sweep: Sweep, versus: Sequence[Versus]) -> list[Claim]:
     return out
 
 
-WORDS = {"confirmed": "confirmed in", "not": "NOT confirmed in", "the": "the paper itself is divided in"}
-
-
 def summary(found: Sequence[Claim]) -> list[str]:
-    """One line a method: in which measures the printed order of it and LoRA was found again."""
+    """One line a method and printed order: in which measures it was confirmed, contradicted or left open."""
     lines = []
-    for method in ordered(c.method for c in found):
-        parts = []
-        for start, words in WORDS.items():
-            names = [comparisons.title(c.measure) for c in found if (c.method, c.outcome.split()[0]) == (method, start)]
-            parts += [f"{words} {', '.join(names)}"] if names else []
-        lines.append(f"{method} against LoRA r=4, as the paper prints it: {'; '.join(parts)}.")
+    for method, direction in ordered((c.method, c.direction) for c in found if c.direction in SIGNS):
+        here = [c for c in found if (c.method, c.direction) == (method, direction)]
+        parts = [
+            f"{outcome} for {', '.join(comparisons.title(c.measure) for c in here if c.outcome == outcome)}"
+            for outcome in sorted({c.outcome for c in here})
+        ]
+        lines.append(f"{method}, which the paper prints as {direction} than LoRA r=4: {'; '.join(parts)}.")
     return lines
 
 

@@ -1,7 +1,9 @@
 """Which rows are compared with which, and how: every method with LoRA r=4, every control with its method.
 
 Scores: each sample's scores are averaged over the seeds both rows finished, then compared sample by sample.
-Losses: compared seed by seed. A family of tests, corrected together by Holm, is one score (or loss) of one sweep.
+Losses: compared seed by seed. A family of tests, corrected together by Holm, is one score or loss of one question:
+every row against LoRA r=4 (the untuned base apart), a method against itself without its circuit, against classical
+stand-ins for it, against its other controls.
 """
 
 import zlib
@@ -13,6 +15,8 @@ import numpy as np
 from qft.reports import published, statistics
 from qft.reports.sweep import NOISE, Cell, Group, Sweep, is_lora, ordered
 
+STAND_INS = ("constants", "silu", "polynomial")  # values of circuit= that put something classical in its place
+Pairs = list[tuple[list[Cell], list[Cell]]]  # the runs of two rows
 LOSSES = {"train_loss_run_mean": "train loss", "validation_loss": "validation loss"}
 
 
@@ -20,7 +24,8 @@ LOSSES = {"train_loss_run_mean": "train loss", "validation_loss": "validation lo
 class Versus:
     """``row`` against ``other`` on one dataset and n, by one score or loss; ``seeds`` on the side of ``row``.
 
-    ``agree``: of ``compared`` pairs of runs, how many alone differ to the side to which the means differ.
+    ``over_seeds``: 95 % interval of the difference from seed to seed (paired t), None for one seed. ``agree``: of
+    ``compared`` pairs of runs, how many alone differ to the side to which the means differ.
     """
 
     row: str
@@ -32,6 +37,7 @@ class Versus:
     seeds: int
     mean: float
     other_mean: float
+    over_seeds: statistics.Interval | None
     agree: int
     compared: int
     result: statistics.Comparison
@@ -48,11 +54,12 @@ class Versus:
 
     @property
     def decided(self) -> bool:
-        """Whether the interval leaves out zero, p after Holm is below 0.05, and no seed alone points elsewhere.
+        """Whether both intervals, over samples and over seeds, leave out zero and p after Holm is below 0.05.
 
-        The last is ours: an interval over test samples knows nothing of other seeds.
+        The one over seeds is ours: an interval over test samples knows nothing of other seeds, so one seed decides
+        nothing.
         """
-        return self.result.decided and self.agree == self.compared
+        return self.result.decided and self.over_seeds is not None and not statistics.holds_zero(self.over_seeds)
 
     @property
     def verdict(self) -> str:
@@ -99,23 +106,29 @@ def per_sample(cells: list[Cell], score: str) -> dict[Any, float]:
 
 def with_lora(sweep: Sweep) -> list[Versus]:
     """Every plain row, the base included, against LoRA r=4 where both finished."""
-    pairs = []
+    rows: Pairs = []
+    bases: Pairs = []
     for data, n in ordered((c.data, c.n) for c in sweep.plain()):
         here = [c for c in sweep.plain() if (c.data, c.n) == (data, n)]
         lora = [c for c in here if is_lora(c)]
         for row in ordered(c.row for c in here if not is_lora(c)):
-            pairs.append(([c for c in here if c.row == row], lora))
-    return families(sweep, pairs)
+            own = [c for c in here if c.row == row]
+            (bases if own[0].role == "base" else rows).append((own, lora))
+    return corrected(sweep, rows, bases)
 
 
 def controls(sweep: Sweep) -> list[Versus]:
     """Every control against the method it was made from; positive differences are what the method has more."""
-    pairs = []
+    without: Pairs = []
+    stand_ins: Pairs = []
+    others: Pairs = []
     for cell in _first_of_rows(sweep):
         if cell.variant and not set(cell.variant) & set(NOISE):
             whole = [c for c in sweep.plain() if (c.adapter, c.data, c.n) == (cell.adapter, cell.data, cell.n)]
-            pairs.append((whole, sweep.of(cell.group)))
-    return families(sweep, pairs)
+            circuit = cell.variant.get("circuit") if len(cell.variant) == 1 else None
+            family = without if circuit == "none" else stand_ins if circuit in STAND_INS else others
+            family.append((whole, sweep.of(cell.group)))
+    return corrected(sweep, without, stand_ins, others)
 
 
 def _first_of_rows(sweep: Sweep) -> list[Cell]:
@@ -125,13 +138,14 @@ def _first_of_rows(sweep: Sweep) -> list[Cell]:
     return list(seen.values())
 
 
-def families(sweep: Sweep, pairs: list[tuple[list[Cell], list[Cell]]]) -> list[Versus]:
-    """All pairs by every loss and score; those by the same one are corrected together."""
+def corrected(sweep: Sweep, *families: Pairs) -> list[Versus]:
+    """All pairs by every loss and score; those of a family by the same one are corrected together."""
     out: list[Versus] = []
     for measure in [*LOSSES, *measures(sweep)]:
-        family = [v for rows in pairs if (v := _versus(*rows, measure)) is not None]
-        corrected = statistics.holm_all([v.result for v in family])
-        out += [replace(v, result=result) for v, result in zip(family, corrected)]
+        for pairs in families:
+            family = [v for rows in pairs if (v := _versus(*rows, measure)) is not None]
+            results = statistics.holm_all([v.result for v in family])
+            out += [replace(v, result=result) for v, result in zip(family, results)]
     return out
 
 
@@ -160,9 +174,11 @@ def _versus(cells: list[Cell], others: list[Cell], measure: str) -> Versus | Non
         result = statistics.compare_samples(x, y, np.random.default_rng(key))
     higher = measure not in LOSSES and _higher(left, measure)
     means = float(np.mean(x)), float(np.mean(y))
-    apart = [_alone(c, measure) - _alone(o, measure) for c, o in _pairs(left, right)]
-    agree = sum(d * result.difference > 0 for d in apart)
-    return Versus(one.row, two.row, one.data, one.n, measure, higher, len(left), *means, agree, len(apart), result)
+    alone = [(_alone(c, measure), _alone(o, measure)) for c, o in _pairs(left, right)]
+    over_seeds = statistics.compare_seeds(*zip(*alone)).interval
+    agree = sum((a - b) * result.difference > 0 for a, b in alone)
+    names = one.row, two.row, one.data, one.n, measure
+    return Versus(*names, higher, len(left), *means, over_seeds, agree, len(alone), result)
 
 
 def _pairs(left: list[Cell], right: list[Cell]) -> list[tuple[Cell, Cell]]:

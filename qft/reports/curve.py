@@ -13,18 +13,31 @@ def running(cell: Cell) -> tuple[np.ndarray, np.ndarray]:
     if not rows:
         return np.empty(0), np.empty(0)
     steps, losses = np.array(rows, dtype=np.float64).T
-    window = max(1, len(losses) // PART)
     total = np.concatenate([[0.0], np.cumsum(losses)])
     last = np.arange(1, len(losses) + 1)
-    first = np.maximum(0, last - window)
+    first = np.maximum(0, last - window(losses))
     return steps, (total[last] - total[first]) / (last - first)
 
 
 def percent_of_steps(cell: Cell, lora: Cell) -> float | None:
-    """Steps the cell needs to get to LoRA's last running mean, in percent of LoRA's steps; None: it never does."""
-    steps, losses = running(cell)
-    lora_steps, lora_losses = running(lora)
-    if not len(losses) or not len(lora_losses):
+    """Steps to get as low as LoRA's last running mean, in percent of LoRA's own; None: the cell never does.
+
+    LoRA's curve is noisy and flat at its end: it mostly is as low some time before, so that is what counts for both.
+    """
+    _, lora_losses = running(lora)
+    if not len(lora_losses):
         return None
-    reached = np.flatnonzero(losses <= lora_losses[-1])
-    return float(100 * steps[reached[0]] / lora_steps[-1]) if len(reached) else None
+    own, theirs = _first(cell, lora_losses[-1]), _first(lora, lora_losses[-1])
+    return None if own is None or theirs is None else 100 * own / theirs
+
+
+def _first(cell: Cell, goal: float) -> float | None:
+    """First step whose running mean, over a whole window, is at or below the goal."""
+    steps, losses = running(cell)
+    reached = np.flatnonzero(losses[window(losses) - 1 :] <= goal)
+    return float(steps[reached[0] + window(losses) - 1]) if len(reached) else None
+
+
+def window(losses: np.ndarray) -> int:
+    """Steps that a running mean covers."""
+    return max(1, len(losses) // PART)

@@ -15,8 +15,9 @@ def diverged(sweep: Sweep) -> list[str]:
     for row, data, n in ordered(c.group for c in sweep.final() if c.role != "base"):
         start = base.get((data, n))
         ends = [c.loss("validation_loss") for c in sweep.of((row, data, n)) if c.done]
-        worse = [end for end in ends if end is not None and start is not None and not end <= start]
+        if start is None:
+            continue
+        worse = [math.inf if end is None else end for end in ends if end is None or end > start]  # None: no number
         if worse:
-            highest = max(worse, key=lambda end: math.inf if math.isnan(end) else end)
-            found.append(f"{row} on {data}, n = {n} ({len(worse)} of {len(ends)} seeds, up to {highest:.3g})")
+            found.append(f"{row} on {data}, n = {n} ({len(worse)} of {len(ends)} seeds, up to {max(worse):.3g})")
     return found

@@ -14,8 +14,9 @@ def measured(
     if not cells:
         return Entry(DASH, hint="not planned")
     found = {c.seed: float(v) for c, v in zip(cells, values) if c.done and v is not None}
-    absent = [c for c in cells if not c.done]
+    absent = [c for c in cells if c.seed not in found]  # a run that diverged is done and has no loss
     if not found:
+        absent = [c for c in absent if not c.done]
         if not absent:
             return Entry(DASH, hint="not measured")
         kind = "failed" if any(c.state in ("failed", "damaged") for c in absent) else MISSING
@@ -24,7 +25,7 @@ def measured(
             kind, kind=kind, hint="; ".join(f"seed {c.seed}: {c.error or c.state}" for c in absent), links=links
         )
     mean, sd = statistics.mean_sd(list(found.values()))
-    remark = "1 seed" if len(found) == 1 else ""
+    remark = "1 seed" if len(found) == 1 and cells[0].role != "base" else ""  # the untuned base has no seeds
     text = f"{mean:,.{digits}f}" + ("" if sd is None else f" ± {sd:,.{digits}f}") + unit
     runs = [c for c in cells if c.seed in found]
     words = "seed " if len(runs) == 1 else ""
@@ -32,7 +33,7 @@ def measured(
     hint = "; ".join(f"seed {s}: {v:.6g}" for s, v in found.items())
     if absent:
         remark = f"{len(found)} of {len(cells)} seeds"
-        hint += "; " + "; ".join(f"seed {c.seed}: {c.state}" for c in absent)
+        hint += "; " + "; ".join(f"seed {c.seed}: {'no number' if c.done else c.state}" for c in absent)
     return Entry(text.replace("-", "−"), mean, sd, len(found), "measured", bold, links, hint, remark)
 
 

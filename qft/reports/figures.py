@@ -47,8 +47,9 @@ def training(sweep: Sweep) -> Figure | None:
     places, panels, single = colours(sweep), [], False
     cells = [c for c in sweep.plain() if c.done and c.history]
     for data in ordered(c.data for c in cells):
-        ends = [curve.running(c)[1] for c in cells if c.data == data]
-        bottom, top = min(e.min() for e in ends if len(e)), max(np.percentile(e, 97) for e in ends if len(e))
+        ends = [e[np.isfinite(e)] for e in (curve.running(c)[1] for c in cells if c.data == data)]
+        bottom = min((e.min() for e in ends if len(e)), default=0.0)
+        top = max((np.percentile(e, 97) for e in ends if len(e)), default=1.0)
         for n in sorted({c.n for c in cells if c.data == data}):
             here = [c for c in cells if (c.data, c.n) == (data, n)]
             with canvas(f"Train loss by step, {data}, n = {n}", "optimizer step", "train loss") as (axes, panel):
@@ -126,7 +127,7 @@ def ablation(versus: Sequence[Versus], measure_of: dict[str, str | None]) -> Fig
             panels.append(Panel(method, f"{method}, {data}, n = {n}, {title}", panel[0]))
     caption = (
         "Bars to the right: the whole method is better than with this one change. Lines: paired 95 % intervals. "
-        "Coloured: decided (interval without zero, p after Holm < 0.05, all seeds agree); grey: not."
+        "Coloured: decided (no interval, over samples or seeds, holds zero; p after Holm < 0.05); grey: not."
     )
     return _figure("ablation", "What each part contributes", caption, panels, [])
 

@@ -11,14 +11,14 @@ from qft.reports.table import DASH, Entry, Table
 
 ONE_SEED = "A cell with one seed has no deviation over seeds and shows none."
 BOLD = (
-    "Bold: better than LoRA r=4; the 95 % interval of the difference leaves out zero, p after Holm < 0.05, and every "
-    "seed alone shows it."
+    "Bold: better than LoRA r=4; the 95 % intervals of the difference, over samples and over seeds, leave out zero, "
+    "and p after Holm < 0.05."
 )
 VARIANT = (
     "Text scores are the ..._llamafactory variants (character BLEU-4, rouge-chinese F1 on jieba "
-    "words, averaged over samples), the way published tables of this kind are usually made. Published numbers come "
-    "from other bases and other data, so the two sides are not comparable."
+    "words, averaged over samples), the way published tables of this kind are usually made."
 )
+APART = "Published numbers come from other bases, so the two sides are not comparable."
 SIZES = {300: "Small (300)", 600: "Medium (600)", 1000: "Full (1000)"}
 
 
@@ -59,7 +59,14 @@ def losses(sweep: Sweep, versus: Sequence[Versus]) -> list[Table]:
         else:
             notes.append("The papers print no losses for this dataset.")
         out.append(
-            Table(f"losses-{data}", f"Train and validation loss, {data} (Table I)", columns, rows, groups, notes)
+            Table(
+                f"losses-{data}",
+                f"Train and validation loss, {data}{' (Table I)' if block else ''}",
+                columns,
+                rows,
+                groups,
+                notes,
+            )
         )
     return out
 
@@ -102,14 +109,16 @@ def scores(sweep: Sweep, versus: Sequence[Versus]) -> list[Table]:
             groups = []
             notes.append("The papers print no scores for this dataset.")
         if any(name.endswith("_llamafactory") for name in names.values()):
-            notes.append(VARIANT if block else VARIANT.partition(". ")[0] + ".")
+            notes.append(VARIANT)
+        if block and not sweep.as_published:
+            notes.append(APART)
         if block:
             notes.append(f"Published: {published.papers()[paper]['source']}, {where}, {block['name']}; {_base(paper)}")
             notes += [str(note) for note in published.papers()[paper].get("unsaid", ())]
             notes.append(f"Measured on: {sweep.read_from(data)}.")
         if block and any(isinstance(v, list) for values in block["cells"].values() for v in values):
             notes.append("Two published values: the paper's table and its text differ, both are shown.")
-        title = f"Test scores, {data}, n = {n} ({where})"
+        title = f"Test scores, {data}, n = {n}{f' ({where})' if block else ''}"
         out.append(Table(f"scores-{data}-n{n}", title, columns, rows, groups, notes))
     return out
 

@@ -10,7 +10,7 @@ from qft.reports import comparisons
 from qft.reports.comparisons import Versus
 from qft.reports.sweep import Cell, Sweep, is_lora, ordered
 
-FACTOR = 2.0  # sizes that lie further apart are no match
+FACTOR = 1.25  # sizes that lie further apart are no match
 
 
 def matched(sweep: Sweep) -> list[Versus]:
@@ -24,7 +24,7 @@ def matched(sweep: Sweep) -> list[Versus]:
             nearest = min(loras, key=lambda lora: _apart(own, lora), default=None)
             if nearest and _apart(own, nearest) <= math.log(FACTOR) and not is_lora(nearest[0]):
                 pairs.append((own, nearest))
-    return comparisons.families(sweep, pairs)
+    return comparisons.corrected(sweep, pairs)
 
 
 def summary(sweep: Sweep, versus: Sequence[Versus], shown: Sequence[str]) -> list[str]:

@@ -13,6 +13,11 @@ from qft.reports.figures import Figure
 from qft.reports.sweep import NOISE, Sweep, load, ordered
 from qft.reports.table import Table
 
+FAMILIES = (
+    "The demo's test answers come from a few families of sentences and sums: an interval over samples speaks for other "
+    "answers of these families, and is narrower than one for other families would be."
+)
+
 
 @dataclass
 class Report:
@@ -78,7 +83,7 @@ class Report:
     def caution(self) -> str | None:
         """What a small base cannot say."""
         small = [(name, size) for name, size in self.models if 0 < size < 1_000_000_000]
-        if not small:
+        if not small or self.sweep.as_published:
             return None
         words = ", ".join(f"{name} with {_people(size)} parameters" for name, size in small)
         return f"Measured on {words}. That is no 7B model: these numbers say nothing about what a 7B base would give."
@@ -92,6 +97,8 @@ class Report:
         lines += [f"What the circuit contributes: {circuit.headline(self.answers)}"] if self.answers else []
         if len({c.seed for c in self.trained}) == 1:
             lines.append("One seed: intervals speak for other test samples, not for other initial weights and orders.")
+        if any(c.data.startswith("demo") for c in self.trained):
+            lines.append(FAMILIES)
         if worse := diverged(self.sweep):
             lines.append(f"Validation loss above the untuned base's: {'; '.join(worse)}. Means hold these runs too.")
         if absent := [f"{count} {state}" for state, count in self.counts.items() if state != "done" and count]:
@@ -125,9 +132,7 @@ def make(path: Path, names: Mapping[str, str] | None = None) -> Report:
         paper=[*layouts.losses(sweep, lora), *layouts.scores(sweep, lora)],
         claims_table=tables.claims_table(checked),
         lora_table=tables.versus_table(lora, "lora", "Every row against LoRA r=4", "LoRA r=4"),
-        matched_table=tables.versus_table(
-            fair, "matched", "Against the LoRA of nearly the same size", fair[0].other if fair else ""
-        ),
+        matched_table=tables.versus_table(fair, "matched", "Against the LoRA of nearly the same size", "that LoRA"),
         controls_table=tables.versus_table(controls, "controls", "Each method against its controls", "control"),
         variants=tables.variants(sweep, comparisons.measures(sweep)),
         reduction=tables.against_lora(sweep, curve.percent_of_steps),

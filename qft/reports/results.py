@@ -36,7 +36,7 @@ def page(reports: Sequence[Report], target: str, names: Mapping[str, str] | None
 def _sweep(report: Report) -> list[str]:
     lines = [f"## {_title(report)}", "", _state(report), "", _made(report), ""]
     lines += [*(f"- {line}" for line in report.short if line != report.caution), ""]
-    confirmed = [c for c in report.claims if c.outcome == "confirmed here"]
+    confirmed = [c for c in report.claims if c.outcome == "confirmed"]
     lines += _claims("What does not confirm the papers", [c for c in report.claims if c not in confirmed])
     lines += _claims("What agrees with the papers", confirmed)
     if report.answers:

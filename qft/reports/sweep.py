@@ -90,6 +90,11 @@ class Sweep:
         """Final cells of unchanged methods, no control and no noise: LoRA r=4 first, the untuned base last."""
         return sorted((c for c in self.final() if not c.variant), key=lambda c: (c.role == "base") - is_lora(c))
 
+    @property
+    def as_published(self) -> bool:
+        """Whether it runs on the papers' own bases."""
+        return self.scale == "paper" and not any("model.path=" in o for c in self.cells for o in c.overrides)
+
     def read_from(self, data: str) -> str:
         """The overrides by which the cells of a dataset read it; of a path on the disk its last two parts."""
         found = next(c for c in self.cells if c.data == data).overrides

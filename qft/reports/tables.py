@@ -16,7 +16,8 @@ def versus_table(versus: Sequence[Versus], name: str, title: str, other: str) ->
         return None
     several = len({v.other for v in versus}) > 1
     columns = ["Row", *["against"] * several, "data", "n", "measure", "verdict", "difference", "95 % interval"]
-    columns += ["p (Holm)", "p", "effect d_z", "P(better)", "row", other, "seeds", "seeds that agree", "pairs"]
+    columns += ["95 % over seeds", "p (Holm)", "p", "effect d_z", "P(better)", "row", other]
+    columns += ["seeds", "seeds that agree", "pairs"]
     rows = []
     for v in versus:
         r = v.result
@@ -25,17 +26,21 @@ def versus_table(versus: Sequence[Versus], name: str, title: str, other: str) ->
         line.append(Entry(comparisons.title(v.measure)))
         line += [Entry(v.verdict, bold=v.verdict == "better"), number(r.difference, digits, signed=True)]
         line.append(Entry(interval(r.interval, digits), None if r.interval is None else r.interval[0], kind="interval"))
-        line += [p_value(r.adjusted), p_value(r.p), number(r.effect, 2, signed=True), number(v.improvement, 2)]
+        seeds = v.over_seeds
+        line.append(Entry(interval(seeds, digits), None if seeds is None else seeds[0], kind="interval"))
+        of_samples = v.measure not in comparisons.LOSSES  # three seeds have no effect size worth the name
+        line += [p_value(r.adjusted), p_value(r.p), number(r.effect if of_samples else None, 2, signed=True)]
+        line.append(number(v.improvement if of_samples else None, 2))
         line += [number(v.mean, digits), number(v.other_mean, digits), number(v.seeds, 0)]
         line += [Entry(f"{v.agree} of {v.compared}", v.agree / v.compared), number(r.count, 0)]
         rows.append(line)
     notes = [
         "Scores: each sample's scores averaged over seeds, paired over test samples; interval: paired bootstrap (BCa, "
-        f"{statistics.RESAMPLES:,} resamples); p: paired permutation test. It speaks for these seeds and other test "
-        "samples. Losses: paired over seeds, t interval and test; with one seed there is neither.",
-        "Holm's correction within one measure of this sweep. P(better): probability of improvement, ties half. "
-        "Undecided: the interval holds zero, p (Holm) is 0.05 or more, or not all seeds agree: seed by seed, the "
-        "difference has the sign of the mean one.",
+        f"{statistics.RESAMPLES:,} resamples); p: paired permutation test; P(better): share of test samples on which "
+        "the row is better, ties half. Losses: paired over seeds, t interval and test, on these validation samples "
+        "only, which also chose the learning rate. Over seeds: t interval of the seeds' differences.",
+        "Holm's correction within one measure of one question; measures are not corrected for each other. Undecided: "
+        "an interval holds zero or is not to be had, or p (Holm) is 0.05 or more.",
     ]
     return Table(name, title, columns, rows, notes=notes)
 
@@ -44,11 +49,12 @@ def claims_table(found: Sequence[Claim]) -> Table | None:
     """What the papers print of a method against LoRA, beside what was measured."""
     rows = []
     for c in found:
-        line = [Entry(c.method), Entry(comparisons.title(c.measure)), Entry(f"{c.printed_better} of {c.printed}")]
+        line = [Entry(c.method), Entry(comparisons.title(c.measure)), Entry(c.direction)]
+        line.append(Entry(f"{c.printed_better} of {c.printed}"))
         line += [number(count, 0) for count in (c.better, c.worse, c.undecided)]
         rows.append([*line, Entry(c.outcome)])
-    columns = ["Row", "measure", "published as better", "measured better", "worse", "undecided", "outcome"]
-    notes = ["Published: in how many cells of the papers' tables the method beats LoRA. Measured: cells of this sweep."]
+    columns = ["Row", "measure", "printed as", "printed better in", "measured better", "worse", "undecided", "outcome"]
+    notes = ["Printed: cells of the paper's tables, held against LoRA r=4. Measured: cells of this sweep."]
     return Table("claims", "The papers' claims against LoRA", columns, rows, notes=notes) if rows else None
 
 
@@ -78,9 +84,9 @@ def against_lora(sweep: Sweep, reached: Callable[[Cell, Cell], float | None]) ->
     columns += ["steps to LoRA's final loss", "seeds that reach it"]
     notes = [
         "Loss reduction in percent of LoRA r=4's loss of the same seed; negative: the loss is higher than LoRA's. "
-        "Steps: first step at which the running mean of the train loss (a twentieth of the run) is at or below "
-        "LoRA's last one, in percent of LoRA's steps. Published: up to 15 % lower train loss, and in certain "
-        "scenarios convergence faster by 20 %."
+        "Steps: first step at which the running mean of the train loss (a twentieth of the run) is at or below LoRA's "
+        "last one, in percent of the steps after which LoRA itself first was. Published: up to 15 % lower train loss, "
+        "and in certain scenarios convergence faster by 20 %."
     ]
     return Table(
         "reduction", "Loss reduction against LoRA r=4, and steps to its final loss", columns, rows, notes=notes

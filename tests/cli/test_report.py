@@ -40,7 +40,7 @@ def test_page_tables_and_json(folder: Path, capsys: pytest.CaptureFixture[str], 
     assert qft("a sweep", "format=json") == 0
     document = json.loads(capsys.readouterr().out)
     assert document["reports"][0]["states"] == {"done": 20}
-    assert any("NOT confirmed" in c or "Not confirmed" in c for c in document["reports"][0]["claims"])
+    assert any("Contradicted" in c for c in document["reports"][0]["claims"])
     written = [Path(p) for p in document["written"]]
     assert plain / "report.html" in written and all(p.stat().st_size for p in written)
     names = {p.name for p in (folder / "tables").iterdir()}
@@ -75,7 +75,7 @@ def test_a_set_may_be_given_another_name(folder: Path, tmp_path: Path) -> None:
     assert qft(str(link), f"markdown={page}", "names.cpsycoun=our-talks") == 0
     text = page.read_text()
     assert f"qft report {link} names.cpsycoun=our-talks markdown={page}" in text
-    assert "our-talks (Table I)" in text and "published |" not in text
+    assert "Train and validation loss, our-talks" in text and "(Table I" not in text and "published |" not in text
 
 
 def test_errors_are_one_sentence(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch) -> None:

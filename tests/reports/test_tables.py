@@ -12,7 +12,20 @@ import synthetic
 
 from qft import records
 from qft.errors import QftError
-from qft.reports import claims, comparisons, curve, entries, layouts, published, report, sweep, table, tables
+from qft.reports import (
+    claims,
+    comparisons,
+    curve,
+    entries,
+    layouts,
+    published,
+    report,
+    statistics,
+    sweep,
+    table,
+    tables,
+)
+from qft.reports.diverged import diverged
 
 
 @pytest.fixture(scope="module")
@@ -77,7 +90,7 @@ def test_one_seed_shows_no_deviation_and_says_so(tmp_path: Path) -> None:
     found = cell(layouts.losses(of, versus)[0], "QWTHN", "Small (300): train")
     assert found.sd is None and "±" not in found.text and found.remark == "1 seed"
     assert all(v.result.interval is None for v in versus if v.measure in comparisons.LOSSES)
-    assert all(v.verdict == "undecided" for v in versus if v.measure in comparisons.LOSSES)
+    assert all(v.verdict == "undecided" for v in versus), "one seed says nothing of others"
     assert "(1 seed)" in table.markdown(layouts.losses(of, versus)[0])
 
 
@@ -159,10 +172,14 @@ def test_steps_to_loras_final_loss_by_hand() -> None:
         history = [{"step": float(k), "train_loss": x} for k, x in enumerate(losses, 1)]
         return sweep.Cell("", "final", "", "", "", 300, 0, None, {}, [], "done", history=history)
 
-    lora = run([4, 3, 2, 2])
-    assert curve.percent_of_steps(run([3, 2, 1, 1]), lora) == 50
-    assert curve.percent_of_steps(run([4, 3, 3, 2.1]), lora) is None
+    lora = run([4, 3, 2, 1, 2])  # as low as its end after three steps
+    assert curve.percent_of_steps(lora, lora) == 100
+    assert curve.percent_of_steps(run([3, 2, 1, 1, 1]), lora) == pytest.approx(200 / 3)
+    assert curve.percent_of_steps(run([4, 3, 3, 3, 1]), lora) == pytest.approx(500 / 3)
+    assert curve.percent_of_steps(run([4, 3, 3, 3, 2.1]), lora) is None
     assert curve.percent_of_steps(run([]), lora) is None
+    lucky = run([1.5] + [3.0] * 39)  # one batch is no running mean of two
+    assert curve.percent_of_steps(lucky, run([4.0] * 20 + [2.0] * 20)) is None
     steps, means = curve.running(run([float(k) for k in range(40)]))  # a window of two
     assert list(means[:3]) == [0.0, 0.5, 1.5] and len(steps) == 40
 
@@ -242,8 +259,8 @@ def test_a_published_tie_is_no_claim() -> None:
         return claims.Claim("QuanTA", "sa", better, worse, 1, better=0, worse=1, undecided=0)
 
     assert claims._printed("qwthn", "quanTA", "sa") == (0, 0, 1)  # 68 % both
-    assert claim(0, 0).outcome == "the paper itself is divided"
-    assert claim(0, 1).outcome == "confirmed here" and "opposite" in claim(1, 0).outcome
+    assert (claim(0, 0).direction, claim(0, 0).outcome) == ("equal", "the paper prints no order")
+    assert claim(0, 1).outcome == "confirmed" and claim(1, 0).outcome == "contradicted"
 
 
 @pytest.mark.parametrize(
@@ -261,6 +278,22 @@ def test_what_is_no_sweep_is_refused_in_one_sentence(content, words: str, tmp_pa
         records.write_json(tmp_path / "sweep.json", content)
     with pytest.raises(QftError, match=words):
         sweep.load(tmp_path)
+
+
+def test_a_run_that_diverged_is_named_and_not_averaged_away(tmp_path: Path) -> None:
+    path = synthetic.table1(tmp_path, sizes=(300,))
+    record = next(path.glob("cells/final-qwthn-demo-n300-seed1/record.json"))
+    content = json.loads(record.read_text())
+    content["training"]["validation_loss"] = None  # as the trainer notes a loss that is no number
+    record.write_text(json.dumps(content))
+    (path / "cells" / record.parent.name / "metrics.json").unlink()
+    of = sweep.load(path)
+    own = of.of(("QWTHN", "demo", 300))
+    shown = entries.measured(own, [c.loss("validation_loss") for c in own], 3)
+    assert shown.remark == "2 of 3 seeds" and "seed 1: no number" in shown.hint
+    assert diverged(of) == ["QWTHN on demo, n = 300 (1 of 3 seeds, up to inf)"]
+    with pytest.raises(ValueError, match="not finite"):
+        statistics.compare_seeds([1.0, float("nan")], [1.0, 2.0])
 
 
 def test_without_lora_nothing_is_said_of_its_steps(tmp_path: Path) -> None:
