@@ -67,7 +67,9 @@ def run(config: SweepConfig, overrides: list[str]) -> None:
 
     with running.locked(directory):
         _identify(planned, composed, directory, config)
-        cells.save_plan(directory, name, config.scale, command(config), planned)
+        if config.overwrite:
+            (directory / "choices.json").unlink(missing_ok=True)
+        cells.save_plan(directory, name, config.scale, command(config), planned, afresh=config.overwrite)
         workers, gpus = _workers(config)
         log.info("%s: %d cells, %d at a time", directory, len(planned), workers)
         _failures(directory, planned, config.retry)
@@ -144,7 +146,7 @@ def _identify(planned: list[Cell], composed: dict[str, dict[str, Any]], director
             except QftError as error:
                 raise QftError(f"{cell.name}: {error}") from error
         after = [ids[a] for a in cell.after]
-        identities[cell.name] = cells.identity(c, *prints, config.threads, after, cell.test)
+        identities[cell.name] = cells.identity(c, *prints, config.threads, load.device().type, after, cell.test)
         ids[cell.name] = cell.id = cells.digest(identities[cell.name])
     cells.settle(directory, planned, identities, config.overwrite)
 

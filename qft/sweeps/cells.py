@@ -21,7 +21,8 @@ from qft.records import read_json, write_json
 SCHEMA = 1
 # rooms and files whose code decides what a run gives
 DECIDING = ("adapters", "data", "evaluation", "models", "quantum", "tensor", "training", "config.py")
-PACKAGES = ("torch", "transformers", "peft", "accelerate", "numpy")
+COMPUTE = ("torch", "transformers", "peft", "accelerate", "numpy")
+SCORE = ("sacrebleu", "rouge-score", "rouge-chinese", "jieba", "math-verify", "bert-score")
 ELSEWHERE = ("output_dir", "run", "out", "resume", "overwrite", "format", "eval")  # where, not what
 
 
@@ -49,22 +50,29 @@ class Cell:
 
 
 def identity(
-    config: Mapping[str, Any], model: str, data: str, threads: int, after: list[str], test: bool
+    config: Mapping[str, Any], model: str, data: str, threads: int, device: str, after: list[str], test: bool
 ) -> dict[str, Any]:
     """Everything that decides a cell's result.
 
     Args:
         config: the resolved config of the run; places on the disk do not count.
         model, data: fingerprints.
-        threads: CPU threads (sums are taken in another order with another number).
+        threads: CPU threads (sums are taken in another order with another number); device: cpu, cuda, ...
         after: ids of the cells it builds on; a learning rate is decided by its search.
     """
     kept = {k: v for k, v in config.items() if k not in ELSEWHERE and (test or k != "evaluation")}
     for group in ("model", "data"):
         kept[group] = {k: v for k, v in (kept.get(group) or {}).items() if k not in ("path", "hub", "name")}
-    versions = {p: importlib.metadata.version(p) for p in PACKAGES}
-    parts = {"config": kept, "model": model, "data": data, "threads": threads, "after": after, "packages": versions}
-    return parts | {"code": code_version()}
+    parts = {"config": kept, "model": model, "data": data, "threads": threads, "device": device, "after": after}
+    return parts | {"packages": {p: _version(p) for p in (*COMPUTE, *SCORE)}, "code": code_version()}
+
+
+def _version(package: str) -> str | None:
+    """Its version, or None where an extra is not installed."""
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return None
 
 
 def digest(content: Any) -> str:
@@ -130,10 +138,23 @@ def _write(directory: Path, cell: Cell, state: str, error: str | None, attempts:
     write_json(path / "cell.json", content | {"attempts": attempts})
 
 
-def save_plan(directory: Path, name: str, scale: str, command: str, cells: list[Cell]) -> None:
-    """Write sweep.json; ``command`` plans the same cells again."""
-    content = {"schema": SCHEMA, "name": name, "scale": scale, "command": command}
-    write_json(directory / "sweep.json", content | {"cells": [asdict(c) for c in cells]})
+def save_plan(directory: Path, name: str, scale: str, command: str, cells: list[Cell], afresh: bool = False) -> None:
+    """Write sweep.json; ``command`` plans the same cells again.
+
+    What an earlier command planned in this directory stays in it, unless ``afresh``: a part that is run once more
+    does not make the rest disappear from reports.
+    """
+    path = directory / "sweep.json"
+    new = {c.name: asdict(c) for c in cells}
+    old: dict[str, Any] = read_json(path) if path.exists() and not afresh else {"cells": []}
+    before = {c["name"]: c for c in old["cells"]}
+    if new.keys() <= before.keys():
+        merged, said = before | new, command if len(new) == len(before) else old.get("command", command)
+    else:
+        rest = {k: c for k, c in before.items() if k not in new}
+        merged, said = new | rest, f"{old.get('command', '')} && {command}" if rest else command
+    content = {"schema": SCHEMA, "name": name, "scale": scale, "command": said}
+    write_json(path, content | {"cells": list(merged.values())})
 
 
 def settle(directory: Path, cells: list[Cell], identities: Mapping[str, Any], overwrite: bool) -> None:

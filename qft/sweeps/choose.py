@@ -49,7 +49,12 @@ def choose(directory: Path, cells: Sequence[Cell]) -> list[str]:
     for cell in cells:  # an evaluation of a trained run has that run's rate
         if cell.role == "final" and cell.command == "eval":
             cell.lr = by_name[cell.after[0]].lr
-    write_json(directory / "choices.json", {"schema": 1, "grids": grids, "chosen": list(chosen.values())})
+    path = directory / "choices.json"
+    old = read_json(path) if path.exists() else {"grids": {}, "chosen": []}
+    planned = {(cell.label, cell.data) for cell in cells}  # what an earlier command planned besides keeps its choice
+    rest = [c for c in old["chosen"] if (c["label"], c["data"]) not in planned]
+    grids |= {label: grid for label, grid in old["grids"].items() if label not in grids}
+    write_json(path, {"schema": 1, "grids": grids, "chosen": [*chosen.values(), *rest]})
     return list(dict.fromkeys(remarks))
 
 

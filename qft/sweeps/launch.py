@@ -46,6 +46,7 @@ class Local:
         self.gpus = gpus
         self.threads = threads
         self.running: set[Any] = set()
+        self.stopping = False
         os.environ["OMP_NUM_THREADS"] = str(threads)  # read once, when a process loads its libraries
         self.context = multiprocessing.get_context("forkserver")
         self.context.set_forkserver_preload(["qft.sweeps.heavy", execute.__module__])
@@ -60,6 +61,8 @@ class Local:
             )
             process.start()
             self.running.add(process)
+            if self.stopping:  # asked while the process was being started
+                self._tell(process)
             process.join()
             self.running.discard(process)
         finally:
@@ -69,9 +72,13 @@ class Local:
         return None if process.exitcode in (0, 130) else f"its process ended with code {process.exitcode}"
 
     def interrupt(self) -> None:
+        self.stopping = True
         for process in list(self.running):
-            with contextlib.suppress(ProcessLookupError, TypeError):
-                os.kill(process.pid, signal.SIGINT)
+            self._tell(process)
+
+    def _tell(self, process: Any) -> None:
+        with contextlib.suppress(ProcessLookupError, TypeError):
+            os.kill(process.pid, signal.SIGINT)
 
     def kill(self) -> None:
         for process in list(self.running):

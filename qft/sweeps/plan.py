@@ -22,6 +22,8 @@ from qft.sweeps.cells import Cell
 SCALES = ("paper", "demo", "smoke")
 ROW = {"label", "adapter", "set", "variant", "test", "lr_of", "evaluate"}
 SCALE = {"data", "n", "seeds", "search", "set", "seconds_per_step"}
+# options that a sweep sets itself, cell by cell; given for all cells they would make its labels wrong
+OWN = ("adapter", "data", "n", "seed", "trainer.lr", "eval", "run", "out", "output_dir", "resume", "overwrite")
 # what qft eval takes of a run's options
 OF_EVALUATION = ("model", "data", "max_seq_len", "evaluation", "metric", "n", "seed")
 
@@ -57,6 +59,12 @@ def plan(spec: Mapping[str, Any], scale: str, choice: Choice | None = None) -> l
     for key in choice.paths:
         if key not in data:
             raise QftError(f"paths.{key} belongs to no data set of this sweep.{nearest(key, data)}")
+    for option in choice.options:
+        if (key := option.partition("=")[0].lstrip("+~")) in OWN:
+            raise QftError(
+                f"{option} cannot be given to every cell: the sweep sets {key} itself. Choose with rows=, datasets=, "
+                "n=[300], seeds=[0]; learning rates are searched on the grid of the sweep's yaml."
+            )
     cells: list[Cell] = []
     for dataset, model in data.items():
         path = [f"data.path={choice.paths[dataset]}"] if dataset in choice.paths else []

@@ -39,6 +39,8 @@ def test_the_command_in_a_sweeps_plan_is_the_one_that_was_typed() -> None:
         (["table1", "datasets=[nowhere]"], ["nowhere", "demo"]),
         (["table1", "retry=all"], ["retry=all", "failed"]),
         (["table1", "workers=0"], ["workers=0"]),
+        (["table1", "adapter=lora"], ["adapter=lora", "rows="]),
+        (["table1", "trainer.lr=0.1"], ["trainer.lr=0.1", "searched"]),
     ],
 )
 def test_wrong_words_are_one_sentence_and_load_nothing_heavy(args: list[str], words: list[str], tmp_path: Path) -> None:

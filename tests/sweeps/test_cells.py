@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from qft.errors import QftError
-from qft.records import write_json
+from qft.records import read_json, write_json
 from qft.sweeps import cells
 from qft.sweeps.attempt import arguments, attempt, free
 from qft.sweeps.cells import Cell
@@ -32,19 +32,33 @@ def cell(name: str = "a", **options: Any) -> Cell:
 
 
 def identity(config: dict[str, Any] = CONFIG, **changed: Any) -> str:
-    given = {"model": "m", "data": "d", "threads": 1, "after": [], "test": True} | changed
+    given = {"model": "m", "data": "d", "threads": 1, "device": "cpu", "after": [], "test": True} | changed
     return cells.digest(cells.identity(config, **given))
 
 
 def test_what_decides_a_result_decides_the_identity(monkeypatch: pytest.MonkeyPatch) -> None:
     plain = identity()
     assert plain == identity() and len(plain) == 64
-    for changed in ({"model": "n"}, {"data": "e"}, {"threads": 2}, {"after": ["x"]}):
+    for changed in ({"model": "n"}, {"data": "e"}, {"threads": 2}, {"device": "cuda"}, {"after": ["x"]}):
         assert identity(**changed) != plain, changed
     for key, value in (("seed", 1), ("n", 30), ("trainer", {"lr": 0.2}), ("adapter", {"r": 5}), ("evaluation", {})):
         assert identity(CONFIG | {key: value}) != plain, key
     monkeypatch.setattr(cells, "code_version", lambda: "another")
     assert identity() != plain
+
+
+def test_a_part_that_is_planned_again_keeps_the_rest(tmp_path: Path) -> None:
+    def plan(*names: str, **options: Any) -> dict[str, Any]:
+        cells.save_plan(tmp_path, "s", "demo", f"qft sweep {' '.join(names)}", [cell(n) for n in names], **options)
+        content: dict[str, Any] = read_json(tmp_path / "sweep.json")
+        return content | {"cells": [c["name"] for c in content["cells"]]}
+
+    whole = plan("a", "b", "c")
+    assert plan("b") == whole and plan("a", "b", "c") == whole
+    wider = plan("a", "d")
+    assert wider["cells"] == ["a", "d", "b", "c"] and wider["command"] == "qft sweep a b c && qft sweep a d"
+    assert plan("a", "d") == wider
+    assert plan("b", afresh=True)["cells"] == ["b"]
 
 
 def test_places_and_the_settings_of_no_evaluation_do_not() -> None:

@@ -1,6 +1,7 @@
 """The named sweeps and what a user changes of them."""
 
 from collections import Counter
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,6 +10,9 @@ from omegaconf import OmegaConf
 from qft.cli import _configs, _hydra
 from qft.errors import QftError
 from qft.models.count import count
+from qft.records import read_json, write_json
+from qft.sweeps.cells import Cell
+from qft.sweeps.choose import choose
 from qft.sweeps.estimate import steps_of
 from qft.sweeps.plan import SCALES, Choice, plan
 
@@ -164,3 +168,13 @@ def test_steps_are_those_of_the_trainer() -> None:
     assert steps_of(config) == 102  # 270 samples, 34 batches, three times
     assert steps_of(config | {"n": 5}) == 3
     assert steps_of(config | {"trainer": config["trainer"] | {"max_steps": 7}}) == 7  # type: ignore[operator]
+
+
+def test_choices_of_rows_that_are_not_planned_now_are_kept(tmp_path: Path) -> None:
+    chosen = [{"label": label, "data": "demo", "lr": 0.1} for label in ("A", "B")]
+    write_json(tmp_path / "choices.json", {"schema": 1, "grids": {"A": [0.1], "B": [0.1]}, "chosen": chosen})
+    searched = Cell("s", "search", "A", "lora", "demo", 20, 0, [], 0.1, test=False)
+    choose(tmp_path, [searched, Cell("f", "final", "A", "lora", "demo", 20, 0, [], after=["s"])])
+    left = read_json(tmp_path / "choices.json")
+    assert [c["label"] for c in left["chosen"]] == ["B"], "the search of A has not been run"
+    assert left["grids"] == {"A": [0.1], "B": [0.1]}
