@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from qft.reports import circuit, claims, comparisons, curve, figures, layouts, matched, tables
+from qft.reports import circuit, claims, comparisons, curve, figures, layouts, matched, noise, tables
 from qft.reports.circuit import Answer
 from qft.reports.claims import Claim
 from qft.reports.comparisons import Versus
@@ -94,6 +94,7 @@ class Report:
         lines = [self.caution] if self.caution else []
         lines += claims.summary(self.claims) or ["No published claim about LoRA can be held against these cells."]
         lines += matched.summary(self.sweep, self.matched, self.main)
+        lines += noise.summary(self.sweep)
         lines += [f"What the circuit contributes: {circuit.headline(self.answers)}"] if self.answers else []
         if len({c.seed for c in self.trained}) == 1:
             lines.append("One seed: intervals speak for other test samples, not for other initial weights and orders.")

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import synthetic
 
-from qft.reports import circuit, claims, comparisons, matched, sweep
+from qft.reports import circuit, claims, comparisons, matched, noise, sweep
 from qft.reports.diverged import diverged
 
 
@@ -150,6 +150,18 @@ def test_a_difference_that_one_seed_contradicts_decides_nothing(tmp_path: Path) 
         and "in 2 of them" in answer.sentence
     )
     assert "a difference that other seeds may undo in 1" in circuit.headline([answer, circuit.Answer("nothing", "a.")])
+
+
+def test_noise_is_told_by_scale(tmp_path: Path) -> None:
+    of = sweep.load(synthetic.noise(tmp_path))
+    lines = noise.summary(of)
+    assert [line.partition(" on demo")[0] for line in lines] == [
+        "QWTHN, trained without noise,",
+        "QWTHN, trained with noise,",
+    ]
+    own = [c.loss("validation_loss") for c in of.final() if c.label == "QWTHN" and c.variant["noise_scale"] == 2.0]
+    assert lines[0].endswith(f", {sum(own) / len(own):.3f} at 2.") and "at noise scale 0," in lines[0]
+    assert noise.summary(sweep.load(synthetic.ablation(tmp_path / "other", seeds=1))) == []
 
 
 def test_runs_worse_than_the_untuned_base_are_named(tmp_path: Path) -> None:
