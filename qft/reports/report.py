@@ -46,8 +46,21 @@ class Report:
     @property
     def lora_short(self) -> Table | None:
         """``lora`` in the main measures."""
-        chosen = [v for v in self.lora if v.measure in self.main]
-        return tables.versus_table(chosen, "lora-short", "Against LoRA r=4, in the main measures", "LoRA r=4")
+        return self._short(self.lora, "lora-short", "Against LoRA r=4", "LoRA r=4")
+
+    @property
+    def matched_short(self) -> Table | None:
+        """``matched`` in the main measures."""
+        return self._short(self.matched, "matched-short", "Against the LoRA of nearly the same size", "that LoRA")
+
+    @property
+    def controls_short(self) -> Table | None:
+        """``controls`` in the main measures."""
+        return self._short(self.controls, "controls-short", "Each method against its controls", "control")
+
+    def _short(self, versus: list[Versus], name: str, title: str, other: str) -> Table | None:
+        chosen = [v for v in versus if v.measure in self.main]
+        return tables.versus_table(chosen, name, f"{title}, in the main measures", other)
 
     @property
     def tables(self) -> list[Table]:

@@ -72,14 +72,13 @@ def _claims(title: str, found: Sequence[Claim]) -> list[str]:
 
 def _tables(report: Report) -> list[str]:
     """The papers' tables and the changed rows in sight, others folded; a note of several stands once, before them."""
-    left_out = ("runs", "claims", "lora")  # told above in words, or in short by another table; all are in DIR/tables
     open_ = [*report.paper, *([report.variants] if report.variants else [])]
-    folded = [t for t in (report.lora_short, *report.tables) if t and t.name not in left_out and t not in open_]
+    folded = [report.lora_short, report.matched_short, report.controls_short, report.reduction, report.choices]
     counts = Counter(note for t in open_ for note in t.notes)
     shared = [note for note, count in counts.items() if count > 1]
     lines = ["### Tables", "", *(f"- {note}" for note in shared), ""]
     lines += [table.markdown(replace(t, notes=[n for n in t.notes if n not in shared])) for t in open_]
-    for each in folded:
+    for each in (t for t in (*folded, report.cost) if t is not None):  # every measure and run: DIR/tables
         lines += ["<details>", f"<summary>{_plain(each.title)}</summary>", "", table.markdown(each), "</details>", ""]
     return lines
 
