@@ -67,8 +67,6 @@ def run(config: SweepConfig, overrides: list[str]) -> None:
 
     with running.locked(directory):
         _identify(planned, composed, directory, config)
-        if config.overwrite:
-            (directory / "choices.json").unlink(missing_ok=True)
         cells.save_plan(directory, name, config.scale, command(config), planned, afresh=config.overwrite)
         workers, gpus = _workers(config)
         log.info("%s: %d cells, %d at a time", directory, len(planned), workers)

@@ -21,7 +21,7 @@ class Answer:
 
 
 def answers(sweep: Sweep, versus: Sequence[Versus]) -> list[Answer]:
-    """By the dataset's test score and, where it can be told, by validation loss, which needs fewer samples to tell.
+    """By the dataset's test score and, where it can be told, by validation loss.
 
     One of each for every method, dataset and n whose circuit was taken away; empty where none was planned.
     """
@@ -67,8 +67,7 @@ def _answer(cells: Sequence[Cell], versus: Sequence[Versus], measure: str, data:
     pairs = f"{without.result.count} test samples, " if measure not in comparisons.LOSSES else ""
     found = (
         f"with its circuit {comparisons.title(measure)} is {without.mean:.{digits}f}, without it "
-        f"{without.other_mean:.{digits}f}: a difference of {_difference(without)} ({pairs}"
-        f"{_seeds(without)})"
+        f"{without.other_mean:.{digits}f}: a difference of {_difference(without)} ({pairs}{_seeds(without)})"
     )
     if without.result.decided and not without.decided:
         return Answer("unsettled", f"{where}: not settled, other seeds may undo it; {found}.")

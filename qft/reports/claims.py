@@ -7,6 +7,7 @@ from qft.reports import comparisons, published
 from qft.reports.comparisons import Versus
 from qft.reports.sweep import Sweep, is_lora, ordered
 
+SIGNS = ("better", "worse")  # printed directions that a measurement can confirm
 LOSS = {"train_loss_run_mean": 0, "validation_loss": 1}  # a measured loss -> its place in a published pair
 
 
@@ -58,9 +59,6 @@ class Claim:
         parts = [f"{word} in {count}" for word, count in (("contradicted", against), ("confirmed", agree)) if count]
         parts += ["else undecided"] if parts and self.undecided else []
         return ", ".join(parts) or "undecided"
-
-
-SIGNS = ("better", "worse")
 
 
 def check(sweep: Sweep, versus: Sequence[Versus]) -> list[Claim]:

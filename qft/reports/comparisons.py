@@ -160,10 +160,10 @@ def _versus(cells: list[Cell], others: list[Cell], measure: str) -> Versus | Non
     if not left or not right:
         return None
     one, two = left[0], right[0]
-    if measure in LOSSES:
-        x, y = ([_alone(c, measure) for c in side] for side in zip(*_pairs(left, right)))
-        result = statistics.compare_seeds(x, y)
-    else:
+    x, y = ([_alone(c, measure) for c in side] for side in zip(*_pairs(left, right)))
+    by_seed = result = statistics.compare_seeds(x, y)
+    agree = sum((u - v) * by_seed.difference > 0 for u, v in zip(x, y))
+    if measure not in LOSSES:
         p, q = per_sample(left, measure), per_sample(right, measure)
         samples = sorted(set(p) & set(q))
         if not samples:
@@ -174,11 +174,8 @@ def _versus(cells: list[Cell], others: list[Cell], measure: str) -> Versus | Non
         result = statistics.compare_samples(x, y, np.random.default_rng(key))
     higher = measure not in LOSSES and _higher(left, measure)
     means = float(np.mean(x)), float(np.mean(y))
-    alone = [(_alone(c, measure), _alone(o, measure)) for c, o in _pairs(left, right)]
-    over_seeds = statistics.compare_seeds(*zip(*alone)).interval
-    agree = sum((a - b) * result.difference > 0 for a, b in alone)
     names = one.row, two.row, one.data, one.n, measure
-    return Versus(*names, higher, len(left), *means, over_seeds, agree, len(alone), result)
+    return Versus(*names, higher, len(left), *means, by_seed.interval, agree, by_seed.count, result)
 
 
 def _pairs(left: list[Cell], right: list[Cell]) -> list[tuple[Cell, Cell]]:

@@ -2,7 +2,7 @@
 
 import math
 
-from qft.reports.sweep import Sweep, ordered
+from qft.reports.sweep import Cell, Sweep, ordered
 
 
 def diverged(sweep: Sweep) -> list[str]:
@@ -14,10 +14,15 @@ def diverged(sweep: Sweep) -> list[str]:
     found = []
     for row, data, n in ordered(c.group for c in sweep.final() if c.role != "base"):
         start = base.get((data, n))
-        ends = [c.loss("validation_loss") for c in sweep.of((row, data, n)) if c.done]
-        if start is None:
-            continue
-        worse = [math.inf if end is None else end for end in ends if end is None or end > start]  # None: no number
-        if worse:
+        ends = [_end(c) for c in sweep.of((row, data, n)) if c.done]
+        if start is not None and (worse := [end for end in ends if end > start]):
             found.append(f"{row} on {data}, n = {n} ({len(worse)} of {len(ends)} seeds, up to {max(worse):.3g})")
     return found
+
+
+def _end(cell: Cell) -> float:
+    """Its validation loss; infinite where training left none, and minus infinity where none was asked for."""
+    loss = cell.loss("validation_loss")
+    if loss is None:
+        return math.inf if cell.record.get("training") else -math.inf
+    return loss

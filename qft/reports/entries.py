@@ -42,6 +42,11 @@ def interval(found: statistics.Interval | None, digits: int) -> str:
     return DASH if found is None else f"[{found[0]:+.{digits}f}, {found[1]:+.{digits}f}]".replace("-", "−")
 
 
+def bounds(found: statistics.Interval | None, digits: int) -> Entry:
+    """The same as an entry, which sorts by its lower end."""
+    return Entry(interval(found, digits), None if found is None else found[0], kind="interval")
+
+
 def parameters(cells: Sequence[Cell]) -> list[Entry]:
     """Trainable parameters and their ratio to LoRA r=4 on the same layers."""
     known = [c.record["parameters"] for c in cells if c.record.get("parameters")]

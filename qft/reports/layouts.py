@@ -58,16 +58,8 @@ def losses(sweep: Sweep, versus: Sequence[Versus]) -> list[Table]:
             notes.append(f"Measured on: {sweep.read_from(data)}.")
         else:
             notes.append("The papers print no losses for this dataset.")
-        out.append(
-            Table(
-                f"losses-{data}",
-                f"Train and validation loss, {data}{' (Table I)' if block else ''}",
-                columns,
-                rows,
-                groups,
-                notes,
-            )
-        )
+        title = f"Train and validation loss, {data}{' (Table I)' if block else ''}"
+        out.append(Table(f"losses-{data}", title, columns, rows, groups, notes))
     return out
 
 
@@ -110,9 +102,8 @@ def scores(sweep: Sweep, versus: Sequence[Versus]) -> list[Table]:
             notes.append("The papers print no scores for this dataset.")
         if any(name.endswith("_llamafactory") for name in names.values()):
             notes.append(VARIANT)
-        if block and not sweep.as_published:
-            notes.append(APART)
         if block:
+            notes += [] if sweep.as_published else [APART]
             notes.append(f"Published: {published.papers()[paper]['source']}, {where}, {block['name']}; {_base(paper)}")
             notes += [str(note) for note in published.papers()[paper].get("unsaid", ())]
             notes.append(f"Measured on: {sweep.read_from(data)}.")

@@ -13,12 +13,11 @@ def summary(sweep: Sweep) -> list[str]:
     lines = []
     for label, data, n in ordered((c.label, c.data, c.n) for c in cells):
         own = [c for c in cells if (c.label, c.data, c.n) == (label, data, n)]
-        parts = [
-            f"{mean:.3f} at {'noise scale ' * (k == 0)}{scale:g}"
-            for k, scale in enumerate(sorted({c.variant["noise_scale"] for c in own}))
-            if (mean := _mean([c for c in own if c.variant["noise_scale"] == scale])) is not None
-        ]
+        scales = sorted({c.variant["noise_scale"] for c in own})
+        means = [(scale, _mean([c for c in own if c.variant["noise_scale"] == scale])) for scale in scales]
+        parts = [f"{mean:.3f} at {scale:g}" for scale, mean in means if mean is not None]
         if parts:
+            parts[0] = parts[0].replace(" at ", " at noise scale ")
             exact = own[0].variant.get("trained") == "exact"
             how = ", trained without noise" if exact else ""
             lines.append(f"{label}{how}, on {data}, n = {n}: validation loss {', '.join(parts)}.")

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from qft.reports import circuit, claims, comparisons, curve, figures, layouts, matched, noise, tables
@@ -13,6 +14,10 @@ from qft.reports.figures import Figure
 from qft.reports.sweep import NOISE, Sweep, load, ordered
 from qft.reports.table import Table
 
+# of each kind of comparison: the table's name, its title, and the column of what a row is compared with
+LORA = ("lora", "Every row against LoRA r=4", "LoRA r=4")
+MATCHED = ("matched", "Every row against the LoRA of nearly its size", "that LoRA")
+CONTROLS = ("controls", "Each method against its controls", "control")
 FAMILIES = (
     "The demo's test answers come from a few families of sentences and sums: an interval over samples speaks for other "
     "answers of these families, and is narrower than one for other families would be."
@@ -46,21 +51,21 @@ class Report:
     @property
     def lora_short(self) -> Table | None:
         """``lora`` in the main measures."""
-        return self._short(self.lora, "lora-short", "Against LoRA r=4", "LoRA r=4")
+        return self._short(self.lora, *LORA)
 
     @property
     def matched_short(self) -> Table | None:
         """``matched`` in the main measures."""
-        return self._short(self.matched, "matched-short", "Against the LoRA of nearly the same size", "that LoRA")
+        return self._short(self.matched, *MATCHED)
 
     @property
     def controls_short(self) -> Table | None:
         """``controls`` in the main measures."""
-        return self._short(self.controls, "controls-short", "Each method against its controls", "control")
+        return self._short(self.controls, *CONTROLS)
 
     def _short(self, versus: list[Versus], name: str, title: str, other: str) -> Table | None:
         chosen = [v for v in versus if v.measure in self.main]
-        return tables.versus_table(chosen, name, f"{title}, in the main measures", other)
+        return tables.versus_table(chosen, f"{name}-short", f"{title}, in the main measures", other)
 
     @property
     def tables(self) -> list[Table]:
@@ -86,7 +91,7 @@ class Report:
         states = [c.state for c in self.sweep.cells]
         return {state: states.count(state) for state in ordered(["done", *sorted(states)])}
 
-    @property
+    @cached_property
     def main(self) -> list[str]:
         """The validation loss and the scores that sentences are about."""
         scores = [comparisons.primary(self.sweep, data) for data in ordered(c.data for c in self.sweep.final())]
@@ -145,9 +150,9 @@ def make(path: Path, names: Mapping[str, str] | None = None) -> Report:
         claims=checked,
         paper=[*layouts.losses(sweep, lora), *layouts.scores(sweep, lora)],
         claims_table=tables.claims_table(checked),
-        lora_table=tables.versus_table(lora, "lora", "Every row against LoRA r=4", "LoRA r=4"),
-        matched_table=tables.versus_table(fair, "matched", "Against the LoRA of nearly the same size", "that LoRA"),
-        controls_table=tables.versus_table(controls, "controls", "Each method against its controls", "control"),
+        lora_table=tables.versus_table(lora, *LORA),
+        matched_table=tables.versus_table(fair, *MATCHED),
+        controls_table=tables.versus_table(controls, *CONTROLS),
         variants=tables.variants(sweep, comparisons.measures(sweep)),
         reduction=tables.against_lora(sweep, curve.percent_of_steps),
         choices=tables.choices(sweep),

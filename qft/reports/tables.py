@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from qft.reports import comparisons, statistics
 from qft.reports.claims import Claim
 from qft.reports.comparisons import Versus
-from qft.reports.entries import interval, measured, number, p_value, parameters
+from qft.reports.entries import bounds, measured, number, p_value, parameters
 from qft.reports.sweep import MISSING, Cell, Sweep, is_lora, ordered
 from qft.reports.table import DASH, Entry, Table
 
@@ -25,9 +25,7 @@ def versus_table(versus: Sequence[Versus], name: str, title: str, other: str) ->
         line = [Entry(v.row), *[Entry(v.other)] * several, Entry(v.data), number(v.n, 0)]
         line.append(Entry(comparisons.title(v.measure)))
         line += [Entry(v.verdict, bold=v.verdict == "better"), number(r.difference, digits, signed=True)]
-        line.append(Entry(interval(r.interval, digits), None if r.interval is None else r.interval[0], kind="interval"))
-        seeds = v.over_seeds
-        line.append(Entry(interval(seeds, digits), None if seeds is None else seeds[0], kind="interval"))
+        line += [bounds(r.interval, digits), bounds(v.over_seeds, digits)]
         of_samples = v.measure not in comparisons.LOSSES  # three seeds have no effect size worth the name
         line += [p_value(r.adjusted), p_value(r.p), number(r.effect if of_samples else None, 2, signed=True)]
         line.append(number(v.improvement if of_samples else None, 2))

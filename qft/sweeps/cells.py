@@ -141,12 +141,15 @@ def _write(directory: Path, cell: Cell, state: str, error: str | None, attempts:
 def save_plan(directory: Path, name: str, scale: str, command: str, cells: list[Cell], afresh: bool = False) -> None:
     """Write sweep.json; ``command`` plans the same cells again.
 
-    What an earlier command planned in this directory stays in it, unless ``afresh``: a part that is run once more
-    does not make the rest disappear from reports.
+    What an earlier command planned of this sweep stays, with its choices, unless ``afresh``: a part that is run once
+    more does not make the rest disappear from reports.
     """
     path = directory / "sweep.json"
     new = {c.name: asdict(c) for c in cells}
-    old: dict[str, Any] = read_json(path) if path.exists() and not afresh else {"cells": []}
+    old: dict[str, Any] = read_json(path) if path.exists() else {"cells": []}
+    if afresh or (old.get("name"), old.get("scale")) != (name, scale):
+        old = {"cells": []}
+        (directory / "choices.json").unlink(missing_ok=True)
     before = {c["name"]: c for c in old["cells"]}
     if new.keys() <= before.keys():
         merged, said = before | new, command if len(new) == len(before) else old.get("command", command)

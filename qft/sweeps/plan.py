@@ -17,13 +17,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from qft.errors import QftError, nearest
-from qft.sweeps.cells import Cell
+from qft.sweeps.cells import ELSEWHERE, Cell
 
 SCALES = ("paper", "demo", "smoke")
 ROW = {"label", "adapter", "set", "variant", "test", "lr_of", "evaluate"}
 SCALE = {"data", "n", "seeds", "search", "set", "seconds_per_step"}
 # options that a sweep sets itself, cell by cell; given for all cells they would make its labels wrong
-OWN = ("adapter", "data", "n", "seed", "trainer.lr", "eval", "run", "out", "output_dir", "resume", "overwrite")
+OWN = ("adapter", "data", "n", "seed", "trainer.lr", *ELSEWHERE)
 # what qft eval takes of a run's options
 OF_EVALUATION = ("model", "data", "max_seq_len", "evaluation", "metric", "n", "seed")
 
