@@ -101,35 +101,39 @@ def parameters(sweep: Sweep) -> Figure | None:
 
 def ablation(versus: Sequence[Versus], measure_of: dict[str, str | None]) -> Figure | None:
     """For each control: how much better the whole method is, with its interval, by test score and validation loss."""
-    from matplotlib.ticker import MaxNLocator
-
     panels = []
     for method, data, n in ordered((v.row, v.data, v.n) for v in versus):
         for measure in _both(measure_of.get(data)):
             here = [v for v in versus if (v.row, v.data, v.n, v.measure) == (method, data, n, measure)]
-            if not here:
-                continue
-            title = comparisons.title(measure)
-            sign = 1 if here[0].higher_is_better else -1  # to the right is better, whatever the measure
-            words = f"{title}: {f'{method} minus control' if sign > 0 else f'control minus {method}'}"
-            names = [v.other.removeprefix(f"{method}, ") for v in here]
-            with canvas(f"{words}, {data}, n = {n}", words, "", 1.1 + 0.36 * len(here), 5.6) as (axes, panel):
-                for k, v in enumerate(reversed(here)):
-                    shade, alpha = (colour(0), 0.85) if v.decided else (LINE, 1.0)
-                    axes.barh(k, sign * v.result.difference, color=shade, height=0.62, alpha=alpha)
-                    if v.result.interval is not None:
-                        ends = [sign * end for end in v.result.interval]
-                        axes.plot(ends, (k, k), color=INK, linewidth=1.5, marker="|", markersize=7)
-                axes.axvline(0, color=INK, linewidth=1)
-                axes.xaxis.set_major_locator(MaxNLocator(5))
-                axes.set_yticks(range(len(here)), list(reversed(names)))
-                axes.grid(axis="y", visible=False)
-            panels.append(Panel(method, f"{method}, {data}, n = {n}, {title}", panel[0]))
+            panels += [_control_panel(here)] if here else []
     caption = (
         "Bars to the right: the whole method is better than with this one change. Lines: paired 95 % intervals. "
         "Coloured: decided (no interval, over samples or seeds, holds zero; p after Holm < 0.05); grey: not."
     )
     return _figure("ablation", "What each part contributes", caption, panels, [])
+
+
+def _control_panel(versus: Sequence[Versus]) -> Panel:
+    """One method against each of its controls by one measure; to the right is better, whatever the measure."""
+    from matplotlib.ticker import MaxNLocator
+
+    first = versus[0]
+    title, sign = comparisons.title(first.measure), 1 if first.higher_is_better else -1
+    words = f"{title}: {f'{first.row} minus control' if sign > 0 else f'control minus {first.row}'}"
+    names = [v.other.removeprefix(f"{first.row}, ") for v in versus]
+    where = f"{first.data}, n = {first.n}"
+    with canvas(f"{words}, {where}", words, "", 1.1 + 0.36 * len(versus), 5.6) as (axes, panel):
+        for k, v in enumerate(reversed(versus)):
+            shade, alpha = (colour(0), 0.85) if v.decided else (LINE, 1.0)
+            axes.barh(k, sign * v.result.difference, color=shade, height=0.62, alpha=alpha)
+            if v.result.interval is not None:
+                ends = [sign * end for end in v.result.interval]
+                axes.plot(ends, (k, k), color=INK, linewidth=1.5, marker="|", markersize=7)
+        axes.axvline(0, color=INK, linewidth=1)
+        axes.xaxis.set_major_locator(MaxNLocator(5))
+        axes.set_yticks(range(len(versus)), list(reversed(names)))
+        axes.grid(axis="y", visible=False)
+    return Panel(first.row, f"{first.row}, {where}, {title}", panel[0])
 
 
 def noise(sweep: Sweep, measure_of: dict[str, str | None]) -> Figure | None:

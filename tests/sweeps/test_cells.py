@@ -59,6 +59,8 @@ def test_a_part_that_is_planned_again_keeps_the_rest(tmp_path: Path) -> None:
     assert wider["cells"] == ["a", "d", "b", "c"] and wider["command"] == "qft sweep a b c && qft sweep a d"
     assert plan("a", "d") == wider
     assert plan("b", afresh=True)["cells"] == ["b"]
+    cells.save_plan(tmp_path, "other", "demo", "qft sweep other", [cell("z")])
+    assert [c["name"] for c in read_json(tmp_path / "sweep.json")["cells"]] == ["z"], "another sweep is not mixed in"
 
 
 def test_places_and_the_settings_of_no_evaluation_do_not() -> None:
