@@ -20,6 +20,13 @@ def qft(*args: str, cwd: Path, point: str | None = None, **environment: str) -> 
     )
 
 
+def two_processes(*script: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+    """Run a script or ``-m`` module with its arguments in two processes, as torchrun starts them."""
+    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    env = {**os.environ, "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"}
+    return subprocess.run([*torchrun, *script], cwd=cwd, env=env, capture_output=True, text=True, timeout=240)
+
+
 def qft_forked(*args: str, cwd: Path, point: str | None = None) -> subprocess.CompletedProcess[str]:
     """``qft`` in a process of its own, forked from a server that has the heavy libraries loaded: same end, less start.
 

@@ -1,14 +1,13 @@
 """SoRA: the proximal step at the right moment, exact zeros, pruned on save."""
 
 import copy
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 import tiny
 import torch
 from peft import PeftModel, get_peft_model
+from program import two_processes
 from safetensors.torch import load_file
 from torch.utils.data import Dataset
 from transformers import Trainer, TrainerCallback, TrainingArguments
@@ -173,8 +172,7 @@ def test_checkpoints_keep_every_rank_and_a_resumed_run_is_the_same(tmp_path):
 
 def test_two_processes_shrink_alike_and_once_a_step(tmp_path):
     script = Path(__file__).with_name("sora_ddp.py")
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
-    done = subprocess.run([*command, str(script), str(tmp_path)], capture_output=True, text=True, check=False)
+    done = two_processes(str(script), str(tmp_path), cwd=tmp_path)
     assert done.returncode == 0, done.stderr[-2000:]
     first, second = (torch.load(tmp_path / f"gates-{rank}.pt") for rank in (0, 1))
     assert torch.equal(first, second)

@@ -1,9 +1,6 @@
 """Adapters train alike with their layers whole in one process or sharded over two (FSDP), and are saved whole."""
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -11,6 +8,7 @@ import sharded
 import tiny
 import torch
 from peft import PeftModel
+from program import two_processes
 
 from qft.adapters import METHODS
 
@@ -20,10 +18,7 @@ pytestmark = pytest.mark.xdist_group("sharded")  # one run of two processes for 
 @pytest.fixture(scope="module")
 def out(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("sharded")
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
-    env = {**os.environ, "OMP_NUM_THREADS": "1"}
-    script = [str(Path(sharded.__file__)), str(folder)]
-    done = subprocess.run([*command, *script], env=env, capture_output=True, text=True, timeout=240)
+    done = two_processes(str(Path(sharded.__file__)), str(folder), cwd=folder)
     assert done.returncode == 0, done.stderr[-3000:]
     return folder
 

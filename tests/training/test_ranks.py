@@ -2,13 +2,10 @@
 
 import csv
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
-from program import qft
+from program import qft, two_processes
 
 ARGS = ["train", "adapter=qwthn", "n=30", "trainer.max_steps=3", "trainer.eval_every=2", "evaluation.limit=2"]
 ARGS += ["evaluation.max_new_tokens=4", "evaluation.metrics=[bleu]"]
@@ -20,10 +17,7 @@ def losses(run: Path) -> list[tuple[float, float]]:
 
 
 def test_two_processes_are_one_run(tmp_path: Path) -> None:
-    env = {**os.environ, "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"}
-    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
-    both = [*torchrun, "-m", "qft.cli.main", *ARGS, "trainer.batch_size=2", "eval=true"]
-    done = subprocess.run(both, cwd=tmp_path, env=env, capture_output=True, text=True, timeout=240)
+    done = two_processes("-m", "qft.cli.main", *ARGS, "trainer.batch_size=2", "eval=true", cwd=tmp_path)
     assert done.returncode == 0, done.stderr[-2000:]
     (run,) = (tmp_path / "outputs").iterdir()  # the time in its name is chosen once
     assert (run / "COMPLETE").exists() and (run / "metrics.json").exists()
