@@ -5,10 +5,10 @@ WORKERS ?= 2
 PIP := $(BIN)/python -m pip install --disable-pip-version-check -q -c constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo table1 table2 test lint bench clean
+.PHONY: help install demo table1 table2 test test-all lint bench clean
 
 help: ## list the targets
-	@grep -E '^[a-z0-9]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9]+):.*## (.*)/  make \1\t\2/'
+	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## (.*)/  make \1\t\2/'
 
 install: .venv/installed ## make .venv with qft and its pinned dependencies
 
@@ -34,8 +34,11 @@ table2: install ## Table II at demo scale, and its report
 	$(BIN)/qft sweep table2
 	$(BIN)/qft report outputs/sweeps/table2-demo
 
-test: .venv/tested ## run the tests
+test: .venv/tested ## run the tests that take minutes
 	$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadgroup
+
+test-all: .venv/tested ## the same and the extended ones: services, PEFT's own tests, every extra (up to an hour)
+	$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadgroup -m 'extended or not extended' --timeout 1800
 
 lint: .venv/tested ## style, types and who may import whom
 	$(BIN)/ruff check .
