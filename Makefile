@@ -34,7 +34,7 @@ table2: install ## Table II at demo scale, and its report
 	$(BIN)/qft sweep table2
 	$(BIN)/qft report outputs/sweeps/table2-demo
 
-test: .venv/tested ## run the tests that take minutes
+test: .venv/tested ## run the tests (minutes)
 	$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadgroup
 
 test-all: .venv/tested ## the same and the extended ones: services, PEFT's own tests, every extra (up to an hour)
