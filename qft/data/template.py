@@ -22,6 +22,7 @@ _FAMILIES = (
     ("<|start_header_id|>", "llama3"),
     ("<|im_start|>", "chatml"),
 )
+_BEGINNINGS = ("A", "1", "我", "<think>\n")  # of answers, to try a template with
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,11 @@ def names() -> list[str]:
 
 
 def choose(tokenizer: Any, name: str = "auto") -> Template:
-    """The template ``name``, or the one of the tokenizer's family; ``plain`` where no family is known."""
+    """The template ``name``, or the one of the tokenizer's family; ``plain`` where no family is known.
+
+    Raises QftError where there is none of that name, and where the tokenizer joins the end of its prompts with the
+    answer's beginning: what is asked would then be other tokens than what was trained on.
+    """
     if name == "auto":
         vocabulary = tokenizer.get_vocab()
         name = next((t for token, t in _FAMILIES if token in vocabulary), "plain")
@@ -59,11 +64,37 @@ def choose(tokenizer: Any, name: str = "auto") -> Template:
     if name == "plain" and tokenizer.eos_token is None:
         raise QftError("The tokenizer has no end-of-sequence token; choose model.template by name.")
     file = resources.files("qft.data") / "templates" / f"{name}.jinja"
-    return Template(name, file.read_text(encoding="utf-8").rstrip("\n"))
+    chosen = Template(name, file.read_text(encoding="utf-8").rstrip("\n"))
+    if not _fits(tokenizer, chosen):
+        others = ", ".join(n for n in names() if n != name)
+        raise QftError(
+            f"Template {name} does not fit this tokenizer, which splits the end of a prompt otherwise where an answer "
+            f"follows; choose another by model.template ({others})."
+        )
+    return chosen
+
+
+def _fits(tokenizer: Any, template: Template) -> bool:
+    asked = [{"role": "user", "content": "A"}]
+    prompt = _prompt(tokenizer, template, asked)[1]
+    whole = (
+        tokenizer.apply_chat_template(
+            [*asked, {"role": "assistant", "content": beginning}], chat_template=template.text, return_dict=True
+        )["input_ids"]
+        for beginning in _BEGINNINGS
+    )
+    return all(ids[: len(prompt)] == prompt for ids in whole)
+
+
+def _prompt(tokenizer: Any, template: Template, chat: list[dict[str, str]]) -> tuple[str, list[int]]:
+    text = tokenizer.apply_chat_template(chat, chat_template=template.text, add_generation_prompt=True, tokenize=False)
+    return text, tokenizer(text, add_special_tokens=False)["input_ids"]
 
 
 def _chat(sample: Sample, upto: int | None = None) -> list[dict[str, str]]:
-    return [{"role": m.role, "content": m.text} for m in sample.messages[:upto]]
+    """Answers without space around them: it would join the template's own, and none is kept of generated ones."""
+    told = sample.messages[:upto]
+    return [{"role": m.role, "content": m.text if m.role == "user" else m.text.strip()} for m in told]
 
 
 def encode(
@@ -164,10 +195,7 @@ def prompts(
     for sample in samples:
         answers = [k for k, m in enumerate(sample.messages) if m.role == "assistant"]
         for k in answers if turns == "all" else answers[-1:]:
-            text = tokenizer.apply_chat_template(
-                _chat(sample, k), chat_template=template.text, add_generation_prompt=True, tokenize=False
-            )
-            ids = tokenizer(text, add_special_tokens=False)["input_ids"]
+            text, ids = _prompt(tokenizer, template, _chat(sample, k))
             if long := len(ids) > room:
                 fault = f"the prompt of {sample.id} has {len(ids)} tokens, more than the {room} that "
                 _refuse(overlong, f"{fault}max_seq_len={max_len} leaves beside max_new_tokens={max_new_tokens}")

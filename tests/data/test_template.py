@@ -10,6 +10,7 @@ from qft.data import template
 from qft.data.message import Message, Sample
 from qft.data.spans import spans
 from qft.errors import QftError
+from qft.evaluation.generate import decode
 
 TALK = Sample(
     "talk",
@@ -37,6 +38,29 @@ def bare(*tokens: str) -> PreTrainedTokenizerFast:
     inner = Tokenizer(models.WordLevel({w: k for k, w in enumerate(words)}, unk_token="<unk>"))
     inner.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
     return PreTrainedTokenizerFast(tokenizer_object=inner, unk_token="<unk>", eos_token="<eos>", bos_token="<bos>")
+
+
+def byte_level(split: str | None = None) -> PreTrainedTokenizerFast:
+    """A byte-level BPE as GPT-2's (a space belongs to the word after it), or split by another expression."""
+    from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
+
+    level = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=split is None)
+    inner = Tokenizer(models.BPE())
+    inner.pre_tokenizer = (
+        pre_tokenizers.Sequence([pre_tokenizers.Split(Regex(split), "isolated"), level]) if split else level
+    )
+    inner.decoder = decoders.ByteLevel()
+    texts = ["User: Hello there\nAssistant: Hi. It is 2, (a) I think.", "<think>\n1+1=2\n</think>\n\n我很好。\n\n"] * 20
+    alphabet = pre_tokenizers.ByteLevel.alphabet()
+    trainer = trainers.BpeTrainer(
+        vocab_size=500, special_tokens=["<eos>"], initial_alphabet=alphabet, show_progress=False
+    )
+    inner.train_from_iterator(texts, trainer)
+    return PreTrainedTokenizerFast(tokenizer_object=inner, eos_token="<eos>", bos_token="<eos>")
+
+
+QWEN2 = r"[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
+ANSWERS = ("Hi.", "(a)", "2", "我很好。", '"q"', "...", "'s", "\\boxed{2}", "- one\n- two", " Hi", "\nHi\n")
 
 
 def supervised(tokenizer, encoded) -> str:
@@ -71,6 +95,36 @@ def test_a_prompt_is_the_beginning_of_what_was_trained(tokenizer, name: str) -> 
     assert last.reference == TALK.messages[-1].text
     every = template.prompts([TALK], tokenizer, chosen, 512, 16, turns="all")
     assert [p.turn for p in every] == [1, 3]
+
+
+@pytest.mark.parametrize("split", [None, QWEN2])
+@pytest.mark.parametrize("name", template.names())
+def test_the_tokens_asked_are_those_trained_on_whatever_the_answer_begins_with(split: str | None, name: str) -> None:
+    tokenizer = byte_level(split)
+    if (name, split) == ("llama3", None):  # two line ends are one token at the end of a text, two before a word
+        with pytest.raises(QftError, match=r"llama3 does not fit this tokenizer.*plain"):
+            template.choose(tokenizer, name)
+        return
+    chosen = template.choose(tokenizer, name)
+    for text in ANSWERS:
+        turns = Message("user", "Hello"), Message("assistant", text), Message("user", "And?\n")
+        sample = Sample("s", (*turns, Message("assistant", text, "1+1=2")))
+        row = template.encode([sample], tokenizer, chosen, 512).rows[0]
+        for prompt in template.prompts([sample], tokenizer, chosen, 512, 16, turns="all"):
+            k = len(prompt.ids)
+            assert tuple(row["input_ids"][:k]) == prompt.ids, text
+            assert row["labels"][k - 1] == template.IGNORE != row["labels"][k], text
+
+
+def test_the_space_behind_the_name_of_the_speaker_belongs_to_the_answer() -> None:
+    tokenizer = byte_level()
+    chosen = template.choose(tokenizer)
+    row = template.encode([TALK], tokenizer, chosen, 512).rows[0]
+    assert next(s.text for s in spans(row, tokenizer) if s.learned) == " Hi.<eos>"
+    prompt = template.prompts([TALK], tokenizer, chosen, 512, 16)[0]
+    assert prompt.text.endswith("\nAssistant:")
+    answer = [t for t in row["input_ids"][len(prompt.ids) :] if t != tokenizer.eos_token_id]
+    assert decode(tokenizer, answer, []) == prompt.reference, "the space is no part of what is scored"
 
 
 def test_the_end_of_a_turn_is_learned(tokenizer) -> None:
@@ -126,7 +180,7 @@ def test_every_template_learns_the_reasoning_of_every_turn(tokenizer, name: str)
     learned = [s.text for s in spans(encoded.rows[0], tokenizer) if s.learned]
     assert len(learned) == 2
     for text, message in zip(learned, THOUGHTS.messages[1::2], strict=True):
-        assert text.startswith(message.text), "from the opening <think> to the answer's end"
+        assert text.lstrip().startswith(message.text), "from the opening <think> to the answer's end"
     for prompt in template.prompts([THOUGHTS], tokenizer, chosen, 512, 16, turns="all"):
         whole = encoded.rows[0]
         assert tuple(whole["input_ids"][: len(prompt.ids)]) == prompt.ids
