@@ -6,6 +6,9 @@ G_mn of shape (d_m d_n, d_m d_n) acts on axes m and n alone, the pairs last axes
 cut to prod d, the result likewise, so any layer fits. T0 is T with the frozen initial gates: the delta
 starts at exactly zero and W is not touched. Linear, so it can be merged. Parameters: sum_{m<n} (d_m d_n)^2.
 
+Gates start U(-b, b) with b = sqrt(3 / (d_m d_n)), as in the authors' code: the variance is 1 / fan, and T keeps
+the length of what it acts on (|T x| = |x| in the mean), so that a change of one gate shows at its own size.
+
 Published: axes [8, 8, 8, 8] on Qwen2-7B's query and value projections, 1.37 M parameters. Inferred: 4 axes,
 near-equal, wherever none are given.
 
@@ -66,7 +69,7 @@ class QuanTADelta(Delta):
         gates = []
         for m, n in pairs(len(self.axes)):
             side = self.axes[m] * self.axes[n]
-            bound = side**-0.5  # what Kaiming uniform with a = sqrt(5) comes to
+            bound = (3 / side) ** 0.5
             gates.append(torch.empty(side, side).uniform_(-bound, bound, generator=generator))
         self.gates = nn.ParameterList(gates)
         for k, gate in enumerate(gates):  # saved with the adapter: no seed brings them back

@@ -101,13 +101,23 @@ def test_the_start_is_zero_whichever_way():
             assert torch.equal(delta(torch.randn(3, n_in)), torch.zeros(3, n_out))
 
 
-def test_gates_start_like_linear_layers():
-    delta = QuanTADelta(4096, 4096, QuanTAConfig(axes=[8, 8, 8, 8]), None)
-    for gate in delta.gates:  # Kaiming uniform with a = sqrt(5) on 64 inputs: within 1/8, deviation 1/8/sqrt(3)
-        assert gate.abs().max() <= 0.125
-        assert abs(gate.std().item() - 0.125 / 3**0.5) < 0.003
-    x = torch.randn(20, 4096)
-    assert apply(list(delta.gates), delta.axes, x).shape == x.shape
+@pytest.mark.parametrize("axes", [[8, 8, 8, 8], [16, 4], [6, 5, 7]], ids=str)
+def test_gates_start_with_the_authors_variance(axes):
+    """U(-b, b), b = sqrt(3 / fan): a variance of 1 / fan, with n numbers known to sqrt(0.8 / n) of itself."""
+    size = int(np.prod(axes))
+    delta = QuanTADelta(size, size, QuanTAConfig(axes=axes), torch.Generator().manual_seed(0))
+    for gate in delta.gates:
+        fan = gate.shape[1]
+        assert 0.98 * (3 / fan) ** 0.5 < gate.abs().max() <= (3 / fan) ** 0.5
+        assert abs(gate.var().item() * fan - 1) < 5 * (0.8 / gate.numel()) ** 0.5
+
+
+def test_the_operator_keeps_the_length_of_a_vector():
+    delta = QuanTADelta(4096, 4096, QuanTAConfig(axes=[8, 8, 8, 8]), torch.Generator().manual_seed(0))
+    x = torch.randn(20, 4096, generator=torch.Generator().manual_seed(1))
+    with torch.no_grad():
+        ratio = apply(list(delta.gates), delta.axes, x).norm(dim=1) / x.norm(dim=1)
+    assert abs(ratio.mean().item() - 1) < 0.1  # six gates of 64 x 64 numbers, each of a norm known to 1 %
 
 
 def test_the_cheaper_way_is_taken():
