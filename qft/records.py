@@ -16,13 +16,12 @@ COMPLETE            written last: the run is finished; sizes and SHA-256 of what
 """
 
 import csv
-import fcntl
+import errno
 import hashlib
 import importlib.metadata
 import io
 import json
 import logging
-import os
 import platform
 import shutil
 import subprocess
@@ -33,10 +32,13 @@ from pathlib import Path
 from typing import IO, Any
 
 import qft
+from qft import process
 from qft.errors import QftError
+from qft.process import write_text
 
 SCHEMA = 1
 COMPLETE = "COMPLETE"
+WITHIN = ("adapter", "checkpoints")  # directories of a run
 HISTORY = ("step", "epoch", "train_loss", "validation_loss", "lr", "seconds", "tokens_per_second", "peak_memory_mb")
 PACKAGES = (
     "torch",
@@ -106,18 +108,9 @@ def _now() -> str:
     return time.strftime("%Y-%m-%dT%H:%M:%S%z")
 
 
-def write_text(path: Path, text: str) -> None:
-    """Write a file whole or not at all."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with temporary.open("w", encoding="utf-8", newline="") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except OSError as error:
-        temporary.unlink(missing_ok=True)
-        raise QftError(f"{path} cannot be written: {error.strerror}.") from error
+def refusal(error: OSError) -> str:
+    """Why a file could not be had, in words: a link where none may be is said so."""
+    return f"{error.filename} is a link" if error.errno == errno.ELOOP else error.strerror or str(error)
 
 
 def write_json(path: Path, content: Any) -> None:
@@ -162,6 +155,13 @@ def read_history(path: Path) -> list[dict[str, float | None]]:
     return out
 
 
+class _Log(logging.FileHandler):
+    """log.txt, opened without following a link."""
+
+    def _open(self) -> Any:
+        return process.append(Path(self.baseFilename))
+
+
 class RunDirectory:
     """One run's directory, held by one process at a time."""
 
@@ -180,19 +180,19 @@ class RunDirectory:
 
     def open(self) -> "RunDirectory":
         """Create the directory if needed, lock it and append the log to log.txt."""
+        for inner in WITHIN:
+            if (self.path / inner).is_symlink():
+                raise QftError(f"{self.path / inner} is a link: what a run writes must lie in its own directory.")
         try:
             self.path.mkdir(parents=True, exist_ok=True)
-            lock = (self.path / ".lock").open("w")
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            self._lock = process.lock(self.path / ".lock")
+            process.remove_leftovers(self.path)
+            handler = _Log(self.path / "log.txt")
         except BlockingIOError:
-            lock.close()
             raise QftError(f"{self.path} is in use by another process.") from None
         except OSError as error:
-            raise QftError(f"{self.path} cannot be used as a run directory: {error.strerror}.") from error
-        self._lock = lock
-        for leftover in self.path.glob(".*.tmp"):  # of a process that was killed while writing
-            leftover.unlink()
-        handler = logging.FileHandler(self.path / "log.txt", encoding="utf-8")
+            self.close()
+            raise QftError(f"{self.path} cannot be used as a run directory: {refusal(error)}.") from error
         handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
         self._handler = handler
         logging.getLogger().addHandler(handler)

@@ -9,7 +9,8 @@ from typing import Any
 import yaml
 
 from qft.config import CommonConfig, TrainConfig, differences
-from qft.errors import QftError
+from qft.errors import QftError, nearest
+from qft.names import shortened
 from qft.records import COMPLETE, RunDirectory, read_json
 
 TRANSIENT = ("resume", "overwrite", "eval", "format", "run", "evaluation", "metric", "output_dir")  # decide no weight
@@ -24,6 +25,23 @@ def new_name(config: CommonConfig, prefix: str) -> str:
     """adapter-data-n-model-seed-time."""
     parts = [prefix, config.data["name"], f"n{config.n}", model_name(config.model), f"seed{config.seed}"]
     return "-".join([*parts, time.strftime("%Y%m%d-%H%M%S")])
+
+
+def existing(given: str, output_dir: str, key: str = "run") -> Path:
+    """The directory a command is to read: a name below ``output_dir``, else a path. Raises QftError where none is.
+
+    A word without a separator is first looked for below ``output_dir``, where ``qft train run=NAME`` puts it;
+    ``./NAME`` is always a path.
+    """
+    below = Path(output_dir)
+    try:
+        places = [Path(given)] if "/" in given else [below / given, Path(given)]
+        if found := next((p for p in places if given.strip() and p.is_dir()), None):
+            return found
+        choices = [p.parent.name for p in below.glob("*/config.yaml")]
+    except (OSError, ValueError) as error:  # too long, a null byte, a directory that may not be read
+        raise QftError(f"{key}={shortened(given)} cannot be read: {getattr(error, 'strerror', error)}.") from error
+    raise QftError(f"{key}={shortened(given)} does not exist.{nearest(Path(given).name, choices)}")
 
 
 def saved_config(run: Path) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from qft import records
 from qft.cli import _runs, _scoring
 from qft.cli._output import log, megabytes, quiet_libraries, start_logging
 from qft.config import EvalConfig, EvaluationConfig, build
-from qft.errors import QftError, nearest
+from qft.errors import QftError
 
 
 def run(config: EvalConfig, overrides: list[str]) -> None:
@@ -146,10 +146,8 @@ def _adapter(config: EvalConfig, overrides: list[str]) -> Path | None:
     if config.run is None:
         path = (config.adapter or {}).get("path")
         return Path(path) if path else None
-    run = Path(config.run)
-    if not run.is_dir():
-        below = [p.name for p in Path(config.output_dir).glob("*") if (p / "config.yaml").exists()]
-        raise QftError(f"run={run} does not exist.{nearest(run.name, below)}")
+    run = _runs.existing(config.run, config.output_dir)
+    config.run = str(run)
     saved = _runs.saved_config(run)
     if not records.RunDirectory(run).complete:
         raise QftError(f"{run} is not finished; go on with: qft train run={run.name} resume=true and its options.")

@@ -11,16 +11,13 @@ from qft import records
 from qft.cli import _runs, _scoring
 from qft.cli._output import log, start_logging
 from qft.config import ScoreConfig
-from qft.errors import QftError, nearest
+from qft.errors import QftError
 
 
 def run(config: ScoreConfig, overrides: list[str]) -> None:
     """predictions.jsonl -> scores.jsonl and metrics.json."""
     start_logging()
-    folder = Path(str(config.run))
-    if not folder.is_dir():
-        below = [p.parent.name for p in folder.parent.glob("*/predictions.jsonl")]
-        raise QftError(f"run={folder} does not exist.{nearest(folder.name, below)}")
+    folder = _runs.existing(config.run, config.output_dir)
     if not (folder / "predictions.jsonl").exists():
         raise QftError(f"{folder} holds no predictions.jsonl; answer first with qft eval run={folder}.")
     document = _document(folder)

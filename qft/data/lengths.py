@@ -1,9 +1,12 @@
 """How long samples are: a histogram as text and as a picture."""
 
+import io
 import math
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
+
+from qft.process import write_bytes
 
 BARS = 40  # characters of the longest bar
 COLORS = ("#08519c", "#d94801", "#9ecae1")
@@ -49,10 +52,10 @@ def draw(lengths: Mapping[str, Sequence[int]], mark: int, title: str, path: Path
     axes.yaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set_xlabel("tokens of a sample, prompt and answers together")
     axes.set_ylabel("samples")
-    axes.set_title(title, fontsize=10, loc="left")
+    axes.set_title(title, fontsize=10, loc="left", parse_math=False)
     axes.spines[["top", "right"]].set_visible(False)
     axes.legend(frameon=False, fontsize=9)
-    temporary = path.with_name(f".{path.name}.tmp")
-    figure.savefig(temporary, dpi=150, format="png")
-    temporary.replace(path)
+    content = io.BytesIO()
+    figure.savefig(content, dpi=150, format="png")
+    write_bytes(path, content.getvalue())
     return path

@@ -4,10 +4,12 @@ q0: -RY(z0)----o----
 q1: -RY(z1)-CRZ(w0)-
 """
 
+import io
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from qft.process import write_bytes
 from qft.quantum.circuit import Circuit, Gate, Input, Weight
 
 COLUMNS = 16  # of the picture, before it goes on below
@@ -101,9 +103,9 @@ def picture(circuit: Circuit, path: Path, title: str) -> None:
         axes.set_ylim(circuit.qubits - 0.4, -0.6)
         axes.set_aspect("equal")
         axes.axis("off")
-    temporary = path.with_name(f".{path.name}.tmp")
-    figure.savefig(temporary, dpi=150, format="png")
-    temporary.replace(path)
+    content = io.BytesIO()
+    figure.savefig(content, dpi=150, format="png")
+    write_bytes(path, content.getvalue())
 
 
 def _gate(axes: object, x: int, gate: Gate) -> None:

@@ -1,8 +1,10 @@
 """The loss curve of a run, drawn from its history.csv."""
 
+import io
 from pathlib import Path
 
 from qft.errors import QftError
+from qft.process import write_bytes
 from qft.records import read_history
 
 
@@ -31,12 +33,12 @@ def draw(run: Path, title: str) -> Path:
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set_xlabel("optimizer step")
     axes.set_ylabel("loss (nats per token)")
-    axes.set_title(title, fontsize=10, loc="left")
+    axes.set_title(title, fontsize=10, loc="left", parse_math=False)
     axes.grid(alpha=0.25)
     axes.spines[["top", "right"]].set_visible(False)
     axes.legend(frameon=False, fontsize=9)
     path = run / "curve.png"
-    temporary = path.with_name(".curve.png.tmp")
-    figure.savefig(temporary, dpi=150, format="png")
-    temporary.replace(path)
+    content = io.BytesIO()
+    figure.savefig(content, dpi=150, format="png")
+    write_bytes(path, content.getvalue())
     return path

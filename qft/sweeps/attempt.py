@@ -1,13 +1,14 @@
 """One attempt at one cell, in the process that calls it: lock, train, evaluate, note what became of it."""
 
-import fcntl
 import logging
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from qft import process
 from qft.errors import QftError
+from qft.records import refusal
 from qft.sweeps import cells
 from qft.sweeps.cells import Cell
 
@@ -61,19 +62,14 @@ def held(directory: Path, name: str) -> Iterator[None]:
     """Hold the cell's lock, waiting for whoever has it; the lock goes with the process that holds it."""
     folder = directory / ".locks"
     folder.mkdir(parents=True, exist_ok=True)
-    with (folder / name).open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
+    try:
+        file = process.lock(folder / name, wait=True)
+    except OSError as error:
+        raise QftError(f"{folder / name} cannot be used as a lock: {refusal(error)}.") from error
+    with file:
         yield
 
 
 def free(directory: Path, name: str) -> bool:
     """Whether no process is at the cell."""
-    path = directory / ".locks" / name
-    if not path.exists():
-        return True
-    with path.open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return False
-    return True
+    return process.is_free(directory / ".locks" / name)

@@ -169,6 +169,8 @@ def settle(directory: Path, cells: list[Cell], identities: Mapping[str, Any], ov
     old = read_json(path) if path.exists() else {}
     stale = []
     for cell in cells:
+        if folder(directory, cell.name).is_symlink():
+            raise QftError(f"{folder(directory, cell.name)} is a link: a cell must lie in its sweep's directory.")
         state = read_state(directory, cell.name)
         if state is not None and state["id"] != cell.id:
             stale.append((cell.name, _changed(old.get(cell.name, {}), identities[cell.name])))

@@ -17,6 +17,7 @@ from queue import SimpleQueue
 from typing import Any, Protocol
 
 from qft.errors import QftError
+from qft.process import append
 from qft.sweeps import cells
 from qft.sweeps.attempt import Execute, attempt
 from qft.sweeps.cells import Cell
@@ -93,7 +94,7 @@ def work(directory: Path, cell: Cell, execute: Execute, threads: int, gpu: int |
         os.environ["CUDA_VISIBLE_DEVICES"] = _visible(gpu)
     folder = directory / "logs"
     folder.mkdir(parents=True, exist_ok=True)
-    with (folder / f"{cell.name}.txt").open("a") as out:
+    with append(folder / f"{cell.name}.txt") as out:
         os.dup2(out.fileno(), 1)
         os.dup2(out.fileno(), 2)
     import torch

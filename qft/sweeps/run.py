@@ -4,7 +4,6 @@ joblib keeps ``workers`` threads busy; each hands its cell to the launcher and w
 from its directory, never from the process, so a sweep that is killed at any moment goes on from what lies there.
 """
 
-import fcntl
 import logging
 import queue
 import signal
@@ -14,7 +13,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from qft import process
 from qft.errors import QftError
+from qft.records import refusal
 from qft.sweeps import cells
 from qft.sweeps.attempt import free
 from qft.sweeps.cells import Cell
@@ -43,18 +44,18 @@ class Sweep:
 @contextmanager
 def locked(directory: Path) -> Iterator[None]:
     """One process a sweep directory. Raises QftError where another has it."""
+    for inner in ("cells", "logs", ".locks"):
+        if (directory / inner).is_symlink():
+            raise QftError(f"{directory / inner} is a link: what a sweep writes must lie in its own directory.")
     try:
         directory.mkdir(parents=True, exist_ok=True)
-        file = (directory / ".lock").open("w")
+        file = process.lock(directory / ".lock")
+    except BlockingIOError:
+        raise QftError(f"{directory} is in use by another process.") from None
     except OSError as error:
-        raise QftError(f"{directory} cannot be used as a sweep directory: {error.strerror}.") from error
+        raise QftError(f"{directory} cannot be used as a sweep directory: {refusal(error)}.") from error
     with file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise QftError(f"{directory} is in use by another process.") from None
-        for leftover in directory.glob(".*.tmp"):  # of a process that was killed while writing
-            leftover.unlink()
+        process.remove_leftovers(directory)
         yield
 
 

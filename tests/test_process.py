@@ -1,0 +1,67 @@
+"""Locks, logs and writes of a directory that a stranger prepared; writes that stay after a power cut."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from qft import process, records
+from qft.errors import QftError
+
+
+@pytest.mark.parametrize("name", [".lock", "log.txt", "adapter", "checkpoints"])
+@pytest.mark.parametrize("there", [True, False])
+def test_a_run_directory_leads_no_write_elsewhere(name: str, there: bool, tmp_path: Path) -> None:
+    run, elsewhere = tmp_path / "run", tmp_path / "elsewhere"
+    run.mkdir()
+    if there:
+        elsewhere.mkdir() if name in records.WITHIN else elsewhere.write_text("precious")
+    (run / name).symlink_to(elsewhere)
+    with pytest.raises(QftError, match=rf"{name.replace('.', '[.]')} is a link"):
+        records.RunDirectory(run).open()
+    assert elsewhere.exists() == there and (not elsewhere.is_file() or elsewhere.read_text() == "precious")
+    (run / name).unlink()
+    directory = records.RunDirectory(run).open()  # the refusal holds no lock and no log
+    directory.close()
+
+
+def test_a_pipe_holds_nobody_up(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "log.txt")
+    with pytest.raises(QftError, match="cannot be used as a run directory"):
+        records.RunDirectory(tmp_path).open()
+
+
+def test_nothing_is_cut_and_leftovers_go(tmp_path: Path) -> None:
+    (tmp_path / ".lock").write_text("kept")
+    (tmp_path / "log.txt").write_text("kept\n")
+    (tmp_path / ".adapter.1.tmp").mkdir()
+    (tmp_path / ".adapter.1.tmp/weights").write_text("half")
+    (tmp_path / ".record.json.1.tmp").symlink_to(tmp_path / "log.txt")
+    records.RunDirectory(tmp_path).open().close()
+    assert (tmp_path / ".lock").read_text() == "kept" and (tmp_path / "log.txt").read_text() == "kept\n"
+    assert sorted(p.name for p in tmp_path.iterdir()) == [".lock", "log.txt"]
+
+
+def test_a_temporary_name_that_is_a_link_is_not_followed(tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").write_text("precious")
+    (tmp_path / f".a.txt.{os.getpid()}.tmp").symlink_to(tmp_path / "elsewhere")
+    (tmp_path / "a.txt").symlink_to(tmp_path / "elsewhere")
+    process.write_text(tmp_path / "a.txt", "new \ud800")
+    assert (tmp_path / "a.txt").read_text() == "new \\ud800" and not (tmp_path / "a.txt").is_symlink()
+    assert (tmp_path / "elsewhere").read_text() == "precious"
+
+
+def test_a_lock_is_free_once_its_process_is_gone(tmp_path: Path) -> None:
+    path = tmp_path / "lock"
+    assert process.is_free(path) and not path.exists()
+    script = f"from pathlib import Path; from qft import process; f = process.lock(Path({str(path)!r})); input()"
+    with subprocess.Popen([sys.executable, "-c", script + "; print()"], stdin=subprocess.PIPE) as holder:
+        while process.is_free(path):  # until it has it
+            assert holder.poll() is None
+        with pytest.raises(BlockingIOError):
+            process.lock(path)
+        holder.kill()
+    assert process.is_free(path)
+    process.lock(path).close()
