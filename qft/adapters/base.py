@@ -136,14 +136,14 @@ class QftTuner(BaseTuner):
         """PEFT's own looks for a parameter of what is wrapped, which a quantised one need not have."""
         setattr(parent, child_name, new_module)
 
-    def _refuse_merge(self, adapter_names: list[str] | None) -> None:
+    def _refuse_merge(self, adapter_names: list[str] | None, safe: bool) -> None:
         """Look at every layer before the first is merged."""
         for layer in (m for m in self.model.modules() if isinstance(m, QftLayer)):
             names: Any = layer.active_adapters if adapter_names is None else adapter_names
-            layer._refuse_merge([n for n in names if n in layer.qft_delta])
+            layer._refuse_merge([n for n in names if n in layer.qft_delta], safe)
 
     def merge_adapter(self, adapter_names: list[str] | None = None, safe_merge: bool = False) -> None:
-        self._refuse_merge(adapter_names)
+        self._refuse_merge(adapter_names, safe_merge)
         super().merge_adapter(adapter_names=adapter_names, safe_merge=safe_merge)
 
     def _unload_and_optionally_merge(
@@ -154,7 +154,7 @@ class QftTuner(BaseTuner):
         adapter_names: list[str] | None = None,
     ) -> nn.Module:
         if merge:
-            self._refuse_merge(adapter_names)
+            self._refuse_merge(adapter_names, safe_merge)
         return super()._unload_and_optionally_merge(merge, progressbar, safe_merge, adapter_names)
 
     @classmethod

@@ -15,6 +15,7 @@ class Delta(nn.Module):
     """
 
     linear = False
+    has_bias = False  # of a linear one: delta(0) is not 0, so that a merge needs a bias to put it in
     reads_output = False  # True: a function of the wrapped block's output, not of its input
 
     def __init__(self) -> None:

@@ -56,6 +56,7 @@ class HybridDelta(Delta):
         self.in_features, self.out_features, self.scale = in_features, out_features, config.scale
         self.kind, self.classical_path = config.circuit, config.classical_path
         self.linear = config.circuit in ("none", "constants")
+        self.has_bias = config.mlp_bias or config.circuit == "constants"
         self.shuffle_seed = (config.init_seed or 0) if config.shuffle else None
         if not config.mpo:  # LoRA's factors, and its start
             self.mlp_a = self._linear(in_features, config.r, config.mlp_bias, generator)

@@ -71,21 +71,26 @@ class QftLayer(nn.Module, BaseTunerLayer):
 
     @torch.no_grad()
     def merge(self, safe_merge: bool = False, adapter_names: list[str] | None = None) -> None:
-        """Add linear deltas to the base weight; a missing base bias is created first where one is needed."""
+        """Add linear deltas to the base's weight and bias, whose shapes stay; refused whole before anything changes."""
         names = [n for n in check_adapters_to_merge(self, adapter_names) if n in self.qft_delta]
-        self._refuse_merge(names)
+        self._refuse_merge(names, safe_merge)
+        base = self.get_base_layer()
         for name in names:
-            self._add_to_base(name, 1.0, safe_merge)
+            self._set_base(*self._shifted(name, 1.0, base.weight.data, getattr(base, "bias", None)))
             self.merged_adapters.append(name)
 
     @torch.no_grad()
     def unmerge(self) -> None:
+        """Take merged deltas off again: the base's weights but for the two roundings of their dtype."""
         if not self.merged:
             warnings.warn("Already unmerged. Nothing to do.", stacklevel=2)
+        base = self.get_base_layer()
         while self.merged_adapters:
-            self._add_to_base(self.merged_adapters.pop(), -1.0, False)
+            name = self.merged_adapters.pop()
+            self._set_base(*self._shifted(name, -1.0, base.weight.data, getattr(base, "bias", None)))
 
-    def _refuse_merge(self, names: list[str]) -> None:
+    @torch.no_grad()
+    def _refuse_merge(self, names: list[str], safe: bool = False) -> None:
         if crooked := [n for n in names if not self.qft_delta[n].linear]:
             raise ValueError(
                 f"Adapter '{crooked[0]}' is not linear in its input, so no weight matrix equals it: "
@@ -98,15 +103,26 @@ class QftLayer(nn.Module, BaseTunerLayer):
                 f"Adapter '{names[0]}' cannot be merged into a {type(base).__name__}, whose weights are quantised "
                 "or packed: load the base model in full precision to merge."
             )
+        bias = getattr(base, "bias", None)
+        if bias is None and (constant := [n for n in names if self.qft_delta[n].has_bias]):
+            raise ValueError(
+                f"Adapter '{constant[0]}' adds a constant, and this {type(base).__name__} has no bias for it: saved "
+                "and loaded, a merged model would have lost it. It cannot be merged; keep it beside the base model."
+            )
+        if safe:
+            for name in names:
+                weight, bias = self._shifted(name, 1.0, weight, bias)
+                if not all(torch.isfinite(t).all() for t in (weight, bias) if t is not None):
+                    raise ValueError(f"Merging adapter '{name}' would give weights that are not finite.")
 
-    def _add_to_base(self, name: str, sign: float, safe: bool) -> None:
+    def _shifted(self, name: str, sign: float, weight: Any, bias: Any) -> tuple[Any, Any]:
+        """Weight and bias with a delta on top: summed in the wider type, rounded once."""
+        more, constant = self.qft_delta[name].matrix()
+        weight = (weight + sign * more).to(weight.dtype)
+        return weight, bias if constant is None else (bias + sign * constant).to(bias.dtype)
+
+    def _set_base(self, weight: Any, bias: Any) -> None:
         base = self.get_base_layer()
-        weight, bias = self.qft_delta[name].matrix()
-        merged = (base.weight.data + sign * weight).to(base.weight.dtype)  # summed in the wider type, rounded once
-        if safe and not torch.isfinite(merged).all():
-            raise ValueError(f"Merging adapter '{name}' would give weights that are not finite.")
-        base.weight.data = merged
+        base.weight.data = weight
         if bias is not None:
-            if base.bias is None:
-                base.bias = nn.Parameter(torch.zeros_like(bias, dtype=base.weight.dtype), requires_grad=False)
-            base.bias.data = (base.bias.data + sign * bias).to(base.bias.dtype)
+            base.bias.data = bias.data

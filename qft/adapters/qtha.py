@@ -60,7 +60,7 @@ class QTHAConfig(HybridConfig):
         token_cost="r (in + out) + 2 r^2 + 4 layers 4^r",
         hardware="yes: r qubits; (2 layers + 1)^r settings of the angles fix a layer's whole response",
         source="arXiv 2503.12790 v2",
-        merge="yes with circuit=none or constants",
+        merge="yes with circuit=none, and with constants into layers that have a bias",
     )
     settings: ClassVar[tuple[tuple[int, int], ...]] = ((256, 5), (128, 4), (64, 3), (32, 2), (16, 2), (8, 2), (4, 2))
     descending: ClassVar[bool] = True

@@ -49,7 +49,7 @@ class QWTHNConfig(HybridConfig):
         token_cost="r (in + out) + r 3^r",
         hardware="yes: r qubits; 3^r settings of the angles fix a layer's whole response",
         source="arXiv 2503.12790 v1",
-        merge="yes with circuit=none or constants",
+        merge="yes with circuit=none or constants, into layers that have a bias",
     )
     settings: ClassVar[tuple[tuple[int, int], ...]] = ((128, 5), (64, 4), (32, 3), (16, 2), (8, 2))
     descending: ClassVar[bool] = False

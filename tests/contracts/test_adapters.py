@@ -14,6 +14,7 @@ from safetensors.torch import load_file
 
 from qft.adapters import METHODS, QftLayer
 from qft.adapters.about import About
+from qft.adapters.hybrid_config import CIRCUITS
 from qft.errors import QftError
 
 # switches that change what a method can do; a method without an entry is tested as it is
@@ -27,6 +28,19 @@ SWITCHES = {
         {"entangle": False, "classical_path": False},
         {"train_angles": False},
     ],
+}
+# every control: too many for the tests on whole models
+_SHARED = [
+    *({"circuit": c, "mpo": m} for c in CIRCUITS for m in (True, False)),
+    *({"circuit": c, "classical_path": False} for c in CIRCUITS if c != "none"),
+    {"entangle": False},
+    {"train_angles": False},
+    {"shuffle": True},
+]
+ALL_SWITCHES = {
+    "qwthn": [*_SHARED, {"blocks": 2}],
+    "qtha": [*_SHARED, {"encode": "once"}, {"order": "ry_first"}, {"layers": 1}],
+    "quanta": [{"num_axes": 2}, {"num_axes": 3}],
 }
 CASES = {
     "-".join([name, *(f"{key}={value}" for key, value in options.items())]): (name, options)
@@ -44,6 +58,12 @@ def is_linear(case):
     settings = config(case)
     settings.resolve([(32, 32)])
     return settings.delta_class(32, 32, settings, None).linear
+
+
+def has_bias(case):
+    settings = config(case)
+    settings.resolve([(32, 32)])
+    return settings.delta_class(32, 32, settings, None).has_bias
 
 
 LINEAR = [case for case in CASES if is_linear(case)]
@@ -163,12 +183,20 @@ def test_saved_files_hold_tensors_and_json_only(case, family, tmp_path):
     assert all("qft_delta" in key and "default" not in key for key in saved)
 
 
-def test_merging_equals_the_forward_or_is_refused(case, family):
+def no_merge(model, case):
+    """Why a merge of this case is refused, as a pattern; None where it is not."""
+    if case not in LINEAR:
+        return r"'default' is not linear.*cannot be merged"
+    bare = any(layer.base_layer.bias is None for layer in layers(model).values())
+    return r"'default' adds a constant.*cannot be merged" if bare and has_bias(case) else None
+
+
+def test_merging_equals_the_forward_or_is_refused(case, family, tmp_path):
     model = perturb(adapted(case, family))
     before, weights = logits(model), copy.deepcopy(model.state_dict())
-    if case not in LINEAR:
+    if refused := no_merge(model, case):
         for merge in (model.merge_adapter, model.merge_and_unload):
-            with pytest.raises(ValueError, match=r"'default' is not linear.*cannot be merged"):
+            with pytest.raises(ValueError, match=refused):
                 merge()
             assert not any(layer.merged for layer in layers(model).values())
             after = model.state_dict()
@@ -189,6 +217,44 @@ def test_merging_equals_the_forward_or_is_refused(case, family):
     merged = model.merge_and_unload()
     assert type(merged) is type(tiny.build(family)) and not layers(merged)
     torch.testing.assert_close(logits(merged), before, **close)
+    merged.save_pretrained(tmp_path)
+    assert torch.equal(logits(type(merged).from_pretrained(tmp_path)), logits(merged))
+
+
+@pytest.mark.parametrize("dtype", DTYPES.values(), ids=DTYPES)
+@pytest.mark.parametrize("bias", [True, False], ids=["bias", "bare"])
+@pytest.mark.parametrize("name", [n for n in METHODS if METHODS[n].wraps == "linear layers"])
+def test_every_switch_merges_and_unmerges_or_is_refused_on_a_layer(name, bias, dtype):
+    """Merged and taken off again a weight has been rounded twice: by half an epsilon of the merged and of its own."""
+    merged = refused = 0
+    for options in [{}, *ALL_SWITCHES.get(name, [])]:
+        base = torch.nn.Linear(12, 10, bias=bias, dtype=dtype).requires_grad_(False)
+        weights = copy.deepcopy(base.state_dict())
+        layer = QftLayer(base, 12, 10)
+        settings = METHODS[name](**options)
+        settings.resolve([(12, 10)])
+        layer.add("default", settings.delta_class(12, 10, settings, None))
+        delta = perturb(layer).qft_delta["default"]
+        x = torch.randn(5, 12, dtype=dtype)
+        before = layer(x)
+        if not delta.linear or (delta.has_bias and not bias):
+            with pytest.raises(ValueError, match="cannot be merged"):
+                layer.merge()
+            assert not layer.merged and torch.equal(layer(x), before)
+            assert all(torch.equal(v, weights[k]) for k, v in base.state_dict().items())
+            refused += 1
+            continue
+        assert delta.has_bias == (delta.matrix()[1] is not None)
+        layer.merge()
+        eps, on = torch.finfo(dtype).eps, copy.deepcopy(base.state_dict())
+        torch.testing.assert_close(layer(x), before, rtol=0, atol=(8 * eps * before.abs().max()).item())
+        layer.unmerge()
+        for key, value in base.state_dict().items():
+            allowed = 0.51 * eps * (on[key].abs().float() + weights[key].abs().float())
+            assert ((value.float() - weights[key].float()).abs() <= allowed + 1e-6 * (dtype == torch.float32)).all()
+        merged += 1
+    assert merged or not is_linear(name)
+    assert refused or is_linear(name)
 
 
 @pytest.mark.parametrize("case", LINEAR)
@@ -207,12 +273,17 @@ def test_a_merge_into_bfloat16_rounds_once(case):
 
 
 @pytest.mark.parametrize("case", LINEAR)
-def test_a_merge_of_weights_that_are_not_finite_is_refused(case):
-    model = perturb(adapted(case, "llama"))
+def test_a_merge_of_weights_that_are_not_finite_is_refused_before_anything_changes(case):
+    model = perturb(adapted(case, "qwen2"))
     with torch.no_grad():
-        next(iter(trainable(model).values())).fill_(float("nan"))
-    with pytest.raises(ValueError, match="not finite"):
-        model.merge_adapter(safe_merge=True)
+        list(trainable(model).values())[-1].fill_(float("nan"))
+    weights = copy.deepcopy(model.state_dict())
+    for merge in (model.merge_adapter, model.merge_and_unload):
+        with pytest.raises(ValueError, match="not finite"):
+            merge(safe_merge=True)
+        assert not any(layer.merged for layer in layers(model).values())
+        after = model.state_dict()
+        assert all(torch.equal(after[k], weights[k]) for k in weights if k != list(trainable(model))[-1])
 
 
 def test_two_adapters_side_by_side(case, family, tmp_path):
