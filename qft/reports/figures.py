@@ -62,7 +62,8 @@ def training(sweep: Sweep) -> Figure | None:
                     axes.plot(steps, losses.mean(0), color=colour(k), linestyle=dash(k), linewidth=1.6)
                     if len(runs) > 1:
                         axes.fill_between(steps, losses.min(0), losses.max(0), color=colour(k), alpha=0.18, linewidth=0)
-                axes.set_ylim(bottom - 0.05 * (top - bottom), top)
+                if top > bottom:  # runs of a single step have one loss
+                    axes.set_ylim(bottom - 0.05 * (top - bottom), top)
             panels.append(Panel(data, f"{data}, n = {n}", panel[0]))
     caption = "Running mean of the train loss over a twentieth of the run; line: mean over seeds, band: their range."
     caption += " A row with one seed has no band." if single else ""
