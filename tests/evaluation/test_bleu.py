@@ -5,6 +5,7 @@ import math
 import pytest
 
 from qft.errors import QftError
+from qft.evaluation.metrics import base
 from qft.evaluation.metrics import bleu as module
 from qft.evaluation.metrics.base import Pair
 
@@ -85,3 +86,25 @@ def test_the_corpus_score_of_a_choice_of_samples():
     assert bleu.of([0, 1, 2]) == bleu.value
     (chosen,) = score([predictions[k] for k in (1, 0, 0)], [references[k] for k in (1, 0, 0)])
     assert bleu.of([1, 0, 0]) == pytest.approx(chosen.value)
+
+
+def test_texts_beyond_the_limit_are_cut_and_the_signature_says_so(monkeypatch):
+    monkeypatch.setattr(base, "LONGEST", 7)
+    pairs = [Pair("a b c d e", "a b c d f"), Pair("a b c d", "a b c d")]
+    for found in module.score(pairs):
+        assert found.value == pytest.approx(100)
+        assert found.signature.endswith("|cut:7-characters-in-1-pairs")
+
+
+def test_single_and_corpus_scores_are_those_of_sacrebleu():
+    from sacrebleu.metrics import BLEU
+
+    predictions, references = ["我今天很高兴。", "好的", "the cat", ""], ["我今天很开心。", "好的呀", "the dog", "不"]
+    for variant, smooth in (("formula", "none"), ("standard", "exp")):
+        (bleu,) = score(predictions, references, variant)
+        corpus, single = (
+            BLEU(tokenize="zh", smooth_method=smooth, force=True, effective_order=e) for e in (False, True)
+        )
+        assert bleu.value == corpus.corpus_score(predictions, [references]).score
+        assert bleu.per_sample == [single.sentence_score(p, [r]).score for p, r in zip(predictions, references)]
+        assert bleu.signature == str(corpus.get_signature())

@@ -1,11 +1,16 @@
-"""ROUGE against values worked out by hand."""
+"""ROUGE against values worked out by hand, and against the libraries."""
+
+import random
 
 import pytest
+from rouge_chinese import Rouge
+from rouge_score.rouge_scorer import RougeScorer
 
 from qft.errors import QftError
+from qft.evaluation.metrics import base
 from qft.evaluation.metrics import rouge as module
 from qft.evaluation.metrics.base import Pair
-from qft.evaluation.words import words
+from qft.evaluation.words import cut, words
 
 
 def score(predictions, references, variant="standard", **options):
@@ -91,3 +96,42 @@ def test_cutting_words_prints_nothing_and_leaves_no_cache(capfd, tmp_path, monke
     assert words("睡不好 Sleep，2小时") == ["睡", "不好", "sleep", "2", "小时"]
     assert capfd.readouterr() == ("", "")
     assert not list(tmp_path.iterdir())
+
+
+PIECES = [*"我你今天很高兴不知道ab1。！？….”’， \n", "……", "......", "？”", "。。", "the ", "cat "]
+
+
+class _Words:
+    tokenize = staticmethod(words)
+
+
+def test_every_number_is_the_libraries_own():
+    """Theirs fill a table for ROUGE-L; the sentences that rouge-chinese cuts are in it, odd ones too."""
+    rng = random.Random(0)
+    pairs = [Pair(*("".join(rng.choices(PIECES, k=rng.randrange(40))) for _ in range(2))) for _ in range(400)]
+    found = {s.name: s.per_sample for s in module.score(pairs, tokenize="jieba")}
+    scorer = RougeScorer(["rouge1", "rouge2", "rougeL"], tokenizer=_Words())
+    for k, pair in enumerate(pairs):
+        ours, theirs = (" ".join(cut(text)) for text in (pair.prediction, pair.reference))
+        chinese = Rouge().get_scores(ours, theirs)[0] if ours.split() and theirs.split() else None
+        for kind, stats in scorer.score(pair.reference, pair.prediction).items():
+            name = kind.lower()
+            assert found[f"{name}_standard"][k] == 100 * stats.fmeasure, pair
+            assert found[f"{name}_formula"][k] == 100 * (stats.fmeasure if kind == "rougeL" else stats.recall), pair
+            expected = 100 * chinese[name.replace("rouge", "rouge-")]["f"] if chinese else 0.0
+            assert found[f"{name}_llamafactory"][k] == expected, pair
+
+
+def test_texts_of_20000_characters_are_scored():
+    rng = random.Random(0)
+    ours, theirs = ("".join(rng.choices("我你今天很高兴，不知道。睡", k=20_000)) for _ in range(2))
+    found = score([ours], [theirs]) + score([ours], [theirs], "llamafactory")
+    assert all(0 < s.value < 100 and "cut" not in s.signature for s in found)
+
+
+def test_texts_beyond_the_limit_are_cut_and_the_signature_says_so(monkeypatch):
+    assert base.LONGEST == 100_000  # what the documentation says
+    monkeypatch.setattr(base, "LONGEST", 3)
+    found = score(["a b c d", "x"], ["a b", "x"])
+    assert [s.value for s in found] == [100, 50, 100]
+    assert all(s.signature.endswith("|stem:no|cut:3-characters-in-1-pairs") for s in found)

@@ -11,6 +11,9 @@ and references in tokens.
   1/2, 1/4, ... matches), averaged over samples. Probably how the published tables were made.
 - ``bleu4_standard``: sacrebleu, of the whole set; the tokenizer is ``zh`` or ``13a``, a p_n of 0 is smoothed
   (``smooth:exp``: 1/2, 1/4, ... matches).
+
+Time and memory grow with the length of the texts, of which the first 100,000 characters count; a signature says
+``|cut:100000-characters-in-N-pairs`` where there were longer ones.
 """
 
 from collections.abc import Sequence
@@ -19,7 +22,7 @@ from typing import Any
 import numpy as np
 
 from qft.errors import QftError, nearest
-from qft.evaluation.metrics.base import Pair, Score, mean
+from qft.evaluation.metrics.base import Pair, Score, mean, with_bar, within_limit
 from qft.evaluation.words import has_cjk
 
 TOKENIZERS = ("auto", "zh", "13a", "char", "intl", "none")
@@ -35,35 +38,42 @@ def score(pairs: Sequence[Pair], tokenize: str = "auto") -> list[Score]:
         raise QftError(f"metric.bleu.tokenize={tokenize} is unknown.{nearest(tokenize, TOKENIZERS)}")
     if tokenize == "auto":
         tokenize = "zh" if has_cjk(p.reference for p in pairs) else "13a"
+    pairs, cut = within_limit(pairs)
+    table = _counts(pairs, tokenize)
     return [
-        _corpus(pairs, "formula", tokenize, "none"),
-        _characters(pairs),
-        _corpus(pairs, "standard", tokenize, "exp"),
+        _corpus(table, "formula", tokenize, "none", cut),
+        _characters(pairs, cut),
+        _corpus(table, "standard", tokenize, "exp", cut),
     ]
 
 
-def _corpus(pairs: Sequence[Pair], variant: str, tokenize: str, smooth: str) -> Score:
+def _counts(pairs: Sequence[Pair], tokenize: str) -> np.ndarray:
+    """(pairs, 10): matches and n-grams of orders 1 to 4, lengths of prediction and reference."""
     from sacrebleu.metrics import BLEU
 
     # force: no warning about texts that look tokenized already
-    sentence = BLEU(tokenize=tokenize, smooth_method=smooth, force=True, effective_order=True)
-    each = [sentence.sentence_score(p.prediction, [p.reference]) for p in pairs]
-    # (pairs, 10): matches and n-grams of orders 1 to 4, lengths of prediction and reference
-    table = np.array([[*b.counts, *b.totals, b.sys_len, b.ref_len] for b in each])
+    sentence = BLEU(tokenize=tokenize, force=True, effective_order=True)
+    each = (sentence.sentence_score(p.prediction, [p.reference]) for p in with_bar(pairs, "BLEU"))
+    return np.array([[*b.counts, *b.totals, b.sys_len, b.ref_len] for b in each])
+
+
+def _corpus(table: np.ndarray, variant: str, tokenize: str, smooth: str, cut: str) -> Score:
+    from sacrebleu.metrics import BLEU
+
+    def bleu(n: list[int], effective_order: bool) -> float:
+        found = BLEU.compute_bleu(n[:4], n[4:8], n[8], n[9], smooth, effective_order=effective_order)
+        return min(found.score, 100.0)  # exp(log) lands at 100.00000000000004 for equal texts
 
     def of(chosen: Sequence[int]) -> float:
-        n = table[list(chosen)].sum(0).tolist()
-        whole = BLEU.compute_bleu(n[:4], n[4:8], n[8], n[9], smooth_method=smooth)
-        return min(whole.score, 100.0)  # exp(log) lands at 100.00000000000004 for equal texts
+        return bleu(table[list(chosen)].sum(0).tolist(), effective_order=False)
 
     corpus: Any = BLEU(tokenize=tokenize, smooth_method=smooth, force=True)
-    corpus.corpus_score([p.prediction for p in pairs], [[p.reference for p in pairs]])  # the signature wants one
-    signature = str(corpus.get_signature())
-    per_sample = [min(b.score, 100.0) for b in each]
-    return Score(f"bleu4_{variant}", of(range(len(pairs))), signature, True, per_sample, of=of)
+    corpus.corpus_score(["a"], [["a"]])  # the signature wants one
+    per_sample = [bleu(n, effective_order=True) for n in table.tolist()]
+    return Score(f"bleu4_{variant}", of(range(len(table))), f"{corpus.get_signature()}{cut}", True, per_sample, of=of)
 
 
-def _characters(pairs: Sequence[Pair]) -> Score:
+def _characters(pairs: Sequence[Pair], cut: str) -> Score:
     from importlib.metadata import version
 
     from nltk.translate.bleu_score import SmoothingFunction, sentence_bleu
@@ -73,7 +83,7 @@ def _characters(pairs: Sequence[Pair]) -> Score:
         100.0 * sentence_bleu([list(p.reference)], list(p.prediction), smoothing_function=smooth)
         if p.prediction and p.reference
         else 0.0
-        for p in pairs
+        for p in with_bar(pairs, "BLEU of characters")
     ]
-    signature = f"nltk-{version('nltk')}|sentence|avg:sample|tok:char|smooth:method3"
+    signature = f"nltk-{version('nltk')}|sentence|avg:sample|tok:char|smooth:method3{cut}"
     return Score("bleu4_llamafactory", mean(each), signature, True, [min(v, 100.0) for v in each])
