@@ -1,8 +1,10 @@
 """Where configs lie: the packaged ones, and a user's ``./configs``, which win."""
 
 from pathlib import Path
+from typing import Any
 
 import qft
+from qft.errors import QftError, nearest
 
 
 def packaged() -> Path:
@@ -27,7 +29,44 @@ def groups() -> dict[str, list[str]]:
     return {name: sorted(choices) for name, choices in sorted(found.items())}
 
 
+def check_choice(group: str, choice: str) -> None:
+    """Raise QftError where a group has no such choice."""
+    if choice not in groups()[group]:
+        raise QftError(f"{group.replace('/', '.')}={choice} does not exist.{nearest(choice, groups()[group])}")
+
+
 def find(name: str) -> Path | None:
     """The file ``name`` (``train`` or ``adapter/lora``) stands for, or None."""
     candidates = (directory / f"{name}.yaml" for directory in directories())
     return next((file for file in candidates if file.is_file()), None)
+
+
+def read(file: Path) -> Any:
+    """The file as an OmegaConf mapping. Raises QftError, naming the file, for anything else."""
+    import yaml
+    from omegaconf import DictConfig, OmegaConf
+    from omegaconf.errors import OmegaConfBaseException
+
+    try:
+        content = OmegaConf.load(file)
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f", line {mark.line + 1}" if mark else ""
+        what = getattr(error, "problem", None) or str(error).splitlines()[0]
+        raise QftError(f"{file}{where}: broken YAML ({what}).") from error
+    except UnicodeDecodeError as error:
+        raise QftError(f"{file} is not UTF-8; save it as UTF-8.") from error
+    except (OmegaConfBaseException, OSError, ValueError, RecursionError, AttributeError) as error:
+        raise QftError(f"{file} cannot be read: {str(error).splitlines()[0]}") from error
+    if not isinstance(content, DictConfig):
+        raise QftError(f"{file} should hold lines such as key: value, and holds a {type(content).__name__}.")
+    return content
+
+
+def check_own(command: str, used: list[str]) -> None:
+    """Read the user's own files that this command may take: its yaml, and the choices of the groups it uses."""
+    for own in directories()[:-1]:
+        files = [own / f"{command}.yaml", *(f for group in used for f in (own / group).glob("**/*.yaml"))]
+        for file in sorted(files):
+            if file.is_file():
+                read(file)

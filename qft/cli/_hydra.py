@@ -19,7 +19,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
-from qft.cli import _configs
+from qft.cli import _configs, _overrides
 from qft.config import SCHEMAS
 from qft.errors import QftError, nearest
 
@@ -50,15 +50,17 @@ def composed(name: str, args: list[str]) -> Any:
     choices = dict(cfg.hydra.runtime.choices)
     with open_dict(cfg):
         del cfg["hydra"]
-    return _typed(cfg, choices)
+    return _typed(name, cfg, choices)
 
 
 def _prepared(name: str, args: list[str]) -> list[str]:
-    """What comes before composing: our plug-in, the schema, choices that exist."""
+    """What comes before composing: words that can be read, our plug-in, the schema, choices that exist."""
+    _overrides.check(args)
     Plugins.instance().register(OwnConfigsFirst)
     ConfigStore.instance().store(name=f"{name}_schema", node=SCHEMAS[name])
     args = [_as_choice(a) for a in (_with_local_model(args) if name != "sweep" else args)]
     args = [f"+{a}" if a.startswith("metric.") else a for a in args]  # its keys are those of the plug-ins
+    _configs.check_own(name, _used_groups(name))
     _check_choices(args)
     return args
 
@@ -67,23 +69,25 @@ def run(name: str, command: Command, args: list[str]) -> int:
     """Compose ``name``.yaml with the overrides in ``args`` and call ``command(config, overrides)``.
 
     In a multirun a job that fails with a QftError is reported and the others still run; the exit code is
-    then 2.
+    then 2. Whatever else the command raises is raised here.
     """
     os.environ["HYDRA_FULL_ERROR"] = "1"  # exceptions come through to us instead of being printed
     args = _prepared(name, args)
     failures: list[QftError] = []
-    single: list[QftError] = []  # raised only after Hydra has returned: it would print a notice of its own
+    single: list[Exception] = []  # raised only after Hydra has returned: it would print a notice of its own
 
     def task(cfg: DictConfig) -> None:
         overrides = list(HydraConfig.get().overrides.task)
         try:
-            command(_typed(cfg, dict(HydraConfig.get().runtime.choices)), overrides)
+            command(_typed(name, cfg, dict(HydraConfig.get().runtime.choices)), overrides)
         except QftError as error:
             failures.append(error)
             if HydraConfig.get().mode == RunMode.MULTIRUN:
                 print(f"qft: job {' '.join(overrides)}: {error}", file=sys.stderr)
             else:
                 single.append(error)
+        except Exception as error:
+            single.append(error)
 
     sys.argv = [f"qft {name}", *args]
     try:
@@ -114,12 +118,10 @@ def _check_choices(args: list[str]) -> None:
         group, _, value = arg.partition("=")
         if group in groups:
             for choice in value.split(","):
-                if choice.strip("'\" ") not in groups[group]:
-                    name = group.replace("/", ".")
-                    raise QftError(f"{name}={choice} does not exist.{nearest(choice, groups[group])}")
+                _configs.check_choice(group, choice.strip("'\" "))
 
 
-def _typed(cfg: DictConfig, choices: dict[str, str]) -> Any:
+def _typed(name: str, cfg: DictConfig, choices: dict[str, str]) -> Any:
     """Check what the schema cannot (missing keys, types of a plug-in's options) and build the dataclass."""
     if missing := sorted(OmegaConf.missing_keys(cfg)):
         raise QftError(f"{missing[0]} is required: write {missing[0]}=VALUE.")
@@ -127,8 +129,13 @@ def _typed(cfg: DictConfig, choices: dict[str, str]) -> Any:
         file, key = _configs.find(f"{group}/{choice}"), group.replace("/", ".")
         given = OmegaConf.select(cfg, key)
         if file is not None and given is not None and OmegaConf.get_type(given) is dict:  # a dataclass checks its own
-            check_types(OmegaConf.load(file), given, key)
+            check_types(_configs.read(file), given, key)
     config: Any = OmegaConf.to_object(cfg)
+    if not isinstance(config, SCHEMAS[name]):
+        raise QftError(
+            f"configs/{name}.yaml takes the place of the packaged file and leaves out its defaults; begin with a copy "
+            f"of that: {_configs.packaged() / f'{name}.yaml'}"
+        )
     for group, choice in choices.items():
         if isinstance(options := getattr(config, group, None), dict):
             options.setdefault("name", choice)  # a plug-in is called what its yaml is called
@@ -172,16 +179,22 @@ def _siblings(key: str, keys: list[str]) -> list[str]:
     return [k for k in keys if k.rpartition(".")[0] == group] or [k for k in keys if "." not in k]
 
 
+def _used_groups(name: str) -> list[str]:
+    """The groups that the packaged yaml of a command composes."""
+    defaults = _configs.read(_configs.packaged() / f"{name}.yaml").defaults
+    return sorted({str(g) for d in defaults if not isinstance(d, str) for g in d if g in _configs.groups()})
+
+
 def _keys(name: str) -> list[str]:
     """All keys a command knows: those of its yaml and of every choice of its groups."""
     keys = set()
-    main = OmegaConf.load(_configs.find(name) or "")
-    used = {g for d in main.defaults if not isinstance(d, str) for g in d if g in _configs.groups()}  # type: ignore
-    keys |= {str(k) for k in main if k not in ("defaults", "hydra")} | used
+    used = set(_used_groups(name))
+    keys |= {str(k) for k in _configs.read(_configs.packaged() / f"{name}.yaml") if k not in ("defaults", "hydra")}
+    keys |= used
     for group, choices in _configs.groups().items():
         for choice in choices if group.partition("/")[0] in used else []:
             file = _configs.find(f"{group}/{choice}")
-            content: Any = OmegaConf.load(file) if file else {}
+            content: Any = _configs.read(file) if file else {}
             prefix = group.replace("/", ".")
             keys |= {f"{prefix}.{k!s}" for k in content if not str(k).startswith("_") and k != "defaults"}
     return sorted(keys)

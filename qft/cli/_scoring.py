@@ -25,7 +25,7 @@ def metric_options(metrics: Sequence[str], given: Mapping[str, Any] | None) -> d
     out = {}
     for name in metrics:
         file = _configs.find(f"metric/{name}")
-        declared = OmegaConf.load(file) if file else OmegaConf.create({})
+        declared = _configs.read(file) if file else OmegaConf.create({})
         merged = OmegaConf.merge(declared, given.get(name) or {})
         check_types(declared, merged, f"metric.{name}")
         options: Any = OmegaConf.to_container(merged, resolve=True)

@@ -3,12 +3,17 @@
 import importlib
 import os
 import pkgutil
+import re
 import sys
+import traceback
+from pathlib import Path
 
 import qft.cli
 from qft import __version__
 from qft.cli import _help
 from qft.errors import QftError, nearest
+
+FULL = ("can't allocate memory", "out of memory", "cannot allocate memory", "failed to map segment")
 
 
 def commands() -> list[str]:
@@ -17,17 +22,17 @@ def commands() -> list[str]:
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run one command and return its exit code: 0 done, 2 the user can put it right, 130 interrupted."""
+    """Run one command and return its exit code.
+
+    0 done, 2 the user can put it right, 130 interrupted, 1 a fault of this program.
+    """
     args = list(sys.argv[1:] if argv is None else argv)
     debug = "--debug" in args or os.environ.get("QFT_DEBUG", "") not in ("", "0")
     args = [a for a in args if a != "--debug"]
     try:
-        return _dispatch(args)
-    except QftError as error:
-        if debug:
-            raise
-        print(f"qft: {error}", file=sys.stderr)
-        return 2
+        code = _dispatch(args)
+        sys.stdout.flush()  # here, where what goes wrong can still be told
+        return code
     except KeyboardInterrupt:
         if debug:
             raise
@@ -37,11 +42,51 @@ def main(argv: list[str] | None = None) -> int:
         )
         return 130
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _drop_output()
         return 0
+    except Exception as error:
+        if debug:
+            raise
+        code, message = _explained(error)
+        print(f"qft: {_one_line(message)}", file=sys.stderr)
+        if isinstance(error, OSError):
+            _drop_output()  # what is still to be printed would fail once more at exit
+        return code
+
+
+def _explained(error: Exception) -> tuple[int, str]:
+    """Exit code and message of an error, whether we raised it, the system, or nobody meant to."""
+    if isinstance(error, QftError):
+        return 2, str(error)
+    if isinstance(error, MemoryError) or any(words in str(error).lower() for words in FULL):
+        return 2, "There is not enough memory for this; choose a smaller model, batch or adapter, or allow more."
+    if isinstance(error, OSError) and error.strerror:
+        place = error.filename if error.filename is not None else "A file or the output"
+        return 2, f"{os.fsdecode(place) if isinstance(place, (str, bytes)) else place}: {error.strerror}."
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    what = f"{type(error).__name__}: {error}".rstrip(": ")
+    return 1, (
+        f"This is a fault of qft, not yours: {what} ({Path(frame.filename).name}, line {frame.lineno}). "
+        "Please report it with the command, what it prints with --debug added, and qft env."
+    )
+
+
+def _one_line(message: str) -> str:
+    """Without line breaks, and with the middle of endless words left out."""
+    return re.sub(r"\S{300,}", lambda m: f"{m[0][:120]}…{m[0][-20:]}", " ".join(message.split()))
+
+
+def _drop_output() -> None:
+    """Send what standard output still holds nowhere."""
+    try:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except (OSError, ValueError):  # replaced by something without a number of its own
+        return
 
 
 def _dispatch(args: list[str]) -> int:
+    if args[:1] == ["help"] and len(args) > 1:
+        args = [*args[1:], "--help"]
     if not args or args[0] in ("-h", "--help", "help"):
         print(_help.overview(commands()))
         return 0
@@ -52,8 +97,12 @@ def _dispatch(args: list[str]) -> int:
     if name not in commands():
         raise QftError(f"There is no command '{name}'.{nearest(name, commands())}")
     if any(a in ("-h", "--help") for a in rest):
-        print(_help.command(name, _help.docstring(name)))
+        print(_help.command(name, _help.docstring(name), [a for a in rest if a not in ("-h", "--help")]))
         return 0
+    try:
+        Path.cwd()
+    except FileNotFoundError:
+        raise QftError("The current directory is no longer there; change to another one.") from None
     command = importlib.import_module(f"qft.cli.{name}")
     if hasattr(command, "arguments"):  # a command with words of its own beside key=value
         rest = command.arguments(rest)

@@ -73,7 +73,7 @@ def _methods(model: Any) -> dict[str, dict[str, Any]]:
     found = {}
     for name in _configs.groups()["adapter"]:
         file = _configs.find(f"adapter/{name}")
-        content = OmegaConf.load(file) if file else OmegaConf.create()
+        content = _configs.read(file) if file else OmegaConf.create()
         if "_target_" in content:
             resolved: Any = OmegaConf.to_container(OmegaConf.create({"model": model, "adapter": content}), resolve=True)
             found[name] = {"name": name} | resolved["adapter"]

@@ -1,0 +1,81 @@
+"""Looks at the words of a command line before Hydra does: what no run could mean is one sentence, and costs nothing."""
+
+import unicodedata
+
+from qft.errors import QftError, nearest
+
+LONGEST = 20_000  # characters of one word; a list of a wide circuit's angles is some thousand
+ADDABLE = ("adapter", "backend", "data", "metric", "names", "paths", "slurm")  # plug-ins judge their own keys
+CFG = ("job", "hydra", "all")
+INFO = ("all", "config", "defaults", "defaults-tree", "plugins", "searchpath")
+ALONE = ("-m", "--multirun", "--resolve")
+# flag -> its values; None: any
+VALUED = {
+    **dict.fromkeys(("--cfg", "-c"), CFG),
+    **dict.fromkeys(("--info", "-i"), INFO),
+    **dict.fromkeys(("--package", "-p", "--shell-completion", "-sc"), None),
+}
+
+
+def check(args: list[str]) -> None:
+    """Raise QftError for the first word that is neither ``key=value`` nor a flag of ours."""
+    words = iter(args)
+    for word in words:
+        if not word.startswith("-"):
+            _check_override(word)
+            continue
+        flag, equals, value = word.partition("=")
+        if flag in VALUED:
+            value = value if equals else next(words, "")
+            choices = VALUED[flag]
+            if choices and value not in choices:
+                raise QftError(f"{flag} {_shown(value)} does not exist.{nearest(value, choices)}")
+        elif word not in ALONE:
+            following = next(words, "VALUE")
+            key = flag.lstrip("-") or "key"
+            raise QftError(
+                f"There is no flag '{_shown(flag)}'. Options are written without dashes: "
+                f"{_shown(key)}={_shown(value or following)}."
+            )
+
+
+def _check_override(word: str) -> None:
+    if bad := next((c for c in word if unicodedata.category(c) in ("Cc", "Cs")), None):
+        raise QftError(f"'{_shown(word)}' holds the character U+{ord(bad):04X}, which no option can.")
+    if len(word) > LONGEST:
+        raise QftError(f"'{_shown(word)}' has {len(word):,} characters; an option has {LONGEST:,} at most.")
+    if word.startswith("~"):
+        raise QftError(f"'{_shown(word)}': options cannot be taken away; give another value, such as KEY=null.")
+    key, equals, _ = word.partition("=")
+    if not equals:
+        raise QftError(f"'{_shown(word)}' is no option. Options are written key=value.")
+    name = key.lstrip("+")
+    if not name or "@" in name or name != name.strip():
+        raise QftError(f"There is no key '{_shown(name)}'. Options are written key=value.")
+    if key != name and name.partition(".")[0] not in ADDABLE:
+        raise QftError(f"There is no key '{_shown(name)}' to add; + adds keys of {', '.join(ADDABLE)} only.")
+    _parse(word)
+
+
+def _parse(word: str) -> None:
+    """Let Hydra's own grammar read the word."""
+    from hydra.core.override_parser.overrides_parser import OverridesParser
+    from hydra.errors import HydraException
+
+    try:
+        override = OverridesParser.create().parse_overrides([word])[0]
+        override.value()
+    except RecursionError:
+        raise QftError(f"'{_shown(word)}' is nested too deeply to be read.") from None
+    except (HydraException, ValueError) as error:
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise QftError(
+            f"'{_shown(word)}' cannot be read ({_shown(reason)}). Overrides are written key=value; "
+            "quote special characters."
+        ) from None
+
+
+def _shown(word: str, longest: int = 80) -> str:
+    """The word as one short line."""
+    text = "".join(c if c.isprintable() else f"\\x{ord(c):02x}" for c in word[: longest + 1])
+    return text if len(text) <= longest else text[:longest] + "…"
