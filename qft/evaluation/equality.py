@@ -1,18 +1,23 @@
 """Whether two written answers are the same quantity: ``equal("\\\\frac{1}{2}", "50\\\\%") -> True``.
 
-Judged by math-verify, which is neither thread-safe nor always quick: so this file is also a program that answers
-one question a line in a process of its own, and dies at its time limit (``qft.evaluation.judge`` starts it).
-It therefore imports nothing of qft. What math-verify does not read is put right first: full-width characters,
-separators of thousands, Chinese and English units, currency signs, the percent sign.
+Two plain numbers are compared exactly, but for a decimal of six places or more, which stands for every number less
+than one unit of its last place away: 0.33333333 is 1/3. Two words are compared as words. The rest is judged by
+math-verify (numbers there to six places), which is neither thread-safe nor always quick: so this file is also a
+program that answers one question a line in a process of its own, and dies at its time limit (``qft.evaluation.judge``
+starts it). It therefore imports nothing of qft. What math-verify does not read is put right first: full-width
+characters, separators of thousands, Chinese and English units, currency signs, percent, powers of ten.
 """
 
 import re
+from collections.abc import Callable
+from fractions import Fraction
 
 FULL_WIDTH = {code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F)} | {0x3000: " "}
+MEMORY = 2 << 30  # bytes of address space for the program
 _THOUSANDS = re.compile(r"(?<=\d)(?:,|\{,\}|\\,|\\!|[ \u00a0\u2009\u202f])+(?=\d{3}(?!\d))")
 _MONEY = re.compile(r"\\?\$|[¥￥€£]")
 _NUMBER = r"[-+]?(?:\d+(?:\.\d+)?(?:/\d+)?|\.\d+|\d*\\[dt]?frac\{[^{}]*\}\{[^{}]*\})"
-_WORD = r"\\(?:text|textrm|mathrm|mbox|operatorname)\{([^{}]*)\}"
+_WORD = r"\\(?:text|textrm|textbf|mathrm|mathbf|mbox|operatorname)\{([^{}]*)\}"
 _UNIT = re.compile(
     rf"(?P<number>{_NUMBER})\s*(?P<unit>"
     # a Latin letter that follows at once is a variable: 3x, but 3 m and 3cm
@@ -20,16 +25,27 @@ _UNIT = re.compile(
     r"(?:\^?\{?[23²³]\}?)?)"
 )
 _DECORATION = re.compile(r"\\(?:left|right|displaystyle|,|;|!|:|quad)(?![A-Za-z])|~")
+_POWER = re.compile(r"(?<![\w.])(\d+(?:\.\d+)?)[eE]([-+]?\d{1,3})(?![\w.])")  # 1.2e3
+_DECIMAL = r"(?:\d+(?:\.\d*)?|\.\d+)"
+_PLAIN = re.compile(
+    rf"(?P<sign>[-+]?)(?:(?P<whole>\d+)(?: (?=\d+/)|(?=\\)))?(?:"
+    rf"\(?(?P<top>{_DECIMAL})\)?(?:\\times ?10\^\{{(?P<power>[-+]?\d{{1,3}})\}})?(?:/(?P<bottom>{_DECIMAL}))?"
+    rf"|\\[dt]?frac ?(?:\{{(?P<above>{_DECIMAL})\}}|(?P<one>\d)) ?(?:\{{(?P<below>{_DECIMAL})\}}|(?P<two>\d)))"
+)
+_LETTERS = re.compile(r"[^\W\d_]{3,}(?: [^\W\d_]+)*|[\u3400-\u9fff]+")
 
 
 def tidy(text: str) -> str:
     """One way of writing: ASCII digits and signs, no thousands separators, currency signs or closing full stop."""
-    text = text.translate(FULL_WIDTH).strip()
+    text = text.replace("！", "。").translate(FULL_WIDTH).strip()
     text = _MONEY.sub("", re.sub(r"^\\[(\[]|\\[)\]]$", "", text))
+    if re.fullmatch(rf"\s*{_WORD}\s*", text):  # \text{42 apples}
+        text = re.sub(_WORD, r"\1", text)
     if not text.startswith(("(", "[", "{", "\\{")):  # (1,234) is a pair
         text = _THOUSANDS.sub("", text)
-    text = _DECORATION.sub("", text).replace("\u2212", "-")
-    return text.strip().rstrip("。.,;!").strip()
+    text = _POWER.sub(r"\1\\times10^{\2}", _DECORATION.sub("", text).replace("\u2212", "-"))
+    text = text.strip().rstrip("。.,;").strip()
+    return re.sub(r"(?<=[^\W\d_]{2})!+$", "", text)  # Yes! is a word, 5! and n! are factorials
 
 
 def split_unit(text: str) -> tuple[str, str]:
@@ -45,22 +61,61 @@ def equal(target: str, candidate: str) -> bool:
 
     x % equals x / 100; as with any unit, the sign alone may be left out of one side.
     """
+    known = at_once(target, candidate)
+    return _by_units(tidy(target), tidy(candidate), _same) is True if known is None else known
+
+
+def at_once(target: str, candidate: str) -> bool | None:
+    """``equal`` where it takes no mathematics: one way of writing, plain numbers, words; else None."""
     target, candidate = tidy(target), tidy(candidate)
     if not target or not candidate:
         return False
-    if target == candidate:
+    if target.casefold() == candidate.casefold():
         return True
+    if _LETTERS.fullmatch(target) and _LETTERS.fullmatch(candidate):
+        return False  # math-verify reads a word as the product of its letters
+    return _by_units(target, candidate, _plainly)
+
+
+def _by_units(target: str, candidate: str, same: Callable[[str, str], bool | None]) -> bool | None:
+    """Compare with their units and without; ``same`` compares what is left. None where it knows no answer."""
     (a, unit_a), (b, unit_b) = split_unit(target), split_unit(candidate)
     if unit_a and unit_b and sorted(unit_a) != sorted(unit_b):  # sorted: 2ab is no unit, and the same as 2ba
         return False
-    if _same(target, candidate) or ((unit_a or unit_b) and _same(a, b)):
-        return True
+    found = [same(target, candidate)]
+    if unit_a or unit_b:
+        found.append(same(a, b))
     if unit_a == "%" and not unit_b:
-        return _same(f"({a})/100", b)
-    return unit_b == "%" and not unit_a and _same(a, f"({b})/100")
+        found.append(same(f"({a})/100", b))
+    if unit_b == "%" and not unit_a:
+        found.append(same(a, f"({b})/100"))
+    return True if True in found else None if None in found else False
 
 
-def _same(target: str, candidate: str) -> bool:
+def _plainly(target: str, candidate: str) -> bool | None:
+    if (a := number(target)) is None or (b := number(candidate)) is None:
+        return None
+    places = [p for _, p in (a, b) if p >= 6]
+    return a[0] == b[0] or bool(places and abs(a[0] - b[0]) < Fraction(1, 10 ** min(places)))
+
+
+def number(text: str) -> tuple[Fraction, int] | None:
+    """A tidy text that is a plain number: its value, and the places after its point, 0 for a fraction."""
+    match = _PLAIN.fullmatch(text)
+    if match is None:
+        return None
+    top = match["top"] or match["above"] or match["one"]
+    bottom = match["bottom"] or match["below"] or match["two"] or "1"
+    if not Fraction(bottom) or (match["whole"] and match["power"]):
+        return None
+    value = Fraction(top) * Fraction(10) ** int(match["power"] or 0) / Fraction(bottom) + int(match["whole"] or 0)
+    places = len(top.partition(".")[2]) if bottom == "1" and not match["power"] else 0
+    return (-value if match["sign"] == "-" else value), places
+
+
+def _same(target: str, candidate: str) -> bool | None:
+    if (known := _plainly(target, candidate)) is not None:
+        return known
     from math_verify import parse, verify
 
     # no time limit of its own: it would need this process's signal handler
@@ -69,29 +124,39 @@ def _same(target: str, candidate: str) -> bool:
 
 
 def serve() -> None:
-    """Answer lines ``{"target", "candidate", "seconds"}`` with ``true`` or ``false``; die where time runs out."""
+    """Answer lines ``{"target", "candidate", "seconds"}`` with ``{"same", "seconds"}``; die where time runs out.
+
+    Seconds are of computing. ``same`` is null where the memory ran out.
+    """
     import contextlib
     import json
     import logging
+    import os
     import resource
     import signal
     import sys
+    import time
 
     logging.disable()
     with contextlib.suppress(ValueError, OSError):  # a tower of powers must not take the machine's memory
-        resource.setrlimit(resource.RLIMIT_AS, (4 << 30, 4 << 30))
+        resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent's end of the pipe closes, that is enough
-    _same("1", "1")  # what is imported on first use does not count against the limit
+    signal.signal(signal.SIGPROF, signal.SIG_DFL)
+    _same("\\sqrt{1}", "\\frac{x}{x}")  # what is imported on first use does not count against the limit
     print("ready", flush=True)
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)  # nobody reads it any more
     for line in sys.stdin:
         question = json.loads(line)
-        signal.setitimer(signal.ITIMER_REAL, question["seconds"])  # SIGALRM ends the process, whatever it does
+        began, same = time.process_time(), None
+        signal.setitimer(signal.ITIMER_PROF, question["seconds"])  # SIGPROF ends the process, whatever it does
         try:
             same = equal(question["target"], question["candidate"])
-        except (Exception, RecursionError, MemoryError):
+        except MemoryError:
+            same = None
+        except Exception:  # what math-verify cannot read is no answer
             same = False
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        print(json.dumps(same), flush=True)
+        signal.setitimer(signal.ITIMER_PROF, 0)
+        print(json.dumps({"same": same, "seconds": time.process_time() - began}), flush=True)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""180 answers made of real GSM8K solutions (MIT licence, OpenAI), 70 right and 110 wrong, labelled by how they are made.
+"""180 answers made of real GSM8K solutions (MIT licence, OpenAI): 70 right, 110 wrong, labelled by how they are made.
 
 A right one ends on the solution's own last line, or on a sentence that states its value. A wrong one holds the right
 value too (that is what makes it hard), but denies it, asks about it, passes through it or states another.

@@ -1,15 +1,8 @@
-"""Which writings of an answer are the same, and that no comparison outlives its limit."""
-
-import json
-import os
-import subprocess
-import sys
+"""Which writings of an answer are the same."""
 
 import pytest
 
-from qft.evaluation.equality import __file__ as program
 from qft.evaluation.equality import equal, split_unit, tidy
-from qft.evaluation.judge import Judge
 
 SAME = [
     ("7", "7.0"),
@@ -45,6 +38,22 @@ SAME = [
     ("(1,2)", "(1, 2)"),
     ("A", "A"),
     ("红色", "红色"),
+    ("1/3", "0.33333333"),
+    ("0.666667", "2/3"),
+    ("\\pi", "3.14159265"),
+    ("5!", "120"),
+    ("3!", "\\frac{12}{2}"),
+    ("1.2e3", "1200"),
+    ("3E-2", "0.03"),
+    ("1.2\\times10^3", "1200"),
+    ("2 1/2", "2.5"),
+    ("-2\\frac{1}{2}", "-2.5"),
+    ("Yes", "yes"),
+    ("Yes!", "yes."),
+    ("42！", "42"),
+    ("\\text{42 apples}", "42"),
+    ("\\textbf{42}", "42"),
+    ("3:30", "3:30"),
 ]
 OTHER = [
     ("7", "8"),
@@ -55,6 +64,16 @@ OTHER = [
     ("3x", "3"),
     ("(1,234)", "1234"),
     ("1/3", "0.333"),
+    ("1/3", "0.33333"),
+    ("0.333333", "0.333334"),
+    ("1000000", "1000001"),
+    ("5!", "5"),
+    ("1.2e3", "1.2"),
+    ("dog", "god"),
+    ("2 1/2", "21/2"),
+    ("3:30", "3"),
+    ("3, 4", "4"),
+    ("1/0", "1"),
     ("A", "B"),
     ("红色", "蓝色"),
     ("7", ""),
@@ -76,26 +95,3 @@ def test_number_and_unit() -> None:
     assert split_unit(tidy("１，２００ 千米/小时。")) == ("1200", "千米/小时")
     assert split_unit("12\\text{ m}^2") == ("12", "m2")
     assert split_unit("3x") == ("3x", "")
-
-
-def test_a_comparison_that_does_not_end_is_killed_and_the_next_one_answered() -> None:
-    with Judge() as judge:
-        assert judge("1/2", "0.5", 60) is True
-        first = judge._process
-        assert judge("57", "58", 60) is False
-        assert judge._process is first, "one process for all"
-        assert judge("9^{9^{9^{9}}}", "1", 0.2) is None
-        assert judge("1/2", "0.5", 60) is True
-        last = judge._process
-    assert last is not None and last.returncode is not None, "nothing is left behind"
-
-
-def test_it_runs_without_this_package() -> None:
-    """The process is found by its path: no search path, so none of our modules can hide one it needs."""
-    env = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"}
-    questions = [("1/2", "0.5"), ("(", "\\frac{")]
-    asked = "".join(json.dumps({"target": t, "candidate": c, "seconds": 60}) + "\n" for t, c in questions)
-    done = subprocess.run(
-        [sys.executable, "-P", program], input=asked, env=env, capture_output=True, text=True, timeout=120
-    )
-    assert done.stdout.split() == ["ready", "true", "false"] and done.returncode == 0

@@ -19,17 +19,23 @@ and no Accuracy, one whose reference has no reasoning (nor its prompt) no CTC: t
 Two writings are the same where ``qft.evaluation.equality`` says so, by math-verify, within a time limit a row.
 """
 
+import logging
+import math
 import re
-import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 
 from qft.data.message import THINK_CLOSE, THINK_OPEN
 from qft.errors import QftError
+from qft.evaluation import judge
 from qft.evaluation.equality import FULL_WIDTH
-from qft.evaluation.judge import Judge
+from qft.evaluation.judge import Comparison, Judge
 from qft.evaluation.metrics.base import Pair, Score, mean
+
+log = logging.getLogger(__name__)
+
+NOT_JUDGED = "not judged"  # how the reason begins where the machine, not the answer, is at fault
 
 Verdict = tuple[bool | None, str]
 
@@ -42,12 +48,21 @@ _FORMULAS = re.compile(r"\$([^$]+)\$|\\\((.+?)\\\)|\\\[(.+?)\\\]", re.S)
 _CHOICE = r"(?:选项?|答案|answer|option|choice)(?:\s*(?:是|为|is|[:：]))*\s*\(?{}(?![A-Za-z])|\({}\)"
 
 
+def check(seconds: float = 5.0) -> None:
+    """Raise QftError where nothing can be judged with these options."""
+    if not 0 < seconds < math.inf:
+        raise QftError(f"metric.reasoning.seconds={seconds} must be a finite number above 0.")
+    judge.check()
+
+
 def score(pairs: Sequence[Pair], seconds: float = 5.0) -> list[Score]:
-    """Four Scores. ``seconds``: how long the search for one row's answer may take; what is not found by then is not."""
-    if seconds <= 0:
-        raise QftError(f"metric.reasoning.seconds={seconds} must be above 0.")
-    with Judge() as judge:
-        verdicts = [_judge(pair, judge, seconds) for pair in pairs]
+    """Four Scores. ``seconds`` of computing that one row's comparisons may take; what is not found by then is not."""
+    check(seconds)
+    with Judge() as comparing:
+        verdicts = [_judge(pair, comparing, seconds) for pair in pairs]
+    faults = [[why for _, why in v.values() if why.startswith(NOT_JUDGED)] for v in verdicts]
+    if unjudged := [why for why in faults if why]:
+        log.warning("%d of %d answers are left out: %s.", len(unjudged), len(pairs), unjudged[0][0])
     scores = []
     for name in ("sa", "accuracy", "ctc", "ac"):
         each = [None if right is None else 100.0 * right for right, _ in (v[name] for v in verdicts)]
@@ -104,16 +119,20 @@ def _judge(pair: Pair, judge: Judge, seconds: float) -> dict[str, Verdict]:
     out = {"ctc": _chain(parts, asked), "ac": _answer(parts, pair.finished, bool(boxed(model.answer)))}
     if wanted is None:
         return out | dict.fromkeys(("sa", "accuracy"), (None, "the reference states no answer that can be verified"))
-    deadline = time.monotonic() + seconds
+    left = seconds
 
     def find(candidates: Iterable[str]) -> Verdict:
+        nonlocal left
+        fault = ""
         for candidate in dict.fromkeys(candidates):
-            left = deadline - time.monotonic()
-            if left <= 0 or (same := judge(wanted, candidate, left)) is None:
-                return False, f"{wanted} was not found within {seconds:g} seconds"
-            if same:
+            found = judge(wanted, candidate, left) if left > 0 else Comparison(None)
+            left -= found.seconds
+            if found.same:
                 return True, f"{candidate} is {wanted}"
-        return False, f"{wanted} does not stand there"
+            if found.same is None and not found.fault:
+                return False, f"{wanted} was not found within {seconds:g} seconds of computing"
+            fault = fault or found.fault
+        return (None, f"{NOT_JUDGED}: {fault}") if fault else (False, f"{wanted} does not stand there")
 
     out["sa"] = _strict(parts, wanted, find, boxed_only=asked and not parts.closed)
     if out["sa"][0]:
@@ -130,14 +149,13 @@ def _strict(parts: Segments, wanted: str, find: Callable[[Iterable[str]], Verdic
         return False, f"there is no answer segment: {why}"
     if given := boxed(parts.answer):
         right, why = find(given[-1:])
-        return (
-            right,
-            f"the answer's box: {why}" if right or "within" in why else f"\\boxed{{{given[-1]}}} is not {wanted}",
-        )
+        if right is False and "within" not in why:
+            why = f"\\boxed{{{given[-1]}}} is not {wanted}"
+        return right, f"the answer's box: {why}" if right else why
     if boxed_only:
         return False, "there is no answer segment: no </think>, and nothing is boxed"
     right, why = find(_written(parts.answer, wanted))
-    return right, f"unboxed: {why}"
+    return right, why if right is None else f"unboxed: {why}"
 
 
 def _written(text: str, wanted: str) -> list[str]:

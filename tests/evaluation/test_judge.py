@@ -1,0 +1,124 @@
+"""The process that compares answers: what its limit counts, and what the machine may do to it."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+
+import psutil
+import pytest
+
+from qft.errors import QftError
+from qft.evaluation import judge as room
+from qft.evaluation.equality import __file__ as program
+from qft.evaluation.judge import Comparison, Judge
+from qft.evaluation.metrics.base import Pair
+from qft.evaluation.metrics.reasoning import score
+
+HARD = ("2\\sqrt{3}", "\\sqrt{12}")  # not plain: a process compares them
+TOWER = "9^{9^{9^{9}}}"
+
+
+def test_a_comparison_that_does_not_end_is_killed_and_the_next_one_answered() -> None:
+    with Judge() as judge:
+        assert judge(*HARD, 60).same is True
+        first = judge._process
+        assert judge("\\sqrt{3}", "57", 60).same is False
+        assert judge._process is first, "one process for all"
+        assert judge(TOWER, "\\sqrt{1}", 0.2) == Comparison(None, 0.2)
+        assert judge(*HARD, 60).same is True
+        last = judge._process
+    assert last is not None and last.returncode is not None, "nothing is left behind"
+
+
+def test_plain_numbers_and_words_need_no_process() -> None:
+    with Judge() as judge:
+        assert judge("57", "57.0", 1).same and not judge("1/2", "0.49", 1).same and not judge("red", "blue", 1).same
+        assert not judge("1", "1" * 100_000, 1).same and judge._process is None
+
+
+def test_what_the_machine_does_to_the_process_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    with Judge() as judge:
+        assert judge(*HARD, 60).same
+        os.kill(judge._process.pid, signal.SIGKILL)  # for want of memory, say
+        psutil.Process(judge._process.pid).wait(60)
+        assert judge(*HARD, 60).same is True
+        monkeypatch.setattr(room, "IDLE", 0.5)
+        os.kill(judge._process.pid, signal.SIGSTOP)
+        assert judge(*HARD, 60).same is True
+
+
+def test_what_cannot_be_judged_is_left_out_and_never_wrong(monkeypatch: pytest.MonkeyPatch, caplog) -> None:
+    def killed(self: Judge, *asked: object) -> None:
+        raise room._Fault("its process was ended by SIGKILL")
+
+    monkeypatch.setattr(Judge, "_ask", killed)
+    monkeypatch.setattr(Judge, "_started", lambda self: None)
+    reference = "<think>x</think> \\boxed{2\\sqrt{3}}"
+    pairs = [Pair("<think>x</think> \\boxed{\\sqrt{12}}", reference), Pair(reference, reference)]
+    sa, accuracy, *_ = score(pairs)
+    assert sa.per_sample == accuracy.per_sample == [None, 100] and sa.value == 100
+    assert sa.reasons == ["not judged: its process was ended by SIGKILL", "the answer's box: 2\\sqrt{3} is 2\\sqrt{3}"]
+    assert "judged:1 of 2" in sa.signature and "1 of 2 answers are left out: not judged" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("script", "words"),
+    [("raise SystemExit('no room')", "no room"), ("import os; os.kill(os.getpid(), 9)", "was ended by SIGKILL")],
+)
+def test_a_process_that_does_not_start_is_an_error_and_no_score(monkeypatch, tmp_path, script: str, words: str) -> None:
+    (tmp_path / "broken.py").write_text(script)
+    monkeypatch.setattr(room.equality, "__file__", str(tmp_path / "broken.py"))
+    with Judge() as judge, pytest.raises(QftError, match=f"does not start: .*{words}"):
+        judge(*HARD, 60)
+    monkeypatch.setattr(room.importlib.util, "find_spec", lambda name: None)
+    with Judge() as judge, pytest.raises(QftError, match="pip install"):
+        judge(*HARD, 60)
+
+
+def test_time_in_which_the_process_does_not_compute_does_not_count() -> None:
+    with Judge() as judge:
+        assert judge(*HARD, 60).same
+        os.kill(judge._process.pid, signal.SIGSTOP)
+        go_on = threading.Timer(1.5, os.kill, (judge._process.pid, signal.SIGCONT))
+        go_on.start()
+        assert judge("3\\sqrt{3}", "\\sqrt{27}", 0.7).same is True
+        go_on.join()
+
+
+@pytest.mark.extended
+def test_right_answers_score_on_a_busy_machine() -> None:
+    busy = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(10)]
+    try:
+        pairs = [
+            Pair(f"<think>x</think> \\boxed{{\\sqrt{{{k * k}}}}}", f"<think>x</think> \\boxed{{{k}}}")
+            for k in range(2, 52)
+        ]
+        endless = Pair(f"<think>x</think> \\boxed{{{TOWER}}}", "<think>x</think> \\boxed{57}")
+        sa = score([endless, *pairs], seconds=0.5)[0]
+    finally:
+        for process in busy:
+            process.kill()
+            process.wait()
+    assert sa.per_sample == [0, *[100] * 50]
+    assert "57 was not found within 0.5 seconds" in sa.reasons[0]
+
+
+def test_hostile_answers_end() -> None:
+    deep = ("\\frac{" * 300, "{" * 1900, "\\sqrt{" * 200 + "2" + "}" * 200, "x^" * 900, "9" * 1999 + "!", "1e999")
+    with Judge() as judge:
+        for candidate in (*deep, "10^{10^{10}}"):  # the last one ends the process
+            assert not judge("57", candidate, 0.3).same, candidate[:20]
+        assert judge._process is None
+
+
+def test_it_runs_without_this_package() -> None:
+    """The process is found by its path: no search path, so none of our modules can hide one it needs."""
+    env = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"}
+    questions = [("1/2", "0.5"), ("(", "\\frac{")]
+    asked = "".join(json.dumps({"target": t, "candidate": c, "seconds": 60}) + "\n" for t, c in questions)
+    done = subprocess.run([sys.executable, "-P", program], input=asked, env=env, capture_output=True, text=True)
+    ready, *replies = done.stdout.splitlines()
+    assert ready == "ready" and [json.loads(r)["same"] for r in replies] == [True, False] and done.returncode == 0
