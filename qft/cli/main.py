@@ -4,12 +4,13 @@ import importlib
 import os
 import pkgutil
 import re
+import signal
 import sys
 import traceback
 from pathlib import Path
 
 import qft.cli
-from qft import __version__
+from qft import __version__, signals
 from qft.cli import _help
 from qft.errors import QftError, nearest
 
@@ -24,23 +25,34 @@ def commands() -> list[str]:
 def main(argv: list[str] | None = None) -> int:
     """Run one command and return its exit code.
 
-    0 done, 2 the user can put it right, 130 interrupted, 1 a fault of this program.
+    0 done, 2 the user can put it right, 1 a fault of this program, 128 + signal where it was told to stop (130 after
+    Ctrl-C). Without ``argv`` this is the program itself, and nothing comes after it.
     """
-    args = list(sys.argv[1:] if argv is None else argv)
+    before = signals.listen()
+    try:
+        return _run(list(sys.argv[1:] if argv is None else argv))
+    finally:
+        if argv is None:
+            signals.end_quietly()
+        else:
+            signals.restore(before)
+
+
+def _run(args: list[str]) -> int:
     debug = "--debug" in args or os.environ.get("QFT_DEBUG", "") not in ("", "0")
     args = [a for a in args if a != "--debug"]
     try:
         code = _dispatch(args)
         sys.stdout.flush()  # here, where what goes wrong can still be told
         return code
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as stop:
         if debug:
             raise
         print(
             "qft: interrupted; the same command with resume=true goes on (qft eval, qft sweep: simply repeat it).",
             file=sys.stderr,
         )
-        return 130
+        return 128 + getattr(stop, "number", signal.SIGINT)
     except BrokenPipeError:
         _drop_output()
         return 0

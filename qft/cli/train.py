@@ -7,13 +7,15 @@ from typing import Any
 
 import yaml
 
-from qft import records
+from qft import records, signals
 from qft.cli import _runs
 from qft.cli import eval as evaluation
 from qft.cli._output import log, quiet_libraries, show, start_logging
 from qft.config import EvalConfig, TrainConfig, build
 from qft.errors import QftError
 from qft.training import ranks
+
+FINISHING = "finishing the step and saving; Ctrl-C again stops at once"
 
 
 def run(config: TrainConfig, overrides: list[str]) -> None:
@@ -97,15 +99,27 @@ def run(config: TrainConfig, overrides: list[str]) -> None:
             weights = torch.float32 if load.trains_whole(config.adapter) else dtype  # what is trained is float32
             model = load.inject(load.load_base(config.model, weights), config.adapter, config.seed)
             load.set_backend(model, backend)
-            record.training = trainer.fit(
-                model, tokenizer, train.rows, validation.rows, config.trainer, directory, config.seed, dtype, backend
-            )
-            ranks.leave()
-            if not ranks.first():
-                return
-            record.backend = {"name": backend.name, "options": config.backend, "circuits": backend.evaluations}
-            directory.save_record(record)
-            _finish(directory, config)
+            # of several processes Ctrl-C comes from the terminal and once more from torchrun
+            with signals.Noted(again=ranks.world() == 1, said=FINISHING) as stop:
+                record.training = trainer.fit(
+                    model,
+                    tokenizer,
+                    train.rows,
+                    validation.rows,
+                    config.trainer,
+                    directory,
+                    config.seed,
+                    dtype,
+                    backend,
+                    stop,
+                )
+                ranks.leave()
+                if not ranks.first():
+                    return
+                record.backend = {"name": backend.name, "options": config.backend, "circuits": backend.evaluations}
+                directory.save_record(record)
+                _finish(directory, config)
+            stop.check()
             del model
     finally:
         directory.close()

@@ -56,6 +56,17 @@ def total(count: int) -> int:
     return sum(counts)
 
 
+def largest(number: int, device: Any) -> int:
+    """The largest of every process's numbers; ``device`` is the one they compute on."""
+    if world() == 1:
+        return number
+    import torch
+
+    box = torch.tensor(number, device=device)
+    torch.distributed.all_reduce(box, torch.distributed.ReduceOp.MAX)
+    return int(box)
+
+
 def leave() -> None:
     """Part from the others; the first goes on alone."""
     if world() > 1:

@@ -22,6 +22,7 @@ from qft.config import TrainerConfig
 from qft.errors import QftError, nearest
 from qft.quantum.backends.base import Backend
 from qft.records import RunDirectory, newest_checkpoint, read_json
+from qft.signals import Noted
 from qft.training import packing, ranks
 from qft.training.callbacks import Checkpoints, History, Lines, circuits_file, history_rows, progress
 from qft.training.interrupt import Interrupt
@@ -195,8 +196,11 @@ def fit(
     seed: int,
     dtype: torch.dtype,
     backend: Backend,
+    stop: Noted,
 ) -> dict[str, Any]:
     """Train, leaving history.csv, checkpoints/ and adapter/ in the directory; go on from a checkpoint there.
+
+    Raises Stopped, with a checkpoint, after the step at which ``stop`` notes a signal.
 
     Returns the run-mean and final-epoch training loss, the last validation loss and that at the start, the
     number of steps, seconds and tokens.
@@ -213,7 +217,6 @@ def fit(
     args = arguments(config, steps, folder, seed, dtype)
     if checkpoint and (checkpoint / circuits_file(args)).is_file():  # those of earlier versions have none
         backend.evaluations = read_json(checkpoint / circuits_file(args))["circuits"]
-    interrupt = Interrupt()
     args.eval_on_start = checkpoint is None  # the base's loss, where the method starts at zero
     padded = DataCollatorForSeq2Seq(tokenizer, label_pad_token_id=-100)
     if config.packing:
@@ -225,7 +228,7 @@ def fit(
         eval_dataset=Rows(validation),
         data_collator=packing.collator() if config.packing else padded,
         padded=padded,
-        callbacks=[History(directory / "history.csv"), Checkpoints(backend), *method_callbacks(model), interrupt],
+        callbacks=[History(directory / "history.csv"), Checkpoints(backend), *method_callbacks(model), Interrupt(stop)],
         backend=backend,
     )
     trainer.remove_callback(PrinterCallback)
@@ -234,10 +237,9 @@ def fit(
     trainer.add_callback(bar)
     if not isinstance(bar, Lines) and trainer.is_world_process_zero():
         args.disable_tqdm = False
-    with interrupt:
-        trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
-    if interrupt.asked and trainer.state.global_step < trainer.state.max_steps:
-        raise KeyboardInterrupt
+    trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+    if trainer.state.global_step < trainer.state.max_steps:
+        stop.check()
     backend.evaluations = ranks.total(backend.evaluations)
     sharded = trainer.is_fsdp_enabled  # then all processes put the weights together, and one writes them
     whole = trainer.accelerator.get_state_dict(trainer.model_wrapped) if sharded else None

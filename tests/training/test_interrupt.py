@@ -1,4 +1,4 @@
-"""Ctrl-C once: the step is finished and a checkpoint saved; twice: at once."""
+"""A signal to stop while training: the step is finished and a checkpoint saved."""
 
 import os
 import signal
@@ -12,20 +12,11 @@ from qft.config import TrainerConfig
 from qft.models import load
 from qft.quantum import backends
 from qft.records import RunDirectory, newest_checkpoint
+from qft.signals import Noted, Stopped, listen, restore
 from qft.training import trainer
-from qft.training.interrupt import Interrupt
 
 DEMO = {"path": "package:qft/models/demo", "revision": None}
 LORA = {"_target_": "peft.LoraConfig", "name": "lora", "r": 2, "target_modules": ["q_proj"]}
-
-
-def test_the_first_is_noted_the_second_is_raised() -> None:
-    with Interrupt() as interrupt:
-        os.kill(os.getpid(), signal.SIGINT)
-        assert interrupt.asked
-        with pytest.raises(KeyboardInterrupt):
-            os.kill(os.getpid(), signal.SIGINT)
-    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
 def fit(run: Path, steps: int) -> dict[str, Any]:
@@ -36,23 +27,32 @@ def fit(run: Path, steps: int) -> dict[str, Any]:
     config = TrainerConfig(max_steps=steps, batch_size=2, lr=0.01, eval_every=1, save_every=1)
     directory = RunDirectory(run).open()
     try:
-        return trainer.fit(
-            model, tokenizer, rows, rows, config, directory, 0, torch.float32, backends.load("statevector")
-        )
+        with Noted() as stop:
+            return trainer.fit(
+                model, tokenizer, rows, rows, config, directory, 0, torch.float32, backends.load("statevector"), stop
+            )
     finally:
         directory.close()
 
 
-def test_training_stops_after_its_step_and_saves(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_training_stops_after_its_step_and_saves(
+    number: signal.Signals, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from qft.training.callbacks import Checkpoints
 
-    def press(self: Any, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+    def tell(self: Any, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         if state.global_step == 1:
-            os.kill(os.getpid(), signal.SIGINT)
+            for _ in range(1 if number == signal.SIGINT else 3):  # Slurm sends SIGTERM more than once
+                os.kill(os.getpid(), number)
 
-    monkeypatch.setattr(Checkpoints, "on_step_begin", press)
-    with pytest.raises(KeyboardInterrupt):
-        fit(tmp_path / "run", steps=6)
+    monkeypatch.setattr(Checkpoints, "on_step_begin", tell)
+    before = listen()
+    try:
+        with pytest.raises(Stopped, match=number.name):
+            fit(tmp_path / "run", steps=6)
+    finally:
+        restore(before)
     checkpoint = newest_checkpoint(tmp_path / "run/checkpoints")
     assert checkpoint is not None and checkpoint.name == "checkpoint-2"
 

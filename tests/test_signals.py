@@ -1,0 +1,91 @@
+"""Ctrl-C, SIGTERM and SIGHUP: what they end, what is finished first, and what of it a user sees."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from qft.signals import Noted, Stopped, listen, restore
+
+# sends the program SIGINT while it imports the module of this name
+AT_IMPORT = """
+import os, signal, sys
+
+def hook(event, args):
+    if event == "import" and args[0] == MODULE:
+        os.kill(os.getpid(), signal.SIGINT)
+
+MODULE = sys.argv.pop(1)
+sys.addaudithook(hook)
+from qft.__main__ import main
+sys.exit(main())
+"""
+
+
+@pytest.fixture
+def listening() -> Iterator[None]:
+    before = listen()
+    yield
+    restore(before)
+
+
+def tell(number: int) -> None:
+    os.kill(os.getpid(), number)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_raises_once(number: signal.Signals, listening: None) -> None:
+    with pytest.raises(Stopped) as stop:
+        tell(number)
+    assert stop.value.number == number and isinstance(stop.value, KeyboardInterrupt)
+    tell(signal.SIGTERM)  # once more while the program tidies up
+    tell(signal.SIGHUP)
+
+
+def test_the_first_is_noted_and_ctrl_c_again_is_raised(listening: None, capfd: pytest.CaptureFixture[str]) -> None:
+    with Noted(said="saving") as stop:
+        for number in (signal.SIGTERM, signal.SIGTERM, signal.SIGHUP):
+            tell(number)
+        assert stop.number == signal.SIGTERM and not stop.twice
+        with pytest.raises(Stopped, match="SIGINT"):
+            tell(signal.SIGINT)
+    assert stop.twice and capfd.readouterr().err == "saving\n"
+    with pytest.raises(Stopped, match="SIGTERM"):
+        stop.check()
+
+
+def test_a_note_for_those_who_never_listened_is_of_ctrl_c_only() -> None:
+    before = {n: signal.getsignal(n) for n in (signal.SIGINT, signal.SIGTERM)}
+    with Noted() as stop:
+        tell(signal.SIGINT)
+        assert signal.getsignal(signal.SIGTERM) == before[signal.SIGTERM]
+    assert stop.number == signal.SIGINT and signal.getsignal(signal.SIGINT) == before[signal.SIGINT]
+
+
+def test_what_was_ignored_stays_ignored_unless_it_is_asked_for() -> None:
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # as nohup does
+    try:
+        handlers = listen()
+        tell(signal.SIGHUP)
+        with Noted() as stop:
+            tell(signal.SIGHUP)
+        assert stop.number is None
+        restore(handlers)
+        handlers = listen(signal.SIGHUP)
+        with pytest.raises(Stopped):
+            tell(signal.SIGHUP)
+        restore(handlers)
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
+@pytest.mark.parametrize("module", ["qft.cli._help", "hydra", "torch"])
+def test_ctrl_c_during_an_import_ends_the_program_without_a_traceback(module: str, tmp_path: Path) -> None:
+    command = [sys.executable, "-c", AT_IMPORT, module, "train", "adapter=lora", "n=20"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 130 and "qft: interrupted" in done.stderr and "Traceback" not in done.stderr
+    assert not list(tmp_path.glob("outputs/*"))
