@@ -3,6 +3,7 @@
 import re
 import unicodedata
 from collections.abc import Collection
+from pathlib import Path
 
 from qft.errors import QftError
 
@@ -24,6 +25,26 @@ def one_name(key: str, name: str) -> str:
     if wrong:
         raise QftError(f"{key}={shortened(name)} {wrong}.")
     return name
+
+
+def place(key: str, given: str, file: bool = False) -> Path:
+    """The path of a directory (or file) to be made or used. Raises QftError where it cannot be one; makes nothing."""
+    path = Path(given)
+    if not given.strip():
+        raise QftError(f"{key}={given} names nothing.")
+    for part in path.parts:
+        if part not in ("/", "..", "."):
+            one_name(key, part)
+    try:
+        if file and path.is_dir():
+            raise QftError(f"{key}={shortened(given)} is a directory, not a file.")
+        above = path.absolute().parents
+        nearest_above = next(p for p in (above if file else (path, *above)) if p.exists() or p.is_symlink())
+        if not nearest_above.is_dir():
+            raise QftError(f"{key}={shortened(given)}: {shortened(str(nearest_above))} is no directory.")
+    except OSError as error:
+        raise QftError(f"{key}={shortened(given)} cannot be used: {error.strerror}.") from error
+    return path
 
 
 def slug(text: str, taken: Collection[str] = ()) -> str:

@@ -23,7 +23,6 @@ import io
 import json
 import logging
 import platform
-import shutil
 import subprocess
 import sys
 import time
@@ -205,13 +204,6 @@ class RunDirectory:
             self._handler.close()
         if self._lock is not None:
             self._lock.close()
-
-    def clear(self) -> None:
-        """Remove what an earlier run left, except the lock, the log and what a sweep says of it."""
-        for item in self.path.iterdir():
-            if item.name in (".lock", "log.txt", "cell.json"):  # the last: a sweep's word on its cell
-                continue
-            shutil.rmtree(item) if item.is_dir() and not item.is_symlink() else item.unlink()
 
     def finish(self) -> None:
         """Write the completion marker, last of all, with sizes and SHA-256 of what training left."""

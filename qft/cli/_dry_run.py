@@ -8,6 +8,7 @@ from typing import Any
 from qft.cli._output import log, show
 from qft.config import SweepConfig, build
 from qft.errors import QftError
+from qft.names import visible
 from qft.sweeps import cells, estimate
 from qft.sweeps.cells import Cell
 
@@ -82,7 +83,7 @@ def dry_run(
     show(config.format, document, title, columns, rows)
     if config.format == "table":
         for cell in left:
-            print(f"  {found[cell.name]:<11} {cell.name}")
+            print(visible(f"  {found[cell.name]:<11} {cell.name}"))
     if problems:
         for name, problem in problems.items():
             log.error("%s: %s", name, problem)

@@ -3,6 +3,7 @@
 import os
 import re
 import sys
+import tempfile
 from collections.abc import Callable
 from typing import Any
 
@@ -20,6 +21,7 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
 from qft.cli import _configs, _overrides
+from qft.cli._output import complain
 from qft.config import SCHEMAS
 from qft.errors import QftError, nearest
 
@@ -77,21 +79,27 @@ def run(name: str, command: Command, args: list[str]) -> int:
     single: list[Exception] = []  # raised only after Hydra has returned: it would print a notice of its own
 
     def task(cfg: DictConfig) -> None:
+        sys.argv = own  # what a run records as its command
         overrides = list(HydraConfig.get().overrides.task)
         try:
             command(_typed(name, cfg, dict(HydraConfig.get().runtime.choices)), overrides)
         except QftError as error:
             failures.append(error)
             if HydraConfig.get().mode == RunMode.MULTIRUN:
-                print(f"qft: job {' '.join(overrides)}: {error}", file=sys.stderr)
+                complain(f"job {' '.join(overrides)}: {error}")
             else:
                 single.append(error)
         except Exception as error:
             single.append(error)
 
-    sys.argv = [f"qft {name}", *args]
+    own = [f"qft {name}", *args]
     try:
-        hydra.main(version_base="1.3", config_path=str(_configs.packaged()), config_name=name)(task)()
+        # of several runs (-m) Hydra writes a file about itself, which is nobody's
+        with tempfile.TemporaryDirectory(prefix="qft-") as scratch:
+            place = next((k for k, arg in enumerate(args) if "=" in arg and arg[0] != "-"), len(args))
+            elsewhere = [f"hydra.sweep.dir='{scratch}'"] if {"-m", "--multirun"} & set(args) else []
+            sys.argv = [own[0], *args[:place], *elsewhere, *args[place:]]
+            hydra.main(version_base="1.3", config_path=str(_configs.packaged()), config_name=name)(task)()
     except (HydraException, OmegaConfBaseException) as error:
         raise QftError(_explain(error, name)) from error
     if single:

@@ -6,7 +6,22 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
+from qft.names import visible, visible_json
+
 log = logging.getLogger("qft")
+
+
+class Plain(logging.Formatter):
+    """Notes in which no name or answer steers the terminal; a traceback keeps its lines."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The record as text."""
+        return visible(super().format(record), keep="\n\t" if record.exc_info else "")
+
+
+def complain(text: str) -> None:
+    """One problem to standard error."""
+    print(f"qft: {visible(text)}", file=sys.stderr)
 
 
 def start_logging() -> None:
@@ -17,7 +32,7 @@ def start_logging() -> None:
         root.removeHandler(handler)
     console = logging.StreamHandler(sys.stderr)
     console.addFilter(lambda record: record.name.split(".")[0] == "qft")
-    console.setFormatter(logging.Formatter("%(message)s"))
+    console.setFormatter(Plain("%(message)s"))
     root.addHandler(console)
     logging.captureWarnings(True)
     for noisy in ("httpx", "urllib3", "jieba", "absl", "matplotlib"):
@@ -36,20 +51,21 @@ def quiet_libraries() -> None:
 def show(form: str, document: Any, title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
     """Print ``document`` as JSON or the rows as a table, as ``format`` asks."""
     if form == "json":
-        print(json.dumps(document, ensure_ascii=False, indent=2))
+        print(visible_json(json.dumps(document, ensure_ascii=False, indent=2)))
         return
     from rich import box
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text  # no name is taken for markup
 
-    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD)
+    table = Table(title=Text(visible(title)), title_justify="left", box=box.SIMPLE_HEAD)
     numeric = [
         all(isinstance(r[k], (int, float)) or str(r[k])[:1].isdigit() for r in rows) for k in range(len(columns))
     ]
     for name, right in zip(columns, numeric, strict=True):
-        table.add_column(name, justify="right" if right else "left", overflow="fold")
+        table.add_column(Text(visible(name)), justify="right" if right else "left", overflow="fold")
     for row in rows:
-        table.add_row(*(_cell(value) for value in row))
+        table.add_row(*(Text(visible(_cell(value))) for value in row))
     console = Console(file=sys.stdout)
     Console(file=sys.stdout, width=max(console.width, 100)).print(table)
 

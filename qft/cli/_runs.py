@@ -8,9 +8,11 @@ from typing import Any
 
 import yaml
 
+from qft import removal
 from qft.config import CommonConfig, TrainConfig, differences
 from qft.errors import QftError, nearest
-from qft.names import shortened
+from qft.names import one_name, place, shortened, slug
+from qft.process import is_free
 from qft.records import COMPLETE, RunDirectory, read_json
 
 TRANSIENT = ("resume", "overwrite", "eval", "format", "run", "evaluation", "metric", "output_dir")  # decide no weight
@@ -24,7 +26,7 @@ def model_name(model: Mapping[str, Any]) -> str:
 def new_name(config: CommonConfig, prefix: str) -> str:
     """adapter-data-n-model-seed-time."""
     parts = [prefix, config.data["name"], f"n{config.n}", model_name(config.model), f"seed{config.seed}"]
-    return "-".join([*parts, time.strftime("%Y%m%d-%H%M%S")])
+    return f"{slug('-'.join(parts))}-{time.strftime('%Y%m%d-%H%M%S')}"
 
 
 def existing(given: str, output_dir: str, key: str = "run") -> Path:
@@ -74,31 +76,80 @@ def same_as_started(run: Path, base: str, data: str) -> None:
             raise QftError(f"The {what} is not what {run} was trained with; give the same with {key}=.")
 
 
-def for_training(config: TrainConfig) -> tuple[RunDirectory, bool]:
-    """The directory to train in, opened, and whether to go on with what is there."""
+def check_name(config: TrainConfig) -> None:
+    """Refuse ``run=`` where it is not one name, and ``output_dir=`` where it can be no directory."""
+    place("output_dir", config.output_dir)
+    if config.run is not None:
+        one_name("run", config.run)
+
+
+def decide(config: TrainConfig, held: bool = False) -> tuple[Path | None, bool]:
+    """Where to train (None: under a new name) and whether to go on with what is there; makes and deletes nothing.
+
+    Raises QftError for a name that is none and for a directory that may not be used so, as when another process has
+    it; ``held``: this one does.
+    """
+    check_name(config)
     root = Path(config.output_dir)
     mine = deciding(asdict(config))
     if config.run is None and config.resume:
         found = _unfinished(root, mine)
         if found is None:
             raise QftError(f"No unfinished run below {root} has this configuration; start without resume=true.")
-        return RunDirectory(found).open(), True
+        return found, True
     if config.run is None:
-        return RunDirectory(_unique(root / new_name(config, config.adapter["name"]))).open(), False
-    path = root / config.run
-    directory = RunDirectory(path).open()
+        return None, False
+    path = place("run", str(root / config.run))
+    if not path.exists():
+        return path, False
+    if not held:
+        in_use(path)
     if not (path / "config.yaml").exists():
-        directory.clear()
-        return directory, False
+        if others := removal.foreign(path, removal.STARTED):
+            raise QftError(f"{path} is no run of qft: it holds {shortened(others[0])}. Use another name.")
+        return path, False
     if config.resume:
         if changed := differences(deciding(saved_config(path)), mine):
             raise QftError(f"{path} was started with another configuration ({'; '.join(changed[:3])}).")
-        return directory, True
+        return path, True
     if config.overwrite:
-        directory.clear()
-        return directory, False
-    state = "is finished" if directory.complete else "exists and is not finished; resume=true goes on"
+        removal.check(path, root)
+        return path, False
+    state = "is finished" if (path / COMPLETE).exists() else "exists and is not finished; resume=true goes on"
     raise QftError(f"{path} {state}; overwrite=true starts afresh, run=NAME uses another name.")
+
+
+def for_training(config: TrainConfig) -> tuple[RunDirectory, bool]:
+    """The directory to train in, locked and logged to, and whether to go on with what is there."""
+    path, _ = decide(config)
+    if path is None:
+        path = _unique(Path(config.output_dir) / new_name(config, config.adapter["name"]))
+    directory = RunDirectory(path).open()
+    try:
+        _, going_on = decide(config, held=True)  # again, now that no other process is at it
+        if not going_on:
+            removal.clear(path)
+    except BaseException:
+        directory.close()
+        raise
+    return directory, going_on
+
+
+def in_use(path: Path) -> None:
+    """Raise QftError where another process has the run directory."""
+    if not is_free(path / ".lock"):
+        raise QftError(f"{path} is in use by another process.")
+
+
+def check_out(config: CommonConfig, out: str | None) -> None:
+    """Refuse a directory for an evaluation that holds something else; makes nothing."""
+    place("output_dir", config.output_dir)
+    if out is None:
+        return
+    path = place("out", out)
+    ours = any((path / name).is_file() for name in ("config.yaml", "evaluation.json"))
+    if not ours and path.is_dir() and (others := removal.foreign(path, removal.STARTED)):
+        raise QftError(f"out={path} holds {shortened(others[0])} and no evaluation of qft; use another directory.")
 
 
 def for_evaluation(config: CommonConfig, out: str | None, prefix: str) -> RunDirectory:

@@ -7,13 +7,14 @@ with measurements), angles.json (the numbers in both). Input and weight angles a
 import random
 from collections.abc import Sequence
 from math import isfinite, pi
-from pathlib import Path
 from typing import Any
 
 from qft.cli._output import log, quiet_libraries, show, start_logging
 from qft.config import CircuitConfig
 from qft.errors import QftError
-from qft.records import write_json, write_text
+from qft.names import place, slug
+from qft.process import write_text
+from qft.records import write_json
 
 
 def run(config: CircuitConfig, overrides: list[str]) -> None:
@@ -26,6 +27,9 @@ def run(config: CircuitConfig, overrides: list[str]) -> None:
     from qft.quantum import chip, draw, export
 
     name = config.adapter["name"]
+    folder = (
+        place("out", config.out) if config.out else place("output_dir", config.output_dir) / slug(f"circuit-{name}")
+    )
     circuit = circuit_of(config.adapter)
     if circuit is None:
         raise QftError(
@@ -37,7 +41,6 @@ def run(config: CircuitConfig, overrides: list[str]) -> None:
     in_basis = chip.to_chip(circuit)
     ops = chip.bound(in_basis, z, w)
 
-    folder = Path(config.out or Path(config.output_dir) / f"circuit-{name}")
     try:
         folder.mkdir(parents=True, exist_ok=True)
         drawing = draw.text(circuit)

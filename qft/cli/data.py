@@ -1,13 +1,13 @@
 """What would be trained and tested on: counts, lengths, irregularities, samples with the loss mask; trains nothing."""
 
 import sys
-from pathlib import Path
 from typing import Any
 
 from qft.cli import _runs
 from qft.cli._output import log, quiet_libraries, show, start_logging
 from qft.config import DataConfig, build
 from qft.errors import QftError
+from qft.names import place, slug, visible
 
 MARKS = "⟦", "⟧"  # around what is learned where there is no colour
 SHOWN = 1500  # characters of a stretch of text on the terminal; format=json gives all
@@ -18,6 +18,7 @@ def run(config: DataConfig, overrides: list[str]) -> None:
     start_logging()
     if config.samples < 0 or config.max_seq_len < 1:
         raise QftError(f"samples={config.samples} and max_seq_len={config.max_seq_len} must not be negative.")
+    root = place("output_dir", config.output_dir)
     from qft.data import prepare
 
     overlong = prepare.overlong(config.data)
@@ -43,11 +44,11 @@ def run(config: DataConfig, overrides: list[str]) -> None:
     sizes = {k: [len(r["input_ids"]) for r in e.rows] for k, e in whole.items()}
 
     model = _runs.model_name(config.model)
-    root = Path(config.output_dir)
     try:
         root.mkdir(parents=True, exist_ok=True)
-        name = f"data-{config.data['name']}-{parts.record['subset'][:8]}-{model}.png"
-        picture = lengths.draw(sizes, config.max_seq_len, f"{config.data['name']}, tokens by {model}", root / name)
+        name = slug(f"data-{config.data['name']}-{parts.record['subset'][:8]}-{model}")
+        title = f"{config.data['name']}, tokens by {model}"
+        picture = lengths.draw(sizes, config.max_seq_len, title, root / f"{name}.png")
     except OSError as error:
         raise QftError(f"{root} cannot be written: {error.strerror}.") from error
     step = max(1, len(used["training"].rows) // max(1, config.samples))
@@ -70,7 +71,7 @@ def run(config: DataConfig, overrides: list[str]) -> None:
         show("json", document, "", [], [])
         return
     _tables(document, named)
-    print(f"  tokens a sample, training and validation (picture: {picture})\n")
+    print(f"  tokens a sample, training and validation (picture: {visible(str(picture))})\n")
     print(lengths.histogram([*sizes["training"], *sizes["validation"]], config.max_seq_len))
     _samples(examples)
     for part, encoded in used.items():
@@ -101,10 +102,10 @@ def _tables(document: dict[str, Any], named: dict[str, Any]) -> None:
     known = [[kind, number] for kind, number in document["counts"].items()]
     if known:
         show("table", None, "the source, as it was read", ["met", "times"], known)
-    for place in document["left_out"]:
-        print(f"  left out: {place}")
+    for row in document["left_out"]:
+        print(f"  left out: {visible(str(row))}")
     print(f"  fingerprint {document['fingerprint']}\n  subset      {document['subset']}")
-    print(f"  template    {document['template']}\n")
+    print(f"  template    {visible(document['template'])}\n")
 
 
 def _samples(examples: list[dict[str, Any]]) -> None:
@@ -113,9 +114,9 @@ def _samples(examples: list[dict[str, Any]]) -> None:
     opened, closed = ("\x1b[32m", "\x1b[0m") if colour else MARKS
     print(f"\n  samples; what is learned is {'green' if colour else f'between {opened} and {closed}'}")
     for example in examples:
-        print(f"\n  {example['id']}")
+        print(f"\n  {visible(example['id'])}")
         for span in example["spans"]:
-            text = span["text"].replace("\x1b", "␛")  # data never steers the terminal
+            text = visible(span["text"], keep="\n\t")  # data never steers the terminal
             if len(text) > SHOWN:
                 text = f"{text[:SHOWN]} … ({len(text) - SHOWN} characters more)"
             print(f"{opened}{text}{closed}" if span["learned"] else text, end="")

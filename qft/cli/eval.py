@@ -27,6 +27,7 @@ def run(config: EvalConfig, overrides: list[str]) -> None:
             "Full tuning has no adapter to switch off: leave evaluation.baseline=false, "
             "and evaluate the base alone with qft eval model.path=... and no run=."
         )
+    _runs.check_out(config, config.out)
     options = check_options(config.evaluation, config.metric, config.max_seq_len)
     from qft.data import prepare
 
@@ -68,26 +69,27 @@ def run(config: EvalConfig, overrides: list[str]) -> None:
     }
     if config.run:
         _runs.same_as_started(Path(config.run), settings["base"], settings["data"])
-    if config.run and not config.out:
-        directory = records.RunDirectory(Path(config.run)).open()
-    else:
-        directory = _runs.for_evaluation(config, config.out, "eval" if adapter else "base")
+    # where answers may lie already; a directory for new ones is made once nothing is left to refuse
+    own = Path(config.run) if config.run and not config.out else None
+    there = own or (Path(config.out) if config.out else None)
+    size = (evaluate.recorded_batch_size(there) if there else None) if e.batch_size == "auto" else int(e.batch_size)
+    decoding = Decoding(e.max_new_tokens, size or 1, e.do_sample, e.temperature, e.top_p, config.seed, e.max_seconds)
+    if there and size:  # else nothing is there yet, and the size follows from the model
+        evaluate.check_predictions(there, settings | decoding.as_settings(), config.overwrite)
+    model: Any = load.load_base(config.model, dtype)
+    if adapter is not None:
+        model = load.load_adapter(model, adapter)
+        load.set_backend(model, backend)
+    if not size:
+        decoding = replace(decoding, batch_size=memory.batch_size(model, config.max_seq_len))
+    settings |= decoding.as_settings()
+
+    kind = "eval" if adapter else "base"
+    directory = records.RunDirectory(own).open() if own else _runs.for_evaluation(config, config.out, kind)
     try:
-        size = evaluate.recorded_batch_size(directory.path) if e.batch_size == "auto" else int(e.batch_size)
-        decoding = Decoding(
-            e.max_new_tokens, size or 1, e.do_sample, e.temperature, e.top_p, config.seed, e.max_seconds
-        )
-        if size:  # else nothing is there yet, and the size follows from the model
-            evaluate.open_predictions(directory.path, settings | decoding.as_settings(), config.overwrite)
-        model: Any = load.load_base(config.model, dtype)
+        evaluate.open_predictions(directory.path, settings, config.overwrite)
         if adapter is not None:
-            model = load.load_adapter(model, adapter)
-            load.set_backend(model, backend)
             backend.begin(directory.path, f"{settings['base']} {settings['adapter']}", load.circuits(model))
-        if not size:
-            decoding = replace(decoding, batch_size=memory.batch_size(model, config.max_seq_len))
-            evaluate.open_predictions(directory.path, settings | decoding.as_settings(), config.overwrite)
-        settings |= decoding.as_settings()
         for sentence in template.report(cut, "prompts", config.max_seq_len - e.max_new_tokens):
             log.info("%s", sentence)
         log.info("evaluating %d prompts into %s", len(prompts), directory.path)

@@ -12,6 +12,7 @@ from pathlib import Path
 import qft.cli
 from qft import __version__, signals
 from qft.cli import _help
+from qft.cli._output import complain
 from qft.errors import QftError, nearest
 
 FULL = ("can't allocate memory", "out of memory", "cannot allocate memory", "failed to map segment")
@@ -60,7 +61,7 @@ def _run(args: list[str]) -> int:
         if debug:
             raise
         code, message = _explained(error)
-        print(f"qft: {_one_line(message)}", file=sys.stderr)
+        complain(_one_line(message))
         if isinstance(error, OSError):
             _drop_output()  # what is still to be printed would fail once more at exit
         return code

@@ -9,6 +9,7 @@ from typing import Any
 from qft.cli._output import log, show, start_logging
 from qft.config import ReportConfig
 from qft.errors import QftError, nearest
+from qft.names import place
 
 VALUED = ("--cfg", "-c", "--info", "-i", "--package", "-p", "--config-dir", "-cd", "--config-name", "-cn")
 
@@ -29,6 +30,7 @@ def run(config: ReportConfig, overrides: list[str]) -> None:
     for folder in folders:
         if not folder.is_dir():
             raise QftError(f"{folder} is no directory. Write: qft report DIR, the directory of a sweep.")
+    target = place("markdown", config.markdown, file=True) if config.markdown else None
     from qft.reports import circuit, results, write
     from qft.reports.report import make
 
@@ -36,8 +38,7 @@ def run(config: ReportConfig, overrides: list[str]) -> None:
     shown = {c.data for r in reports for c in r.sweep.cells}
     if lost := [key for key, name in config.names.items() if name not in shown]:
         raise QftError(f"names.{lost[0]} belongs to no data set there.{nearest(lost[0], shown)}")
-    if config.markdown:
-        target = Path(config.markdown)
+    if target:
         write.text(target, results.page(reports, str(target), config.names))
         written = [target]
     else:

@@ -13,11 +13,13 @@ from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
+from qft import removal
 from qft.cli import _configs, _hydra
 from qft.cli._dry_run import checked_source, dry_run, states
 from qft.cli._output import log, quiet_libraries, show, start_logging
 from qft.config import SweepConfig
 from qft.errors import QftError, nearest
+from qft.names import one_name, place, shortened
 from qft.sweeps import cells, estimate
 from qft.sweeps.cells import Cell
 from qft.sweeps.plan import Choice, plan
@@ -54,7 +56,7 @@ def run(config: SweepConfig, overrides: list[str]) -> None:
     name = config.sweep["name"]
     choice = Choice(config.rows, config.datasets, config.n, config.seeds, config.paths, config.options)
     planned = plan(config.sweep, config.scale, choice)
-    directory = Path(config.dir or Path(config.output_dir) / "sweeps" / f"{name}-{config.scale}")
+    directory = _directory(config)
     configs = _Composed()
     composed = {cell.name: configs.of(cell) for cell in planned}
     steps = {c.name: estimate.steps_of(composed[c.name]) for c in planned if c.command == "train"}
@@ -97,6 +99,15 @@ def _check(config: SweepConfig) -> None:
         value = getattr(config, key)
         if value is not None and value < 1:
             raise QftError(f"{key}={value} must be at least 1.")
+
+
+def _directory(config: SweepConfig) -> Path:
+    """The sweep's directory. Raises QftError where it can be none, or holds something else; makes nothing."""
+    name = one_name("sweep.name", f"{config.sweep['name']}-{config.scale}")
+    path = place("dir", config.dir) if config.dir else place("output_dir", config.output_dir) / "sweeps" / name
+    if path.is_dir() and not (path / "sweep.json").is_file() and (others := removal.foreign(path, cells.FILES)):
+        raise QftError(f"{path} holds {shortened(others[0])} and is no sweep of qft; use another directory with dir=.")
+    return path
 
 
 class _Composed:

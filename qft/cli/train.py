@@ -7,7 +7,7 @@ from typing import Any
 
 import yaml
 
-from qft import records, signals
+from qft import process, records, signals
 from qft.cli import _runs
 from qft.cli import eval as evaluation
 from qft.cli._output import log, quiet_libraries, show, start_logging
@@ -25,6 +25,8 @@ def run(config: TrainConfig, overrides: list[str]) -> None:
         log.setLevel("ERROR")
     if "_target_" not in config.adapter:
         raise QftError("Choose a method to train: adapter=qwthn, adapter=lora, ...")
+    if ranks.first() and not config.resume:  # to go on, the configuration is compared, once it is known whole
+        _runs.decide(config)
     if config.eval:
         evaluation.check_options(config.evaluation, config.metric, config.max_seq_len)
     from qft.data import prepare
@@ -40,7 +42,7 @@ def run(config: TrainConfig, overrides: list[str]) -> None:
     from qft.data import template
     from qft.models import count, fit, load
     from qft.quantum import backends
-    from qft.training import trainer
+    from qft.training import packing, trainer
 
     ranks.join()
     trainer.check(config.trainer)
@@ -61,57 +63,39 @@ def run(config: TrainConfig, overrides: list[str]) -> None:
     if not any(o.startswith("trainer.lr=") for o in overrides):
         config.trainer.lr *= config.adapter.get("lr_scale", 1.0)  # the model's rate suits adapters of few weights
 
-    directory, going_on = _open(config)
-    try:
-        if directory.complete:
-            directory.verify()
-            log.info("%s is already finished.", directory.path)
-        else:
+    trainer.arguments(config.trainer, 1, Path(config.output_dir), config.seed, dtype)  # what the library refuses
+
+    path, going_on = ranks.decided_by_first(lambda: _runs.decide(config))
+    directory = records.RunDirectory(path) if path else None
+    if directory is not None and directory.complete and going_on:
+        directory.verify()
+        log.info("%s is already finished.", directory.path)
+    else:
+        record = records.new_record(config.seed)
+        base = load.fingerprint(config.model)
+        if going_on:
+            _runs.same_as_started(path, base, parts.record["fingerprint"])
+        record.model = {"name": _runs.model_name(config.model), "path": config.model["path"], "dtype": str(dtype)}
+        record.model |= {"template": chosen.name, "device": str(load.device()), "fingerprint": base}
+        record.data = parts.record | {"train_tokens": train.counts, "validation_tokens": validation.counts}
+        record.parameters = counts.as_dict()
+        weights = torch.float32 if load.trains_whole(config.adapter) else dtype  # what is trained is float32
+        model = load.inject(load.load_base(config.model, weights), config.adapter, config.seed)
+        load.set_backend(model, backend)
+        if config.trainer.packing:
+            packing.check_isolated(model)
+
+        # whatever can be refused has been: only now is a directory made
+        directory, going_on = _open(config)
+        try:
             log.info("run: %s%s", directory.path, " (resuming)" if going_on else "")
-            record = records.new_record(config.seed)
-            base = load.fingerprint(config.model)
-            if going_on:
-                _runs.same_as_started(directory.path, base, parts.record["fingerprint"])
-            record.model = {"name": _runs.model_name(config.model), "path": config.model["path"], "dtype": str(dtype)}
-            record.model |= {"template": chosen.name, "device": str(load.device())}
-            record.model["fingerprint"] = base
-            record.data = parts.record | {"train_tokens": train.counts, "validation_tokens": validation.counts}
-            record.parameters = counts.as_dict()
-            if ranks.first():
-                directory.save_record(record)
-                # after the record: a directory without config.yaml is no run yet and is started afresh
-                records.write_text(
-                    directory / "config.yaml", yaml.safe_dump(asdict(config), allow_unicode=True, sort_keys=False)
-                )
-            for what, part in (("training samples", train), ("validation samples", validation)):
-                for sentence in template.report(part.counts, what, config.max_seq_len):
-                    log.info("%s", sentence)
-            log.info(
-                "%s: %s trainable parameters, %.2f%% of LoRA r=4",
-                config.adapter["name"],
-                f"{counts.trainable:,}",
-                100 * counts.ratio,
-            )
-            for note in counts.notes:
-                log.info("factors: %s", note)
-            if counts.ratio > 1:
-                log.warning("warning: more parameters than LoRA r=4 on the same layers.")
-            weights = torch.float32 if load.trains_whole(config.adapter) else dtype  # what is trained is float32
-            model = load.inject(load.load_base(config.model, weights), config.adapter, config.seed)
-            load.set_backend(model, backend)
+            _begin(directory, config, record)
+            _say(config, counts, {"training samples": train.counts, "validation samples": validation.counts})
+            rows = (train.rows, validation.rows)
             # of several processes Ctrl-C comes from the terminal and once more from torchrun
             with signals.Noted(again=ranks.world() == 1, said=FINISHING) as stop:
                 record.training = trainer.fit(
-                    model,
-                    tokenizer,
-                    train.rows,
-                    validation.rows,
-                    config.trainer,
-                    directory,
-                    config.seed,
-                    dtype,
-                    backend,
-                    stop,
+                    model, tokenizer, *rows, config.trainer, directory, config.seed, dtype, backend, stop
                 )
                 ranks.leave()
                 if not ranks.first():
@@ -121,8 +105,8 @@ def run(config: TrainConfig, overrides: list[str]) -> None:
                 _finish(directory, config)
             stop.check()
             del model
-    finally:
-        directory.close()
+        finally:
+            directory.close()
     if not ranks.first():
         return
     _report(directory, config)
@@ -141,21 +125,40 @@ def run(config: TrainConfig, overrides: list[str]) -> None:
 
 def _open(config: TrainConfig) -> tuple[records.RunDirectory, bool]:
     """The run directory and whether to go on in it; of several processes the first one chooses and locks it."""
-    if ranks.world() == 1:
-        return _runs.for_training(config)
-    told: Any = None
+    opened: list[records.RunDirectory] = []
+
+    def choose() -> tuple[Path, bool]:
+        directory, going_on = _runs.for_training(config)
+        opened.append(directory)
+        return directory.path, going_on
+
+    path, going_on = ranks.decided_by_first(choose)
+    return opened[0] if opened else records.RunDirectory(path), going_on
+
+
+def _begin(directory: records.RunDirectory, config: TrainConfig, record: records.Record) -> None:
+    """Put on the disk what is known before training."""
     if ranks.first():
-        try:
-            directory, going_on = _runs.for_training(config)
-            told = (directory.path, going_on)
-        except QftError as error:
-            told = str(error)
-    told = ranks.share(told)
-    if isinstance(told, str):
-        raise QftError(told)
-    if ranks.first():
-        return directory, going_on
-    return records.RunDirectory(told[0]), told[1]
+        directory.save_record(record)
+        # after the record: a directory without config.yaml is no run yet and is started afresh
+        process.write_text(
+            directory / "config.yaml", yaml.safe_dump(asdict(config), allow_unicode=True, sort_keys=False)
+        )
+
+
+def _say(config: TrainConfig, counts: Any, samples: dict[str, Any]) -> None:
+    """What is trained, and what of the samples was cut."""
+    from qft.data import template
+
+    for what, tokens in samples.items():
+        for sentence in template.report(tokens, what, config.max_seq_len):
+            log.info("%s", sentence)
+    trained = f"{counts.trainable:,} trainable parameters, {100 * counts.ratio:.2f}% of LoRA r=4"
+    log.info("%s: %s", config.adapter["name"], trained)
+    for note in counts.notes:
+        log.info("factors: %s", note)
+    if counts.ratio > 1:
+        log.warning("warning: more parameters than LoRA r=4 on the same layers.")
 
 
 def _sizes(record: dict) -> str:

@@ -26,10 +26,11 @@ SETTINGS = "evaluation.json"
 FILES = ("predictions.jsonl", "scores.jsonl", "validation.jsonl")
 
 
-def open_predictions(folder: Path, settings: dict[str, Any], overwrite: bool) -> None:
-    """Hold the folder's predictions to one set of settings: go on with equal ones, refuse others.
+def check_predictions(folder: Path, settings: dict[str, Any], overwrite: bool) -> bool:
+    """Whether the folder's predictions were made with these settings; changes nothing.
 
-    ``overwrite`` removes predictions made with other settings, and those under settings that are damaged.
+    Raises QftError where they were made with others or settings that are damaged, unless they are to be replaced
+    (``overwrite``).
     """
     path = folder / SETTINGS
     if path.exists():
@@ -39,18 +40,27 @@ def open_predictions(folder: Path, settings: dict[str, Any], overwrite: bool) ->
             if not overwrite:
                 raise QftError(f"{path} is damaged; answer again with overwrite=true.") from None
             changed = ["damaged"]
-        if not changed:
-            return
-        if not overwrite:
+        if changed and not overwrite:
             raise QftError(
                 f"{folder} holds predictions made with other settings ({'; '.join(changed[:3])}); "
                 "write elsewhere with out=DIR, or replace them with overwrite=true."
             )
-    elif not overwrite and (left := [n for n in FILES if (folder / n).exists()]):
+        return not changed
+    if not overwrite and (left := [n for n in FILES if (folder / n).exists()]):
         raise QftError(f"{folder / left[0]} has no {SETTINGS} beside it; replace both with overwrite=true.")
+    return False
+
+
+def open_predictions(folder: Path, settings: dict[str, Any], overwrite: bool) -> None:
+    """Hold the folder's predictions to one set of settings: go on with equal ones, refuse others.
+
+    ``overwrite`` removes predictions made with other settings, and those under settings that are damaged.
+    """
+    if check_predictions(folder, settings, overwrite):
+        return
     for name in (*FILES, *(f"base_{n}" for n in FILES), "metrics.json"):
         (folder / name).unlink(missing_ok=True)
-    records.write_json(path, settings)
+    records.write_json(folder / SETTINGS, settings)
 
 
 def recorded_batch_size(folder: Path) -> int | None:

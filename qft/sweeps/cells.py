@@ -15,10 +15,13 @@ from pathlib import Path
 from typing import Any
 
 import qft
+from qft import removal
 from qft.errors import QftError
 from qft.records import read_json, write_json
 
 SCHEMA = 1
+# what a sweep writes into its directory
+FILES = (".lock", ".locks", ".slurm", "cells", "choices.json", "identities.json", "logs", "sweep.json")
 # rooms and files whose code decides what a run gives
 DECIDING = ("adapters", "data", "evaluation", "models", "quantum", "tensor", "training", "config.py")
 COMPUTE = ("torch", "transformers", "peft", "accelerate", "numpy")
@@ -180,6 +183,8 @@ def settle(directory: Path, cells: list[Cell], identities: Mapping[str, Any], ov
             f"{directory} holds {len(stale)} cells that were run with other settings ({name}: {why}); "
             "overwrite=true runs them again, dir=DIR keeps them and starts elsewhere."
         )
+    for name, _ in stale:
+        removal.check(folder(directory, name), directory / "cells")
     for name, _ in stale:
         shutil.rmtree(folder(directory, name))
     write_json(path, old | dict(identities))

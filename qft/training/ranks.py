@@ -1,7 +1,10 @@
 """Several processes for one run, as torchrun and accelerate launch start them: the first one writes, all compute."""
 
 import os
+from collections.abc import Callable
 from typing import Any
+
+from qft.errors import QftError
 
 
 def world() -> int:
@@ -35,7 +38,7 @@ def wait() -> None:
 
 
 def share(value: Any) -> Any:
-    """The first process's value, in all of them; an exception there is raised in all."""
+    """The first process's value, in all of them."""
     if world() == 1:
         return value
     import torch
@@ -43,6 +46,22 @@ def share(value: Any) -> Any:
     box = [value]
     torch.distributed.broadcast_object_list(box, src=0)
     return box[0]
+
+
+def decided_by_first(decide: Callable[[], Any]) -> Any:
+    """What ``decide`` gives or refuses (QftError) in the first process, in all of them."""
+    if world() == 1:
+        return decide()
+    told: tuple[Any, QftError | None] = (None, None)
+    if first():
+        try:
+            told = (decide(), None)
+        except QftError as error:
+            told = (None, error)
+    value, refused = share(told)
+    if refused is not None:
+        raise refused
+    return value
 
 
 def total(count: int) -> int:

@@ -219,8 +219,6 @@ def fit(
         backend.evaluations = read_json(checkpoint / circuits_file(args))["circuits"]
     args.eval_on_start = checkpoint is None  # the base's loss, where the method starts at zero
     padded = DataCollatorForSeq2Seq(tokenizer, label_pad_token_id=-100)
-    if config.packing:
-        packing.check_isolated(model)
     trainer = QftTrainer(
         model=model,
         args=args,

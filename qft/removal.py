@@ -1,0 +1,61 @@
+"""What ``overwrite=true`` may delete: a run of ours inside the directory where runs are made, and nothing else."""
+
+import shutil
+from pathlib import Path
+
+from qft.errors import QftError
+from qft.names import shortened
+from qft.records import COMPLETE, SCHEMA, read_json
+
+STARTED = (".lock", "log.txt", "cell.json", "record.json")  # a directory without config.yaml is no run yet
+ANSWERS = ("predictions.jsonl", "scores.jsonl", "validation.jsonl")
+# A journal of jobs that were paid for is not among them: it is never deleted with a run.
+FILES = {
+    *STARTED,
+    *("config.yaml", "history.csv", "curve.png", "adapter", "checkpoints", COMPLETE),
+    *("evaluation.json", "metrics.json", *ANSWERS, *(f"base_{name}" for name in ANSWERS)),
+}
+KEPT = (".lock", "log.txt", "cell.json")  # the last: a sweep's word on its cell
+
+
+def foreign(path: Path, known: set[str] | tuple[str, ...]) -> list[str]:
+    """Names in a directory that are none of those known; temporary files of ours do not count."""
+    return sorted(p.name for p in path.iterdir() if p.name not in known and not p.match(".*.tmp"))
+
+
+def check(path: Path, root: Path) -> None:
+    """Raise QftError unless ``path`` is recognisably a run or cell of ours, lies in ``root`` and holds nothing else."""
+    why = None
+    if path.is_symlink() or path.resolve().parent != root.resolve():
+        why = f"is a link or does not lie in {root}"
+    elif not _recognised(path):
+        why = "is not recognisably a run of qft"
+    elif others := foreign(path, FILES):
+        why = f"holds {shortened(others[0])}, which is no file that overwrite=true may delete"
+    if why:
+        raise QftError(f"{path} {why}: nothing was deleted. Remove it yourself, or use another name.")
+
+
+def clear(path: Path) -> None:
+    """Remove what an earlier run left, except the lock, the log and what a sweep says of it. Other files stay."""
+    for item in path.iterdir():
+        if item.name in FILES and item.name not in KEPT:
+            shutil.rmtree(item) if item.is_dir() and not item.is_symlink() else item.unlink()
+
+
+def _recognised(path: Path) -> bool:
+    """By its record, else by its completion marker or a sweep's word on the cell, should the record be damaged."""
+    return (
+        _says(path / "record.json", "schema", "qft", "command")
+        or _says(path / COMPLETE, "finished", "files")
+        or _says(path / "cell.json", "schema", "id", "attempts")
+    )
+
+
+def _says(file: Path, *keys: str) -> bool:
+    try:
+        content = read_json(file)
+    except QftError:
+        return False
+    schema = content.get("schema", SCHEMA) if isinstance(content, dict) else None
+    return isinstance(schema, int) and schema <= SCHEMA and all(key in content for key in keys)
