@@ -17,6 +17,7 @@ from qft.data.columns import LeftOut, Messages
 from qft.data.message import Sample
 from qft.data.rows import Row
 from qft.errors import QftError
+from qft.progress import bar
 
 TEST_SIZE = 50
 
@@ -42,7 +43,7 @@ def assemble(
     counts: Counter[str] = Counter()
     left_out: list[str] = []
     samples: dict[int, Sample] = {}
-    for position, row in rows:
+    for position, row in bar(rows, "rows read"):
         counts["rows read"] += 1
         try:
             messages, answer = read(row, counts)

@@ -1,8 +1,8 @@
 """Where the rows of a set come from: a local file or directory, or a hub; only the wanted ones are read."""
 
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 
+from qft.data.files import located
 from qft.data.hub import HUBS, hub_rows
 from qft.data.rows import SUFFIXES, Row, numbered, row_files
 from qft.errors import QftError, nearest
@@ -40,9 +40,7 @@ def open_rows(
             f"data={name} needs its source: data.path=DIR_OR_FILE for local data ({', '.join(SUFFIXES)}), "
             "or data.hub=hf or data.hub=modelscope."
         )
-    place = Path(path).expanduser()
-    if not place.exists():
-        raise QftError(f"data.path={path} does not exist; give a {', '.join(SUFFIXES)} file or a directory of them.")
+    place = located(path, f"a {', '.join(SUFFIXES)} file or a directory of them")
     files = row_files(place, folder)
     if not files:
         raise QftError(f"data.path={path} holds no {', '.join(SUFFIXES)} file.")

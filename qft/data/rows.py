@@ -6,7 +6,7 @@ A real row (CPsyCounD in its hub form, shortened), line 1 of ``cpsycoun.jsonl``:
 
 Formats: ``.jsonl`` (one object a line), ``.json`` (a list of objects, or lines like ``.jsonl``),
 ``.parquet`` and ``.csv`` (a first line of column names). Whatever is wrong is a QftError with file, line
-or row, and reason.
+or row, and reason: bytes that are not UTF-8, halves of characters (``"\\ud83d"`` alone), endless lines too.
 """
 
 import csv
@@ -14,9 +14,14 @@ import json
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path, PurePath
-from typing import Any, NamedTuple, TypeVar
+from typing import IO, Any, NamedTuple, TypeVar
 
+from qft.data.files import listed, opened
 from qft.errors import QftError
+from qft.names import shortened
+
+LONGEST_LINE = 100_000_000  # bytes: more is no row but a file without line ends
+COLUMNS = 20  # that a message names
 
 SUFFIXES = (".csv", ".json", ".jsonl", ".parquet")
 ALL = range(sys.maxsize)
@@ -41,7 +46,9 @@ class Row(NamedTuple):
         """Raise QftError unless all ``columns`` are there; the message lists what is there."""
         missing = [c for c in columns if c not in self.data]
         if missing:
-            there = ", ".join(map(str, self.data)) or "none"
+            names = [shortened(str(name)) for name in self.data]
+            more = f" and {len(names) - COLUMNS} more" if len(names) > COLUMNS else ""
+            there = ", ".join(names[:COLUMNS]) + more or "none"
             raise QftError(f"{self.where}: no column {', '.join(missing)}. Columns there: {there}.")
 
     def text(self, column: str) -> str:
@@ -62,7 +69,9 @@ def row_files(path: Path, folder: str | None = None) -> list[Path]:
     """
     if path.is_file():
         return [path]
-    inside = {f.relative_to(path): f for f in (*path.glob("*"), *path.glob("*/*")) if f.is_file()}
+    outer = [f for f in listed(path) if not f.name.startswith(".")]
+    inner = [f for d in outer if d.is_dir() for f in listed(d)]
+    inside = {f.relative_to(path): f for f in (*outer, *inner) if not f.is_dir()}
     return [inside[name] for name in row_names(inside, str(path), folder)]
 
 
@@ -130,26 +139,35 @@ def decode(data: bytes, path: Path, first_line: int = 1) -> str:
 
 
 def _is_list(path: Path) -> bool:
-    with path.open("rb") as file:
+    with opened(path) as file:
         return file.read(4096).removeprefix(b"\xef\xbb\xbf").lstrip()[:1] != b"{"
 
 
 def _lines(path: Path) -> Iterator[Block]:
-    with path.open("rb") as file:
-        for number, raw in enumerate(file, 1):
+    with opened(path) as file:
+        for number, raw in enumerate(_split(file, path), 1):
             if raw.removeprefix(b"\xef\xbb\xbf").strip():
-                yield (
-                    1,
-                    lambda raw=raw, number=number: [  # type: ignore[misc]
-                        _row(path, number, _parse(decode(raw, path, number).rstrip(), path, number), "line")
-                    ],
-                )
+                yield 1, lambda raw=raw, number=number: [_line(path, number, raw)]  # type: ignore[misc]
+
+
+def _split(file: IO[bytes], path: Path) -> Iterator[bytes]:
+    number = 0
+    while raw := file.readline(LONGEST_LINE + 1):
+        number += 1
+        if len(raw) > LONGEST_LINE:
+            raise QftError(f"{path}, line {number}: longer than {LONGEST_LINE:,} bytes; give one row a line.")
+        yield raw
+
+
+def _line(path: Path, number: int, raw: bytes) -> Row:
+    text = decode(raw, path, number).rstrip()
+    return _row(path, number, _parse(text, path, number), "line")
 
 
 def _csv(path: Path) -> Iterator[Block]:
     csv.field_size_limit(2**31 - 1)  # the module's own limit is 128 KB a cell
-    with path.open("rb") as file:
-        cells = csv.reader((decode(raw, path, k) for k, raw in enumerate(file, 1)), strict=True)
+    with opened(path) as file:
+        cells = csv.reader((decode(raw, path, k) for k, raw in enumerate(_split(file, path), 1)), strict=True)
         line = 1
         try:
             names = next(cells, [])
@@ -168,7 +186,8 @@ def _csv(path: Path) -> Iterator[Block]:
 
 
 def _list(path: Path) -> Iterator[Block]:
-    values = _parse(decode(path.read_bytes(), path), path, 1)
+    with opened(path) as file:
+        values = _parse(decode(file.read(), path), path, 1)
     if not isinstance(values, list):
         raise QftError(f"{path}: holds {type(values).__name__} where a list of objects is needed.")
     for number, value in enumerate(values, 1):
@@ -180,10 +199,11 @@ def _parquet(path: Path) -> Iterator[Block]:
     import pyarrow
     import pyarrow.parquet
 
-    faults = (pyarrow.ArrowException, OSError)
+    faults = (pyarrow.ArrowException, OSError, ValueError, OverflowError)  # the last two: texts, times it cannot hold
 
     def broken(e: Exception) -> QftError:
-        return QftError(f"{path}: not a readable parquet file ({str(e).splitlines()[0]}).")
+        reason = next(iter(str(e).splitlines()), type(e).__name__)
+        return QftError(f"{path}: not a readable parquet file ({reason}).")
 
     def read(group: int, number: int) -> Iterator[Row]:
         try:
@@ -195,7 +215,7 @@ def _parquet(path: Path) -> Iterator[Block]:
             raise broken(e) from None
 
     try:
-        with pyarrow.parquet.ParquetFile(path) as file:
+        with opened(path), pyarrow.parquet.ParquetFile(path) as file:
             number = 0
             for group in range(file.num_row_groups):
                 count = file.metadata.row_group(group).num_rows
@@ -221,4 +241,25 @@ def _parse(text: str, path: Path, first_line: int) -> Any:
 def _row(path: Path, number: int, value: Any, unit: str) -> Row:
     if not isinstance(value, dict):
         raise QftError(f"{path}, {unit} {number}: holds {type(value).__name__} where an object is needed.")
+    if half := _half(value):
+        raise QftError(
+            f"{path}, {unit} {number}: holds half a character (\\u{ord(half):04x} alone); write the whole one."
+        )
     return Row(path, number, value, unit)
+
+
+def _half(value: Any) -> str | None:
+    """The first half of a pair of surrogates that stands alone in any text of a row: no encoding has bytes for it."""
+    todo = [value]
+    while todo:
+        value = todo.pop()
+        if isinstance(value, dict):
+            todo += [*value, *value.values()]
+        elif isinstance(value, list):
+            todo += value
+        elif isinstance(value, str) and not value.isascii():
+            try:
+                value.encode()
+            except UnicodeEncodeError as e:
+                return value[e.start]
+    return None

@@ -59,4 +59,5 @@ def parse_rows(rows: str | None, option: str = "data.rows") -> slice:
 def positions(rows: str | None, option: str = "data.rows") -> range:
     """The same as a range; it has no end where no STOP is given."""
     chosen = parse_rows(rows, option)
-    return range(chosen.start or 0, ALL.stop if chosen.stop is None else chosen.stop)
+    stop = ALL.stop if chosen.stop is None else min(chosen.stop, ALL.stop)
+    return range(min(chosen.start or 0, stop), stop)

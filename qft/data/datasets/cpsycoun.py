@@ -35,11 +35,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from qft.data.datasets.base import Source, parse_rows
+from qft.data.files import listed, located, opened
 from qft.data.hub import hub_rows
 from qft.data.message import Message, Sample
 from qft.data.rows import SUFFIXES, Row, decode, read_rows, row_files
 from qft.data.turns import tidy
 from qft.errors import QftError
+from qft.progress import bar
 
 HUB_ID = "CAS-SIAT-XinHai/CPsyCoun"
 TEST_SIZE = 50
@@ -74,31 +76,31 @@ def load(path: str | None = None, hub: str | None = None, rows: str | None = Non
         )
     if not str(path).strip():
         raise QftError("data.path is empty; give a directory of case_N.txt files or a file in the hub form.")
-    place = Path(path).expanduser()
-    if not place.exists():
-        raise QftError(f"data.path={path} does not exist; give a directory of case_N.txt files or a hub form file.")
+    place = located(path, "a directory of case_N.txt files or a file in the hub form")
     return _split(_read(place), wanted, str(path))
 
 
 def _read(place: Path) -> list[Dialogue]:
-    texts = sorted(place.glob("*.txt")) if place.is_dir() else []
+    texts = [f for f in listed(place) if f.suffix == ".txt" and f.name[0] != "."] if place.is_dir() else []
     odd = [f.name for f in texts if not CASE.fullmatch(f.name)]
     if odd:
         raise QftError(f"{place} holds {odd[0]}, which is no case_N.txt (N a number); keep dialogues only in there.")
     if texts:
         cases = sorted(texts, key=lambda f: (int(CASE.fullmatch(f.name)[1]), f.name))  # type: ignore[index]
-        return [_from_case(f) for f in cases]
+        return [_from_case(f) for f in bar(cases, "dialogues read")]
     files = [f for f in row_files(place) if f.suffix in SUFFIXES]
     if not files:
         raise QftError(
             f"{place} holds no dialogues; expected is a directory of case_N.txt files (case_0.txt, ...), or the "
             f"hub form as {', '.join(SUFFIXES)} (one file or a directory of them)."
         )
-    return [_from_row(k, row) for k, row in enumerate(row for f in files for row in read_rows(f))]
+    rows = bar((row for f in files for row in read_rows(f)), "rows read")
+    return [_from_row(k, row) for k, row in enumerate(rows)]
 
 
 def _from_case(file: Path) -> Dialogue:
-    raw = file.read_bytes()
+    with opened(file) as opening:
+        raw = opening.read()
     counts = Counter({"files with CRLF line ends": int(b"\r\n" in raw)})
     counts["files with a byte order mark"] += raw.startswith(b"\xef\xbb\xbf")
     turns: list[tuple[str, str]] = []

@@ -6,15 +6,10 @@ least one pair; any text may be "" (``qft.evaluation.score.score_all`` sees to t
     Score("bleu4_standard", 21.3, "nrefs:1|case:mixed|eff:no|tok:zh|smooth:exp|version:2.6.0", True, [18.9, 30.2])
 """
 
-import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TypeVar
-
-from tqdm import tqdm
 
 LONGEST = 100_000  # characters: what a text of an answer is compared by, at most
-T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -61,8 +56,3 @@ def within_limit(pairs: Sequence[Pair]) -> tuple[list[Pair], str]:
     longer = sum(len(p.prediction) > LONGEST or len(p.reference) > LONGEST for p in pairs)
     cut = [replace(p, prediction=p.prediction[:LONGEST], reference=p.reference[:LONGEST]) for p in pairs]
     return cut, f"|cut:{LONGEST}-characters-in-{longer}-pairs" if longer else ""
-
-
-def with_bar(pairs: Sequence[T], title: str) -> Iterable[T]:
-    """The pairs, with a bar on the terminal where they take longer than two seconds."""
-    return tqdm(pairs, title, file=sys.stderr, disable=not sys.stderr.isatty(), leave=False, delay=2)

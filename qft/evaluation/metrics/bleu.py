@@ -22,8 +22,9 @@ from typing import Any
 import numpy as np
 
 from qft.errors import QftError, nearest
-from qft.evaluation.metrics.base import Pair, Score, mean, with_bar, within_limit
+from qft.evaluation.metrics.base import Pair, Score, mean, within_limit
 from qft.evaluation.words import has_cjk
+from qft.progress import bar
 
 TOKENIZERS = ("auto", "zh", "13a", "char", "intl", "none")
 
@@ -53,7 +54,7 @@ def _counts(pairs: Sequence[Pair], tokenize: str) -> np.ndarray:
 
     # force: no warning about texts that look tokenized already
     sentence = BLEU(tokenize=tokenize, force=True, effective_order=True)
-    each = (sentence.sentence_score(p.prediction, [p.reference]) for p in with_bar(pairs, "BLEU"))
+    each = (sentence.sentence_score(p.prediction, [p.reference]) for p in bar(pairs, "BLEU"))
     return np.array([[*b.counts, *b.totals, b.sys_len, b.ref_len] for b in each])
 
 
@@ -83,7 +84,7 @@ def _characters(pairs: Sequence[Pair], cut: str) -> Score:
         100.0 * sentence_bleu([list(p.reference)], list(p.prediction), smoothing_function=smooth)
         if p.prediction and p.reference
         else 0.0
-        for p in with_bar(pairs, "BLEU of characters")
+        for p in bar(pairs, "BLEU of characters")
     ]
     signature = f"nltk-{version('nltk')}|sentence|avg:sample|tok:char|smooth:method3{cut}"
     return Score("bleu4_llamafactory", mean(each), signature, True, [min(v, 100.0) for v in each])

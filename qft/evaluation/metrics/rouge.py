@@ -23,8 +23,9 @@ from typing import Any
 
 from qft.errors import QftError, nearest
 from qft.evaluation import lcs
-from qft.evaluation.metrics.base import Pair, Score, mean, with_bar, within_limit
+from qft.evaluation.metrics.base import Pair, Score, mean, within_limit
 from qft.evaluation.words import cut, has_cjk, words
+from qft.progress import bar
 
 TOKENIZERS = ("auto", "jieba", "default")
 TYPES = ("rouge1", "rouge2", "rougel")
@@ -62,7 +63,7 @@ def _both(pairs: Sequence[Pair], tokenize: str, cut_off: str) -> tuple[list[Scor
     tokenizer = _Words(words if tokenize == "jieba" else DefaultTokenizer(use_stemmer=False).tokenize)
     scorer = RougeScorer(["rouge1", "rouge2"], tokenizer=tokenizer)
     found = []
-    for pair in with_bar(pairs, "ROUGE"):
+    for pair in bar(pairs, "ROUGE"):
         scores = scorer.score(pair.reference, pair.prediction)
         ours, theirs = tokenizer.tokenize(pair.prediction), tokenizer.tokenize(pair.reference)
         common = lcs.length(theirs, ours)  # the library's own table has a cell for each pair of words
@@ -86,7 +87,7 @@ def _llamafactory(pairs: Sequence[Pair], cut_off: str) -> list[Score]:
 
     rouge = Rouge(["rouge-1", "rouge-2"], stats=["f"])
     found: list[dict[str, float] | None] = []
-    for pair in with_bar(pairs, "ROUGE as in LLaMA-Factory"):
+    for pair in bar(pairs, "ROUGE as in LLaMA-Factory"):
         ours, theirs = (" ".join(cut(text)) for text in (pair.prediction, pair.reference))
         if not ours.split() or not theirs.split():
             found.append(None)

@@ -1,0 +1,16 @@
+"""A bar on the terminal for what takes longer than two seconds."""
+
+import sys
+from collections.abc import Iterable
+from typing import TypeVar
+
+from tqdm import tqdm
+
+T = TypeVar("T")
+
+
+def bar(items: Iterable[T], title: str, unit: str = "") -> Iterable[T]:
+    """The items as they are; on standard error, where it is a terminal, how many of them are through."""
+    return tqdm(
+        items, title, file=sys.stderr, disable=not sys.stderr.isatty(), leave=False, delay=2, unit=f" {unit}".rstrip()
+    )
