@@ -1,7 +1,7 @@
 """Tiny random causal language models of three families; nothing is downloaded."""
 
 import torch
-from transformers import AutoModelForCausalLM, GPTNeoConfig, LlamaConfig, PreTrainedModel, Qwen2Config
+from transformers import AutoModelForCausalLM, GPT2Config, GPTNeoConfig, LlamaConfig, PreTrainedModel, Qwen2Config
 
 VOCAB = 97
 _TOKENS = {"vocab_size": VOCAB, "bos_token_id": 1, "eos_token_id": None, "pad_token_id": 0}
@@ -27,6 +27,8 @@ CONFIGS = {
         max_position_embeddings=64,
     ),
 }
+# one that few tests need: its layers are Conv1D, which store a weight as (in, out)
+GPT2 = {"gpt2": lambda: GPT2Config(**_TOKENS, n_embd=32, n_layer=2, n_head=4, n_positions=64)}
 
 
 def build(family: str, dtype: torch.dtype = torch.float32, seed: int = 1) -> PreTrainedModel:
@@ -37,7 +39,7 @@ def build(family: str, dtype: torch.dtype = torch.float32, seed: int = 1) -> Pre
     """
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        model = AutoModelForCausalLM.from_config(CONFIGS[family]())
+        model = AutoModelForCausalLM.from_config((CONFIGS | GPT2)[family]())
         with torch.no_grad():
             for name, parameter in model.named_parameters():
                 if "norm" not in name and "ln_" not in name:

@@ -5,6 +5,7 @@ A file of this folder that defines ``CONFIG`` (a subclass of QftConfig) is a met
 """
 
 import hashlib
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
@@ -14,9 +15,11 @@ from peft.tuners.tuners_utils import BaseTuner
 from torch import Tensor, nn
 
 from qft.adapters.about import About
+from qft.adapters.delta import HALF
 from qft.adapters.layer import QftLayer
+from qft.adapters.mixed_batch import each_row
 from qft.adapters.register import PREFIX, AdapterType, register
-from qft.adapters.targets import all_linear, default_targets, linear_sizes, target_sizes
+from qft.adapters.targets import TargetError, all_linear, default_targets, linear_sizes, target_sizes
 from qft.errors import QftError
 
 
@@ -36,6 +39,12 @@ class QftConfig(PeftConfig):
         default=None, metadata={"help": "Names of the linear layers to adapt; null: the query and value projections."}
     )
     exclude_modules: list[str] | str | None = field(default=None, metadata={"help": "Names to leave out."})
+    layers_to_transform: list[int] | int | None = field(
+        default=None, metadata={"help": "Numbers of the layers to adapt, where target_modules are names; null: all."}
+    )
+    layers_pattern: list[str] | str | None = field(
+        default=None, metadata={"help": "What comes before the number in a layer's name; null: anything."}
+    )
     modules_to_save: list[str] | None = field(default=None, metadata={"help": "Further modules to train whole."})
     init_seed: int | None = field(
         default=None, metadata={"help": "Seed of the initial weights, per module name; null: torch's own generator."}
@@ -49,14 +58,24 @@ class QftConfig(PeftConfig):
     def __post_init__(self) -> None:
         super().__post_init__()
         self.peft_type = AdapterType(f"QFT_{self.method.upper()}")  # type: ignore[assignment]
-        if isinstance(self.target_modules, (list, tuple, set)):
-            self.target_modules = sorted(self.target_modules)
+        for name in ("target_modules", "exclude_modules"):
+            if isinstance(getattr(self, name), (list, tuple, set)):
+                setattr(self, name, sorted(getattr(self, name)))
+        self._check_layers()
         if self.r < 1:
             raise QftError(f"r={self.r}: the bottleneck must be at least 1 wide.")
         if self.alpha is not None and self.alpha <= 0:
             raise QftError(f"alpha={self.alpha} must be positive.")
         if not self.ranked and (self.r != 4 or self.alpha is not None):
             raise QftError(f"{self.method} has no rank and no scale: leave r and alpha as they are.")
+
+    def _check_layers(self) -> None:
+        """PEFT's own rules, for which layer numbers would have no effect."""
+        for name in ("layers_to_transform", "layers_pattern"):
+            if isinstance(self.target_modules, str) and getattr(self, name) is not None:
+                raise TargetError(f"`{name}` cannot be used when `target_modules` is a str.")
+        if self.layers_pattern and self.layers_to_transform is None:
+            raise TargetError("When `layers_pattern` is specified, `layers_to_transform` must also be specified.")
 
     @property
     def scale(self) -> float:
@@ -102,7 +121,7 @@ class QftTuner(BaseTuner):
         with torch.device("meta"):
             for in_features, out_features in sorted(set(sizes.values())):
                 config.delta_class(in_features, out_features, config, None)
-        self._sizes = sizes
+        self._able = config.candidates(model)
         super().inject_adapter(model, adapter_name, *args, **kwargs)
 
     def _create_and_replace(
@@ -119,7 +138,9 @@ class QftTuner(BaseTuner):
         if peft_config.init_seed is not None:
             digest = hashlib.sha256(f"{peft_config.init_seed}|{current_key}".encode()).digest()
             generator = torch.Generator().manual_seed(int.from_bytes(digest[:7], "big"))
-        sizes = self._sizes[current_key]
+        if current_key not in self._able:  # from a state dict; what the config selects was looked at before
+            raise TargetError(f"{current_key} is a {type(target).__name__}; only {peft_config.wraps} can be adapted.")
+        sizes = self._able[current_key]
         delta = peft_config.delta_class(*sizes, peft_config, generator)
         if isinstance(target, QftLayer):
             active: Any = target.active_adapters
@@ -135,6 +156,24 @@ class QftTuner(BaseTuner):
     def _replace_module(self, parent: nn.Module, child_name: str, new_module: nn.Module, child: nn.Module) -> None:
         """PEFT's own looks for a parameter of what is wrapped, which a quantised one need not have."""
         setattr(parent, child_name, new_module)
+
+    def _cast_adapter_dtype(self, adapter_name: str, autocast_adapter_dtype: bool = True) -> None:
+        """Keep an adapter's weights in float32, or with ``autocast_adapter_dtype=False`` in its base layer's dtype."""
+        for layer in (m for m in self.model.modules() if isinstance(m, QftLayer) and adapter_name in m.qft_delta):
+            delta = layer.qft_delta[adapter_name]
+            if not autocast_adapter_dtype:
+                delta.keep_in(layer.base_dtype())
+            elif next(delta.parameters()).dtype in HALF:
+                delta.keep_in(torch.float32)
+
+    def _enable_peft_forward_hooks(
+        self, *args: Any, adapter_names: list[str] | None = None, num_beams: int | None = None, **kwargs: Any
+    ) -> AbstractContextManager[None]:
+        """What PEFT enters around each forward and generate, with their arguments."""
+        return nullcontext() if adapter_names is None else each_row(self.model, adapter_names, num_beams or 1)
+
+    def add_weighted_adapter(self, *args: Any, **kwargs: Any) -> None:
+        raise NotImplementedError("add_weighted_adapter: only PEFT's LoRA and IA3 can be combined with weights.")
 
     def _refuse_merge(self, adapter_names: list[str] | None, safe: bool) -> None:
         """Look at every layer before the first is merged."""

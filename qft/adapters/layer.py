@@ -6,7 +6,8 @@ from typing import Any
 
 import torch
 from peft.tuners.tuners_utils import BaseTunerLayer, check_adapters_to_merge
-from torch import nn
+from torch import Tensor, nn
+from transformers.pytorch_utils import Conv1D
 
 from qft.adapters.delta import Delta
 
@@ -52,22 +53,53 @@ class QftLayer(nn.Module, BaseTunerLayer):
             delta.to(weight.device)
         self.set_adapter([*self.active_adapters, name], inference_mode=inference_mode)
 
+    def base_dtype(self) -> torch.dtype:
+        """The dtype the base layer computes in; float32 where its weights are packed integers."""
+        base = self.get_base_layer()
+        stated = getattr(base, "compute_dtype", None)  # of bitsandbytes in 4 bits
+        dtypes = (stated, *(t.dtype for t in itertools.chain(base.parameters(), base.buffers())))
+        return next((d for d in dtypes if d is not None and d.is_floating_point), torch.float32)
+
     def set_adapter(self, adapter_names: str | list[str], inference_mode: bool = False) -> None:
         super().set_adapter(adapter_names, inference_mode=inference_mode)
         for delta in self.qft_delta.values():
             delta.forget()
 
-    def forward(self, *args: Any, **kwargs: Any) -> Any:
+    def forward(self, *args: Any, adapter_names: list[str] | None = None, **kwargs: Any) -> Any:
+        """The base layer's result plus the active adapters; with ``adapter_names`` row i takes the i-th of them."""
+        if adapter_names is not None and self.merged:
+            raise ValueError(
+                "Cannot pass `adapter_names` when there are merged adapters, please call `unmerge_adapter` first."
+            )
         if self.disable_adapters and self.merged:
             self.unmerge()
         result = self.base_layer(*args, **kwargs)
         if self.disable_adapters or self.merged:
             return result
         base = result[0] if isinstance(result, tuple) else result
-        value = base
-        for delta in (self.qft_delta[n] for n in self.active_adapters if n in self.qft_delta):
-            value = value + delta(base if delta.reads_output else args[0]).to(base.dtype)
+        given = next(iter((*args, *kwargs.values())))
+        if adapter_names is None:
+            value = base
+            for delta in (self.qft_delta[n] for n in self.active_adapters if n in self.qft_delta):
+                value = value + delta(base if delta.reads_output else given).to(base.dtype)
+        else:
+            value = self._row_by_row(base, given, adapter_names)
         return (value, *result[1:]) if isinstance(result, tuple) else value
+
+    def _row_by_row(self, base: Tensor, given: Tensor, names: list[str]) -> Tensor:
+        """A mixed batch: ``names`` has one adapter for each row, ``__base__`` for none."""
+        if len(names) != len(base):
+            raise ValueError(
+                "Length of `adapter_names` should be the same as the number of inputs, but got "
+                f"{len(names)} and {len(base)} respectively."
+            )
+        value = base
+        for name in (n for n in dict.fromkeys(names) if n in self.qft_delta):
+            delta = self.qft_delta[name]
+            rows = torch.tensor([i for i, n in enumerate(names) if n == name], device=base.device)
+            part = delta((base if delta.reads_output else given)[rows]).to(base.dtype)
+            value = value.index_add(0, rows, part)
+        return value
 
     @torch.no_grad()
     def merge(self, safe_merge: bool = False, adapter_names: list[str] | None = None) -> None:
@@ -98,6 +130,8 @@ class QftLayer(nn.Module, BaseTunerLayer):
             )
         base = self.get_base_layer()
         weight, shape = getattr(base, "weight", None), (self.out_features, self.in_features)
+        if isinstance(base, Conv1D):
+            shape = shape[::-1]
         if names and (weight is None or weight.shape != shape or not weight.is_floating_point()):
             raise ValueError(
                 f"Adapter '{names[0]}' cannot be merged into a {type(base).__name__}, whose weights are quantised "
@@ -113,11 +147,13 @@ class QftLayer(nn.Module, BaseTunerLayer):
             for name in names:
                 weight, bias = self._shifted(name, 1.0, weight, bias)
                 if not all(torch.isfinite(t).all() for t in (weight, bias) if t is not None):
-                    raise ValueError(f"Merging adapter '{name}' would give weights that are not finite.")
+                    raise ValueError(f"NaNs detected in the merged weights. The adapter {name} seems to be broken")
 
     def _shifted(self, name: str, sign: float, weight: Any, bias: Any) -> tuple[Any, Any]:
         """Weight and bias with a delta on top: summed in the wider type, rounded once."""
-        more, constant = self.qft_delta[name].matrix()
+        more, constant = self.qft_delta[name].merged()
+        if isinstance(self.get_base_layer(), Conv1D):  # stores (in, out)
+            more = more.T
         weight = (weight + sign * more).to(weight.dtype)
         return weight, bias if constant is None else (bias + sign * constant).to(bias.dtype)
 

@@ -89,19 +89,19 @@ class QuanTADelta(Delta):
         if prepared is not None:
             return x @ prepared.T
         if torch.is_grad_enabled():
-            return checkpoint(self._by_gates, x, use_reentrant=False, preserve_rng_state=False)
-        return self._by_gates(x)
+            gates = list(self.gates), self.initial  # as they read now: in the backward pass it may be in half precision
+            return checkpoint(self._by_gates, x, *gates, use_reentrant=False, preserve_rng_state=False)
+        return self._by_gates(x, list(self.gates), self.initial)
 
-    def _by_gates(self, x: Tensor) -> Tensor:
+    def _by_gates(self, x: Tensor, gates: list[Tensor], initial: list[Tensor]) -> Tensor:
         """Rows x (t, in) -> (T - T0) x, (t, out)."""
         x = resize(x, prod(self.axes))
-        moved, start = (apply(gates, self.axes, x) for gates in (list(self.gates), self.initial))
-        return resize(moved - start, self.out_features)
+        return resize(apply(gates, self.axes, x) - apply(initial, self.axes, x), self.out_features)
 
     def matrix(self) -> tuple[Tensor, None]:
         if self.in_features <= self.out_features:
             one = torch.eye(self.in_features, device=self.gates[0].device, dtype=self.gates[0].dtype)
-            return self._by_gates(one).T, None
+            return self._by_gates(one, list(self.gates), self.initial).T, None
         # fewer rows than columns: the transposed gates in reverse order, on the output's unit vectors
         size = prod(self.axes)
         one = torch.eye(size, device=self.gates[0].device, dtype=self.gates[0].dtype)[: self.out_features]

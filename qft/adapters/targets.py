@@ -4,6 +4,8 @@ from typing import TYPE_CHECKING, Any
 
 from peft.tuners.tuners_utils import BaseTuner, BaseTunerLayer
 from torch import nn
+from torch.nn.modules.linear import NonDynamicallyQuantizableLinear
+from transformers.pytorch_utils import Conv1D
 
 from qft.errors import QftError, nearest
 
@@ -22,6 +24,20 @@ QUERY_VALUE = (
 )
 
 
+class TargetError(QftError, ValueError):
+    """What is targeted cannot be adapted; a ValueError too, as users of PEFT expect."""
+
+
+def features(module: Any) -> tuple[int, int] | None:
+    """(in, out) of a layer an adapter can wrap: whatever states both, and GPT-2's Conv1D. None of anything else."""
+    if isinstance(module, Conv1D):
+        return module.nx, module.nf
+    if isinstance(module, NonDynamicallyQuantizableLinear):  # torch's own attention reads its weight, never calls it
+        return None
+    sizes = getattr(module, "in_features", None), getattr(module, "out_features", None)
+    return None if None in sizes else sizes  # type: ignore[return-value]
+
+
 def own_modules(model: nn.Module) -> dict[str, nn.Module]:
     """The base model's own modules by name, adapters and what they wrap left out."""
     found = {}
@@ -33,13 +49,13 @@ def own_modules(model: nn.Module) -> dict[str, nn.Module]:
 
 
 def linears(model: nn.Module) -> dict[str, nn.Module]:
-    """Every layer an adapter can wrap, by name: whatever states in_features and out_features."""
-    return {n: m for n, m in own_modules(model).items() if hasattr(m, "in_features") and hasattr(m, "out_features")}
+    """Every layer an adapter can wrap, by name."""
+    return {name: module for name, module in own_modules(model).items() if features(module)}
 
 
 def linear_sizes(model: nn.Module) -> dict[str, tuple[int, int]]:
     """Name -> (in, out) of the linear layers."""
-    return {name: (m.in_features, m.out_features) for name, m in linears(model).items()}  # type: ignore[misc]
+    return {name: sizes for name, module in own_modules(model).items() if (sizes := features(module))}
 
 
 def all_linear(model: nn.Module) -> list[str]:
@@ -58,7 +74,7 @@ def default_targets(model: nn.Module) -> list[str]:
     for names in QUERY_VALUE:
         if leaves.issuperset(names):
             return sorted(names)
-    raise QftError(f"No query and value projections found; set target_modules.{nearest('q_proj', leaves)}")
+    raise TargetError(f"No query and value projections found; set target_modules.{nearest('q_proj', leaves)}")
 
 
 def target_sizes(
@@ -69,7 +85,7 @@ def target_sizes(
     chosen = {n: m for n, m in own_modules(model).items() if n and tuner._check_target_module_exists(config, n)}
     for name, module in chosen.items():
         if name not in able:
-            raise QftError(
+            raise TargetError(
                 f"target_modules={config.target_modules} selects {name}, a {type(module).__name__}; "
                 f"only {config.wraps} can be adapted."
             )
@@ -77,5 +93,8 @@ def target_sizes(
         targets = config.target_modules
         wanted = targets if isinstance(targets, str) else next(iter(targets or ()), "")
         leaves = {name.rpartition(".")[2] for name in able}
-        raise QftError(f"target_modules={targets} matches no layer.{nearest(wanted, leaves)}")
+        narrowing = ("exclude_modules", "layers_to_transform", "layers_pattern", "modules_to_save")
+        narrowed = [f"{n}={getattr(config, n)}" for n in narrowing if getattr(config, n) not in (None, [])]
+        also = f" with {', '.join(narrowed)}" if narrowed else ""
+        raise TargetError(f"target_modules={targets}{also} matches no layer.{nearest(wanted, leaves)}")
     return {name: able[name] for name in chosen}

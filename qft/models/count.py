@@ -8,7 +8,7 @@ from peft import PeftModel
 from peft.tuners.tuners_utils import BaseTunerLayer
 
 from qft.adapters.base import QftConfig
-from qft.adapters.targets import default_targets, linear_sizes
+from qft.adapters.targets import default_targets, features, linear_sizes
 from qft.models.load import Spec, inject, meta_base, trains_whole
 
 LORA_RANK = 4  # what the papers compare with
@@ -93,7 +93,7 @@ def count(model: Spec, adapter: Spec, bytes_per_weight: int | None = None) -> Co
             trainable = sum(p.numel() for p in module.parameters() if p.requires_grad)  # type: ignore[attr-defined]
             kinds[(name.rpartition(".")[2], *shape, trainable)] += 1
             shapes.append(shape)
-            if hasattr(layer.get_base_layer(), "in_features"):  # a linear layer, as LoRA would take it
+            if features(layer.get_base_layer()):  # a linear layer, as LoRA would take it
                 adapted.append(shape)
     config = peft.peft_config["default"] if isinstance(peft, PeftModel) else None
     notes = config.describe(shapes) if isinstance(config, QftConfig) and hasattr(config, "describe") else []

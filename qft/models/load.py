@@ -170,6 +170,8 @@ def inject(base: nn.Module, adapter: Spec, seed: int) -> nn.Module:
     torch.manual_seed(seed)  # methods of the PEFT library draw from torch's own generator
     try:
         return get_peft_model(base, config)  # type: ignore[arg-type, return-value]
+    except QftError:
+        raise
     except ValueError as error:
         raise QftError(f"The adapter does not fit the model: {str(error).splitlines()[0]}") from error
 

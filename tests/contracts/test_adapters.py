@@ -11,6 +11,7 @@ import tiny
 import torch
 from peft import PeftModel, get_peft_model
 from safetensors.torch import load_file
+from transformers.pytorch_utils import Conv1D
 
 from qft.adapters import METHODS, QftLayer
 from qft.adapters.about import About
@@ -279,7 +280,7 @@ def test_a_merge_of_weights_that_are_not_finite_is_refused_before_anything_chang
         list(trainable(model).values())[-1].fill_(float("nan"))
     weights = copy.deepcopy(model.state_dict())
     for merge in (model.merge_adapter, model.merge_and_unload):
-        with pytest.raises(ValueError, match="not finite"):
+        with pytest.raises(ValueError, match=r"NaNs detected in the merged weights\. The adapter default seems"):
             merge(safe_merge=True)
         assert not any(layer.merged for layer in layers(model).values())
         after = model.state_dict()
@@ -556,3 +557,141 @@ def test_what_cannot_be_wrapped_is_named(case):
         adapted(case, "qwen2", target_modules=["norm"])
     with pytest.raises(QftError, match=r"matches no layer.*Choices: "):
         adapted(case, "qwen2", target_modules=["no_such_module"])
+
+
+def test_gpt2_layers_are_adapted_like_linear_ones(case, tmp_path):
+    model = perturb(adapted(case, "gpt2"))
+    kinds = {type(layer.get_base_layer()) for layer in layers(model).values()}
+    assert wraps_blocks(case) or kinds == {Conv1D}
+    base, moved = logits(tiny.build("gpt2")), logits(model)
+    assert (moved - base).abs().max() > 0.1 * base.abs().max()
+    with model.disable_adapter():
+        assert torch.equal(logits(model), base)
+    model.save_pretrained(tmp_path / "adapter")
+    loaded = PeftModel.from_pretrained(tiny.build("gpt2"), tmp_path / "adapter")
+    assert torch.equal(logits(loaded), moved)
+    if case not in LINEAR:
+        with pytest.raises(ValueError, match="is not linear"):
+            model.merge_and_unload()
+        return
+    # the same products in another order
+    close = {"rtol": 0, "atol": 1e-5 * moved.abs().max().item()}
+    model.merge_adapter()
+    torch.testing.assert_close(logits(model), moved, **close)
+    model.unmerge_adapter()
+    merged = model.merge_and_unload(safe_merge=True)
+    merged.save_pretrained(tmp_path / "merged")
+    reloaded = type(merged).from_pretrained(tmp_path / "merged").eval()
+    assert torch.equal(logits(reloaded), logits(merged))
+    torch.testing.assert_close(logits(merged), moved, **close)
+
+
+@pytest.mark.parametrize("case", METHODS)
+def test_all_linear_reaches_gpt2_layers(case):
+    if wraps_blocks(case):
+        return
+    model = adapted(case, "gpt2", target_modules="all-linear")
+    conv1d = [m for m in tiny.build("gpt2").modules() if isinstance(m, Conv1D)]
+    assert len(layers(model)) == len(conv1d) > 0
+
+
+def test_a_mixed_batch_takes_one_adapter_a_row(case):
+    model = perturb(adapted(case, "qwen2"), seed=1)
+    model.add_adapter("second", config(case))
+    model.set_adapter("second")
+    perturb(model, seed=2)
+    names = ["second", "__base__", "default", "second", "default"]
+    batch = tiny.tokens(rows=len(names))
+    alone = {}
+    with torch.no_grad():
+        for name in ("default", "second"):
+            model.set_adapter(name)
+            alone[name] = model.eval()(batch).logits
+        with model.disable_adapter():
+            alone["__base__"] = model(batch).logits
+            assert torch.equal(model(batch, adapter_names=names).logits, alone["__base__"])
+        mixed = model(batch, adapter_names=names).logits
+        after = model(batch).logits
+    expected = torch.stack([alone[name][i] for i, name in enumerate(names)])
+    # float32 products over other shapes
+    torch.testing.assert_close(mixed, expected, rtol=0, atol=1e-5 * expected.abs().max().item())
+    assert torch.equal(after, alone["second"])  # nothing is left behind
+
+    beams = {"num_beams": 2, "max_new_tokens": 3, "do_sample": False, "attention_mask": torch.ones_like(batch)}
+    rows = model.generate(input_ids=batch, adapter_names=names, **beams)
+    model.set_adapter("default")
+    assert torch.equal(rows[[2, 4]], model.eval().generate(input_ids=batch, **beams)[[2, 4]])
+
+
+@pytest.mark.parametrize("case", METHODS)
+def test_a_mixed_batch_that_cannot_be_is_refused(case):
+    model = adapted(case, "qwen2")
+    two = ["default", "__base__"]
+    with pytest.raises(ValueError, match="in training mode"):
+        model.train()(tiny.tokens(), adapter_names=two)
+    model.eval()
+    with pytest.raises(ValueError, match=r"non-existing adapter\(s\): other"):
+        model(tiny.tokens(), adapter_names=["default", "other"])
+    with pytest.raises(ValueError, match=r"Length of `adapter_names` should be the same .* got 3 and 2"):
+        model(tiny.tokens(), adapter_names=[*two, "default"])
+    assert torch.equal(logits(model), logits(tiny.build("qwen2")))
+    if case in LINEAR:
+        model.merge_adapter()
+        with pytest.raises(ValueError, match="when there are merged adapters"):
+            model(tiny.tokens(), adapter_names=two)
+
+
+@pytest.mark.parametrize("case", METHODS)
+def test_layers_to_transform_are_the_layers_adapted(case):
+    number = [
+        ({"layers_to_transform": 1}, {"1"}),
+        ({"layers_to_transform": [0]}, {"0"}),
+        ({"layers_to_transform": [0, 1], "layers_pattern": "layers"}, {"0", "1"}),
+    ]
+    for options, expected in number:
+        model = adapted(case, "qwen2", **options)
+        assert {n.split(".layers.")[1].split(".")[0] for n in layers(model)} == expected
+    for options in ({"layers_to_transform": 7}, {"layers_to_transform": 0, "layers_pattern": "blocks"}):
+        with pytest.raises(ValueError, match=r"with layers_to_transform=\d.* matches no layer"):
+            adapted(case, "qwen2", **options)
+    for options in ({"layers_to_transform": 0}, {"layers_to_transform": 0, "layers_pattern": "layers"}):
+        with pytest.raises(ValueError, match="`layers_to_transform` cannot be used when `target_modules` is a str"):
+            config(case, target_modules=".*v_proj", **options)
+    with pytest.raises(ValueError, match="`layers_to_transform` must also be specified"):
+        config(case, layers_pattern="layers")
+
+
+def test_without_autocast_weights_have_the_dtype_of_the_base_and_float32_computes(case, tmp_path):
+    half = torch.bfloat16
+
+    def build(**more):
+        return get_peft_model(tiny.build("qwen2", half), config(case), autocast_adapter_dtype=False, **more).eval()
+
+    def kept(model):
+        tensors = {**dict(model.named_parameters()), **dict(model.named_buffers())}
+        return {t.dtype for n, t in tensors.items() if ".qft_delta." in n and t.is_floating_point()}
+
+    model = build()
+    assert kept(model) == {half}
+    assert torch.equal(logits(model), logits(tiny.build("qwen2", half)))  # still exactly zero at the start
+    perturb(model)
+    twin = copy.deepcopy(model)
+    twin.base_model._cast_adapter_dtype("default", True)
+    assert kept(twin) == {torch.float32} and kept(model) == {half}
+    assert torch.equal(logits(twin), logits(model))  # the same numbers in float32: the same bits
+
+    loss(model.train()).backward()
+    assert all(p.grad.dtype == half and p.grad.isfinite().all() for p in trainable(model).values())
+    assert kept(model) == {half}
+    model.eval().save_pretrained(tmp_path)
+    for lazily in (False, True):
+        base = tiny.build("qwen2", half)
+        loaded = PeftModel.from_pretrained(base, tmp_path, autocast_adapter_dtype=False, low_cpu_mem_usage=lazily)
+        loaded.load_adapter(tmp_path, "wide", low_cpu_mem_usage=lazily)
+        assert torch.equal(logits(loaded), logits(model))
+        loaded.delete_adapter("wide")
+        assert kept(loaded) == {half}
+    if case in LINEAR:
+        model.merge_adapter()
+        twin.merge_adapter()
+        assert torch.equal(logits(twin), logits(model))
