@@ -8,6 +8,10 @@ class QftError(Exception):
     """A problem the user can act on. The message is one sentence or two: what is wrong, what to do."""
 
 
+class Diverged(QftError):
+    """A loss that is no number: the run has ended without a result, and the same again would end so too."""
+
+
 def nearest(word: str, choices: Iterable[str]) -> str:
     """Return `` did you mean 'x'? `` plus the list of choices, ready to end an error message."""
     choices = sorted(str(c) for c in choices)

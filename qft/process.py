@@ -9,6 +9,7 @@ import fcntl
 import os
 import shutil
 import stat
+from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
@@ -78,6 +79,23 @@ def write_bytes(path: Path, content: bytes) -> None:
 def write_text(path: Path, text: str) -> None:
     """``write_bytes`` of UTF-8; a half of a character, which UTF-8 has no bytes for, is spelt out."""
     write_bytes(path, text.encode(errors="backslashreplace"))
+
+
+@contextlib.contextmanager
+def whole_directory(place: Path) -> Iterator[Path]:
+    """A directory to write into, which takes the name ``place`` at the end, once all in it is on the disk.
+
+    What had the name is removed then; where the writing fails, nothing has changed.
+    """
+    temporary = place.with_name(f".{place.name}.{os.getpid()}.tmp")
+    try:
+        yield temporary
+        sync_tree(temporary)
+        if place.exists():
+            shutil.rmtree(place)
+        replace(temporary, place)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
 
 
 def replace(source: Path, target: Path) -> None:

@@ -13,6 +13,7 @@ validation.jsonl    loss of each validation sample
 log.txt             log of all starts
 checkpoints/        checkpoints to resume from, removed at the end
 COMPLETE            written last: the run is finished; sizes and SHA-256 of what training left
+DIVERGED            in its place: the loss was no number; why, and sizes and SHA-256 of record and history
 """
 
 import csv
@@ -37,6 +38,7 @@ from qft.process import write_text
 
 SCHEMA = 1
 COMPLETE = "COMPLETE"
+DIVERGED = "DIVERGED"
 WITHIN = ("adapter", "checkpoints")  # directories of a run
 HISTORY = ("step", "epoch", "train_loss", "validation_loss", "lr", "seconds", "tokens_per_second", "peak_memory_mb")
 PACKAGES = (
@@ -205,9 +207,30 @@ class RunDirectory:
         if self._lock is not None:
             self._lock.close()
 
+    @property
+    def diverged(self) -> str | None:
+        """Why the run ended without a result; None where it has not."""
+        if not (self.path / DIVERGED).is_file():
+            return None
+        try:
+            return str(read_json(self.path / DIVERGED)["reason"])
+        except (QftError, KeyError, TypeError):
+            return "its loss was no number"
+
     def finish(self) -> None:
         """Write the completion marker, last of all, with sizes and SHA-256 of what training left."""
+        self._on_disk()
         write_json(self.path / COMPLETE, {"finished": _now(), "files": self._trained()})
+
+    def diverge(self, reason: str) -> None:
+        """Write, in place of the completion marker, that the loss was no number and the run has ended so."""
+        self._on_disk()
+        files = {name: digest for name, digest in self._trained().items() if not name.startswith("adapter/")}
+        write_json(self.path / DIVERGED, {"diverged": _now(), "reason": reason, "files": files})
+
+    def _on_disk(self) -> None:
+        process.sync_tree(self.path)
+        process.sync(self.path.parent)
 
     def verify(self) -> None:
         """Raise QftError where a finished run is not what it was when it finished: files lost, cut or changed."""

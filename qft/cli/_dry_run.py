@@ -14,12 +14,8 @@ from qft.sweeps.cells import Cell
 
 
 def states(directory: Path, planned: list[Cell]) -> dict[str, str]:
-    """Cell name -> done, failed, interrupted, running or not run."""
-    found = {}
-    for cell in planned:
-        state = cells.read_state(directory, cell.name)
-        found[cell.name] = state["state"] if state else "not run"
-    return found
+    """Cell name -> done, failed, diverged, interrupted, running or not run."""
+    return {cell.name: cells.state_of(directory, cell) or "not run" for cell in planned}
 
 
 def checked_source(known: dict[Any, Any], c: dict[str, Any]) -> Any:

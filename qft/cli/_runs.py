@@ -10,10 +10,10 @@ import yaml
 
 from qft import removal
 from qft.config import CommonConfig, TrainConfig, differences
-from qft.errors import QftError, nearest
+from qft.errors import Diverged, QftError, nearest
 from qft.names import one_name, place, shortened, slug
 from qft.process import is_free
-from qft.records import COMPLETE, RunDirectory, read_json
+from qft.records import COMPLETE, DIVERGED, RunDirectory, read_json
 
 TRANSIENT = ("resume", "overwrite", "eval", "format", "run", "evaluation", "metric", "output_dir")  # decide no weight
 
@@ -108,14 +108,18 @@ def decide(config: TrainConfig, held: bool = False) -> tuple[Path | None, bool]:
         if others := removal.foreign(path, removal.STARTED):
             raise QftError(f"{path} is no run of qft: it holds {shortened(others[0])}. Use another name.")
         return path, False
+    diverged = RunDirectory(path).diverged
     if config.resume:
         if changed := differences(deciding(saved_config(path)), mine):
             raise QftError(f"{path} was started with another configuration ({'; '.join(changed[:3])}).")
+        if diverged:
+            raise Diverged(f"{path} has ended ({diverged}); overwrite=true starts afresh.")
         return path, True
     if config.overwrite:
         removal.check(path, root)
         return path, False
-    state = "is finished" if (path / COMPLETE).exists() else "exists and is not finished; resume=true goes on"
+    state = "has diverged" if diverged else "exists and is not finished; resume=true goes on"
+    state = "is finished" if (path / COMPLETE).exists() else state
     raise QftError(f"{path} {state}; overwrite=true starts afresh, run=NAME uses another name.")
 
 
@@ -164,7 +168,7 @@ def _unfinished(root: Path, mine: dict[str, Any]) -> Path | None:
             same = deciding(saved_config(path.parent)) == mine
         except QftError:
             continue
-        if same and not (path.parent / COMPLETE).exists():
+        if same and not any((path.parent / end).exists() for end in (COMPLETE, DIVERGED)):
             return path.parent
     return None
 

@@ -151,6 +151,8 @@ def _adapter(config: EvalConfig, overrides: list[str]) -> Path | None:
     run = _runs.existing(config.run, config.output_dir)
     config.run = str(run)
     saved = _runs.saved_config(run)
+    if diverged := records.RunDirectory(run).diverged:
+        raise QftError(f"{run} has no result to evaluate ({diverged}).")
     if not records.RunDirectory(run).complete:
         raise QftError(f"{run} is not finished; go on with: qft train run={run.name} resume=true and its options.")
     records.RunDirectory(run).verify()

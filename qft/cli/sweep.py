@@ -91,7 +91,7 @@ def command(config: SweepConfig) -> str:
 
 
 def _check(config: SweepConfig) -> None:
-    for key, choices in (("retry", (None, "failed")), ("launcher", ("local", "slurm"))):
+    for key, choices in (("retry", (None, *cells.WITHOUT_RESULT)), ("launcher", ("local", "slurm"))):
         if getattr(config, key) not in choices:
             hint = nearest(getattr(config, key), (c for c in choices if c))
             raise QftError(f"{key}={getattr(config, key)} does not exist.{hint}")
@@ -179,21 +179,27 @@ def _launcher(config: SweepConfig, directory: Path, workers: int, gpus: int) -> 
 def _failures(directory: Path, planned: list[Cell], retry: str | None) -> None:
     for cell in planned:
         state = cells.read_state(directory, cell.name)
-        if state and state["state"] == "failed" and retry is None:
-            log.error("failed earlier: %s: %s (retry=failed runs it again)", cell.name, state["error"])
+        searched = cell.role == "search" and state and state["state"] == cells.DIVERGED  # its rate is not chosen
+        if state and state["state"] in cells.WITHOUT_RESULT and state["state"] != retry and not searched:
+            ended = state["state"]
+            log.error("%s earlier: %s: %s (retry=%s runs it again)", ended, cell.name, state["error"], ended)
 
 
 def _report(config: SweepConfig, directory: Path, planned: list[Cell]) -> None:
     """How many cells are where; failed ones, and those that wait for them, by name. Exit code 2 where some are left."""
     found = states(directory, planned)
     tally = Counter(found.values())
-    left = {name: state for name, state in found.items() if state != "done"}
+    # a search that diverged has ended: its learning rate is not chosen
+    searches = {cell.name for cell in planned if cell.role == "search"}
+    left = {k: v for k, v in found.items() if v != "done" and not (v == cells.DIVERGED and k in searches)}
     rows = [[state, count] for state, count in sorted(tally.items())]
     show(config.format, {"directory": str(directory), "cells": dict(tally), "left": left}, "", ["cells", "count"], rows)
-    failed = [name for name, state in left.items() if state == "failed"]
-    waiting = [name for name, state in left.items() if state != "failed"]
+    waiting = [name for name, state in left.items() if state not in cells.WITHOUT_RESULT]
     if left:
-        said = [f"{len(failed)} failed ({', '.join(failed)}); retry=failed runs them again"] if failed else []
+        said = []
+        for state in cells.WITHOUT_RESULT:
+            if names := [name for name, ended in left.items() if ended == state]:
+                said.append(f"{len(names)} {state} ({', '.join(names)}); retry={state} runs them again")
         said += [f"{len(waiting)} wait for others that gave no result"] if waiting else []
         raise QftError(f"Not every cell is done: {'; '.join(said)}.")
     log.info("report: qft report %s", directory)

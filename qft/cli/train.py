@@ -12,7 +12,7 @@ from qft.cli import _runs
 from qft.cli import eval as evaluation
 from qft.cli._output import log, quiet_libraries, show, start_logging
 from qft.config import EvalConfig, TrainConfig, build
-from qft.errors import QftError
+from qft.errors import Diverged, QftError
 from qft.training import ranks
 
 FINISHING = "finishing the step and saving; Ctrl-C again stops at once"
@@ -94,9 +94,16 @@ def run(config: TrainConfig, overrides: list[str]) -> None:
             rows = (train.rows, validation.rows)
             # of several processes Ctrl-C comes from the terminal and once more from torchrun
             with signals.Noted(again=ranks.world() == 1, said=FINISHING) as stop:
-                record.training = trainer.fit(
-                    model, tokenizer, *rows, config.trainer, directory, config.seed, dtype, backend, stop
-                )
+                try:
+                    record.training = trainer.fit(
+                        model, tokenizer, *rows, config.trainer, directory, config.seed, dtype, backend, stop
+                    )
+                except Diverged as error:
+                    if ranks.first():
+                        directory.diverge(str(error))
+                        _tidy(directory)
+                    ranks.leave()  # not before the marker: who starts several processes ends all when one ends
+                    raise
                 ranks.leave()
                 if not ranks.first():
                     return
@@ -174,6 +181,11 @@ def _finish(directory: records.RunDirectory, config: TrainConfig) -> None:
     curves.draw(directory.path, title + f"{_runs.model_name(config.model)}, seed {config.seed}")
     card.write(directory.path)
     directory.finish()
+    _tidy(directory)
+
+
+def _tidy(directory: records.RunDirectory) -> None:
+    """Checkpoints go last, once the run has ended for good."""
     shutil.rmtree(directory / "checkpoints", ignore_errors=True)
 
 

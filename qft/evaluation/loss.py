@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from transformers import DataCollatorForSeq2Seq
 
-from qft.errors import QftError
+from qft.errors import Diverged
 from qft.evaluation.intervals import RESAMPLES, SEED, bounds
 
 
@@ -35,14 +35,14 @@ def summarise(losses: list[tuple[float, int]]) -> dict[str, Any]:
 
     ``loss``: L = -1/T sum over all T supervised tokens of log p(token | before), as in training; ``perplexity``:
     exp(L); ``interval``: 95 % of L, by bootstrap over samples; ``loss_per_sample``: the mean of the samples' own
-    means, each sample counting alike; ``tokens``: T; ``samples``: how many. Raises QftError for a loss that is not
+    means, each sample counting alike; ``tokens``: T; ``samples``: how many. Raises Diverged for a loss that is not
     finite.
     """
     table = np.array(losses)  # (samples, 2)
     total, tokens = table.sum(0)
     loss = float(total / tokens)
     if not math.isfinite(loss):
-        raise QftError("The loss on the validation set is no number: training has diverged. Lower trainer.lr.")
+        raise Diverged("The loss on the validation set is no number: the base or what was trained of it is damaged.")
     interval = None
     if len(table) > 1:
         draws = np.random.default_rng(SEED).integers(len(table), size=(RESAMPLES, len(table)))

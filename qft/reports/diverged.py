@@ -6,7 +6,9 @@ from qft.reports.sweep import Cell, Sweep, ordered
 
 
 def diverged(sweep: Sweep) -> list[str]:
-    """Groups with runs whose validation loss ended above that of the untuned base on the same data and n, or nowhere.
+    """Groups with finished runs whose validation loss ended above that of the untuned base, or nowhere.
+
+    Those of the same data and n are compared; a run that ended because its loss was no number is none of them.
 
     ``["QWTHN on demo_math, n = 1000 (1 of 3 seeds, up to 12.1)"]``. Where the base was not measured, nothing.
     """
@@ -18,6 +20,11 @@ def diverged(sweep: Sweep) -> list[str]:
         if start is not None and (worse := [end for end in ends if end > start]):
             found.append(f"{row} on {data}, n = {n} ({len(worse)} of {len(ends)} seeds, up to {max(worse):.3g})")
     return found
+
+
+def without_loss(sweep: Sweep) -> list[str]:
+    """Final runs that ended because their loss was no number."""
+    return [c.name for c in sweep.final() if c.state == "diverged"]
 
 
 def _end(cell: Cell) -> float:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from qft.reports import statistics
-from qft.reports.sweep import MISSING, Cell
+from qft.reports.sweep import MISSING, WITHOUT_RESULT, Cell
 from qft.reports.table import DASH, Entry
 
 
@@ -19,11 +19,10 @@ def measured(
         absent = [c for c in absent if not c.done]
         if not absent:
             return Entry(DASH, hint="not measured")
-        kind = "failed" if any(c.state in ("failed", "damaged") for c in absent) else MISSING
+        kind = next((state for state in WITHOUT_RESULT if any(c.state == state for c in absent)), MISSING)
         links = tuple((f"seed {c.seed}", c.link) for c in absent if c.link)
-        return Entry(
-            kind, kind=kind, hint="; ".join(f"seed {c.seed}: {c.error or c.state}" for c in absent), links=links
-        )
+        hint = "; ".join(f"seed {c.seed}: {c.error or c.state}" for c in absent)
+        return Entry(kind, kind=MISSING if kind == MISSING else "failed", hint=hint, links=links)
     mean, sd = statistics.mean_sd(list(found.values()))
     remark = "1 seed" if len(found) == 1 and cells[0].role != "base" else ""  # the untuned base has no seeds
     text = f"{mean:,.{digits}f}" + ("" if sd is None else f" ± {sd:,.{digits}f}") + unit

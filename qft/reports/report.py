@@ -9,7 +9,7 @@ from qft.reports import circuit, claims, comparisons, curve, figures, layouts, m
 from qft.reports.circuit import Answer
 from qft.reports.claims import Claim
 from qft.reports.comparisons import Versus
-from qft.reports.diverged import diverged
+from qft.reports.diverged import diverged, without_loss
 from qft.reports.figures import Figure
 from qft.reports.sweep import NOISE, Sweep, load, ordered
 from qft.reports.table import Table
@@ -120,6 +120,8 @@ class Report:
             lines.append(FAMILIES)
         if worse := diverged(self.sweep):
             lines.append(f"Validation loss above the untuned base's: {'; '.join(worse)}. Means hold these runs too.")
+        if gone := without_loss(self.sweep):
+            lines.append(f"Diverged, so without a result and in no mean: {', '.join(gone)}.")
         if absent := [f"{count} {state}" for state, count in self.counts.items() if state != "done" and count]:
             lines.append(f"Not all planned runs are finished: {', '.join(absent)}. They are shown as such.")
         return lines

@@ -19,6 +19,7 @@ from qft.errors import QftError
 
 SCHEMA = 1
 MISSING = "missing"
+WITHOUT_RESULT = ("failed", "damaged", "diverged")  # run, but nothing to count
 NOISE = ("noise_scale", "trained", "shots")  # keys of a variant that belong to the noise sweep
 Sample = tuple[str, str]
 Group = tuple[str, str, int]  # row, data, n: what is averaged over seeds

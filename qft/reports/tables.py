@@ -6,7 +6,7 @@ from qft.reports import comparisons, statistics
 from qft.reports.claims import Claim
 from qft.reports.comparisons import Versus
 from qft.reports.entries import bounds, measured, number, p_value, parameters
-from qft.reports.sweep import MISSING, Cell, Sweep, is_lora, ordered
+from qft.reports.sweep import MISSING, WITHOUT_RESULT, Cell, Sweep, is_lora, ordered
 from qft.reports.table import DASH, Entry, Table
 
 
@@ -141,7 +141,7 @@ def attempts(sweep: Sweep) -> Table:
             state = str(a.get("state") or c.state) if k < len(tries) else c.state
             error = a.get("error") or (c.error if k == len(tries) else None) or ""
             link = ((c.name, c.link),) if c.link else ()
-            kind = "failed" if state in ("failed", "damaged") else MISSING if state != "done" else "text"
+            kind = "failed" if state in WITHOUT_RESULT else MISSING if state != "done" else "text"
             line = [Entry(c.name, links=link, kind="measured"), Entry(c.role), Entry(state, kind=kind)]
             line += [
                 Entry(str(k) if c.attempts else DASH),

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from qft import process
-from qft.errors import QftError
+from qft.errors import Diverged, QftError
 from qft.records import refusal
 from qft.sweeps import cells
 from qft.sweeps.cells import Cell
@@ -25,12 +25,15 @@ def attempt(directory: Path, cell: Cell, execute: Execute) -> None:
     with held(directory, cell.name):
         if cells.done(directory, cell):
             return
+        afresh = cells.state_of(directory, cell) == cells.DIVERGED  # from where it was it would end so again
         cells.begin(directory, cell)
         try:
-            execute(cell.command, arguments(directory, cell))
+            execute(cell.command, arguments(directory, cell, afresh))
         except KeyboardInterrupt:
             cells.end(directory, cell, "interrupted")
             raise
+        except Diverged as error:
+            cells.end(directory, cell, cells.DIVERGED, str(error))
         except QftError as error:
             cells.end(directory, cell, "failed", str(error))
         except BaseException as error:
@@ -40,8 +43,8 @@ def attempt(directory: Path, cell: Cell, execute: Execute) -> None:
             cells.end(directory, cell, "done")
 
 
-def arguments(directory: Path, cell: Cell) -> list[str]:
-    """The cell's overrides and where its run directory lies."""
+def arguments(directory: Path, cell: Cell, afresh: bool = False) -> list[str]:
+    """The cell's overrides, where its run directory lies, and whether what is there is gone on with or replaced."""
     place = cells.folder(directory, cell.name)
     if cell.command == "eval":
         trained = [f"run={_quoted(cells.folder(directory, cell.after[0]))}"] if cell.after else []
@@ -49,7 +52,8 @@ def arguments(directory: Path, cell: Cell) -> list[str]:
     rate = [] if cell.lr is None else [f"trainer.lr={cell.lr}"]
     overrides = [o for o in cell.overrides if not (rate and o.startswith("trainer.lr="))]
     where = [f"output_dir={_quoted(place.parent)}", f"run={place.name}"]
-    return [*overrides, *rate, *where, "resume=true", f"eval={str(cell.test).lower()}"]
+    again = "overwrite=true" if afresh else "resume=true"
+    return [*overrides, *rate, *where, again, f"eval={str(cell.test).lower()}"]
 
 
 def _quoted(path: Path) -> str:

@@ -20,6 +20,8 @@ from qft.errors import QftError
 from qft.records import read_json, write_json
 
 SCHEMA = 1
+DIVERGED = "diverged"  # the state of a cell whose loss was no number; the same again would end so too
+WITHOUT_RESULT = ("failed", DIVERGED)  # run again only with retry=
 # what a sweep writes into its directory
 FILES = (".lock", ".locks", ".slurm", "cells", "choices.json", "identities.json", "logs", "sweep.json")
 # rooms and files whose code decides what a run gives
@@ -108,10 +110,21 @@ def read_state(directory: Path, name: str) -> dict[str, Any] | None:
         raise QftError(why) from error
 
 
+def state_of(directory: Path, cell: Cell) -> str | None:
+    """What became of the cell; None where it has not been run."""
+    state = read_state(directory, cell.name)
+    return state["state"] if state else None
+
+
 def done(directory: Path, cell: Cell) -> bool:
     """Whether the cell has been run to its end as it is planned now."""
     state = read_state(directory, cell.name)
     return state is not None and state["state"] == "done" and state["id"] == cell.id
+
+
+def searched(directory: Path, cell: Cell) -> bool:
+    """Whether the search of a learning rate has ended, with a loss or without one that is a number."""
+    return done(directory, cell) or (cell.role == "search" and state_of(directory, cell) == DIVERGED)
 
 
 def begin(directory: Path, cell: Cell) -> None:
@@ -126,7 +139,7 @@ def begin(directory: Path, cell: Cell) -> None:
 
 
 def end(directory: Path, cell: Cell, state: str, error: str | None = None) -> None:
-    """Note how an attempt ended: done, failed or interrupted."""
+    """Note how an attempt ended: done, failed, diverged or interrupted."""
     attempts = (read_state(directory, cell.name) or {"attempts": []})["attempts"]
     if not attempts:
         attempts.append({"started": now()})

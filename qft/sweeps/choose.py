@@ -6,14 +6,14 @@ from pathlib import Path
 from typing import Any
 
 from qft.records import read_json, write_json
-from qft.sweeps.cells import Cell, done, folder
+from qft.sweeps.cells import Cell, done, folder, searched
 
 
 def choose(directory: Path, cells: Sequence[Cell]) -> list[str]:
     """Set ``lr`` of every final cell whose search is done, and write choices.json.
 
     ``{"grids": {label: [lr]}, "chosen": [{"label", "data", "n", "lr", "edge", "validation_losses": {lr: loss}}]}``;
-    a loss that is not finite is null and never chosen. ``edge``: the best rate is the grid's first or last.
+    the loss of a search that diverged is null and never chosen. ``edge``: the best rate is the grid's first or last.
     Returns remarks on searches without a usable result.
     """
     by_name = {cell.name: cell for cell in cells}
@@ -28,20 +28,20 @@ def choose(directory: Path, cells: Sequence[Cell]) -> list[str]:
     for cell in cells:
         if cell.role != "final" or cell.command != "train":
             continue
-        searched = [by_name[name] for name in cell.after]
-        if not all(done(directory, s) for s in searched):
+        tried = [by_name[name] for name in cell.after]
+        if not all(searched(directory, s) for s in tried):
             continue
-        losses = {str(s.lr): _loss(folder(directory, s.name)) for s in searched}
+        losses = {str(s.lr): _loss(folder(directory, s.name)) if done(directory, s) else None for s in tried}
         usable = [(loss, float(lr)) for lr, loss in losses.items() if loss is not None]
         if not usable:
             remarks.append(f"{cell.label} on {cell.data}: no learning rate of its grid gave a finite loss.")
             continue
         cell.lr = min(usable)[1]
-        rates = sorted(s.lr for s in searched if s.lr is not None)
+        rates = sorted(s.lr for s in tried if s.lr is not None)
         chosen[cell.label, cell.data] = {
             "label": cell.label,
             "data": cell.data,
-            "n": searched[0].n,
+            "n": tried[0].n,
             "lr": cell.lr,
             "edge": len(rates) > 1 and cell.lr in (rates[0], rates[-1]),
             "validation_losses": losses,

@@ -69,6 +69,9 @@ class Progress(AbstractContextManager):
             self.speed.learn(cell)
         if state["state"] == "failed":
             return logging.ERROR, f"FAILED {cell.name}: {state['error']}"
+        if state["state"] == cells.DIVERGED:
+            self.left.pop(cell.name, None)
+            return logging.WARNING, f"DIVERGED {cell.name}: {state['error']}"
         seconds = in_words(time.monotonic() - started)
         count = f"{len(self.plan) - len(self.left)}/{len(self.plan)} cells"
         return logging.INFO, f"{state['state']:<6} {cell.name} after {seconds}; {count}, {self.remaining()} left"
@@ -83,8 +86,7 @@ class Progress(AbstractContextManager):
         return in_words(max(0.0, sum(e or 0.0 for e in expected) - spent) / self.workers)
 
     def _failed(self, cell: Cell) -> bool:
-        state = cells.read_state(self.directory, cell.name)
-        return state is not None and state["state"] == "failed" and cell.name not in self.running
+        return cells.state_of(self.directory, cell) in cells.WITHOUT_RESULT and cell.name not in self.running
 
     def _bars(self) -> Any:
         with self.lock:

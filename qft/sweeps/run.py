@@ -60,16 +60,16 @@ def locked(directory: Path) -> Iterator[None]:
 
 
 def run(sweep: Sweep, launcher: Launcher, workers: int, retry: str | None) -> None:
-    """Run every cell that is neither done nor failed (``retry="failed"``: those too).
+    """Run every cell that is not done, failed or diverged (``retry`` names one of the last two: those too).
 
     Raises KeyboardInterrupt after a Ctrl-C, once running cells have saved.
     """
     speed = Speed(sweep.directory, sweep.steps, sweep.stated)
     stop = threading.Event()
     for cell in sweep.plan:
-        if _state(sweep, cell) == "running" and free(sweep.directory, cell.name):
+        if cells.state_of(sweep.directory, cell) == "running" and free(sweep.directory, cell.name):
             cells.end(sweep.directory, cell, "interrupted")  # its process was killed
-    old = {c.name for c in sweep.plan if _state(sweep, c) == "failed"} if retry == "failed" else set()
+    old = {c.name for c in sweep.plan if retry is not None and cells.state_of(sweep.directory, c) == retry}
     with _listening(stop, launcher), Progress(sweep.directory, sweep.plan, sweep.steps, speed, workers) as progress:
         for role, command in PHASES:
             remarks = choose(sweep.directory, sweep.plan)
@@ -83,17 +83,13 @@ def run(sweep: Sweep, launcher: Launcher, workers: int, retry: str | None) -> No
                 raise KeyboardInterrupt
 
 
-def _state(sweep: Sweep, cell: Cell) -> str | None:
-    state = cells.read_state(sweep.directory, cell.name)
-    return state["state"] if state else None
-
-
 def _ready(sweep: Sweep, cell: Cell, retried: set[str]) -> bool:
-    """Whether a cell is to be run now: not done, not failed before, and what it builds on is done."""
-    if cells.done(sweep.directory, cell) or (_state(sweep, cell) == "failed" and cell.name not in retried):
+    """Whether a cell is to be run now: not done, not failed or diverged before, and what it builds on has ended."""
+    ended = cells.state_of(sweep.directory, cell) in cells.WITHOUT_RESULT and cell.name not in retried
+    if cells.done(sweep.directory, cell) or ended:
         return False
     by_name = {c.name: c for c in sweep.plan}
-    built_on = all(cells.done(sweep.directory, by_name[name]) for name in cell.after)
+    built_on = all(cells.searched(sweep.directory, by_name[name]) for name in cell.after)
     return built_on and not (cell.role == "final" and cell.lr is None)
 
 

@@ -1,6 +1,7 @@
 """What a run does beside training: a progress bar, a history on disk, marked checkpoints, a last validation."""
 
 import logging
+import math
 import sys
 from pathlib import Path
 from typing import Any
@@ -8,7 +9,8 @@ from typing import Any
 from transformers import TrainerCallback
 from transformers.trainer_callback import ProgressCallback
 
-from qft import records
+from qft import process, records
+from qft.errors import Diverged
 from qft.quantum.backends.base import Backend
 from qft.training import ranks
 
@@ -51,6 +53,17 @@ class History(TrainerCallback):
             records.write_history(self.path, history_rows(state.log_history))
 
 
+class Finite(TrainerCallback):
+    """Ends a run at a loss that is no number: nothing that came after could be trusted."""
+
+    def on_log(self, args: Any, state: Any, control: Any, logs: dict | None = None, **kwargs: Any) -> None:
+        for key, words in (("loss", "training loss"), ("eval_loss", "validation loss")):
+            loss = (logs or {}).get(key, 0.0)
+            if not math.isfinite(loss):
+                advice = "lower trainer.lr" if state.global_step else "the base or its adapter is damaged"
+                raise Diverged(f"Diverged at step {state.global_step}: the {words} is {loss}; {advice}.")
+
+
 def history_rows(log_history: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """The Trainer's log entries as rows of history.csv: one a step, training and validation side by side."""
     names = {"loss": "train_loss", "eval_loss": "validation_loss", "learning_rate": "lr"}
@@ -80,7 +93,9 @@ class Checkpoints(TrainerCallback):
     def on_save(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         checkpoint = Path(args.output_dir) / f"checkpoint-{state.global_step}"
         records.write_json(checkpoint / circuits_file(args), {"circuits": self.backend.evaluations})
-        ranks.wait()  # each process writes its random state
+        process.sync_tree(checkpoint)
+        process.sync(checkpoint.parent)
+        ranks.wait()  # each process writes, and puts on the disk, its random state
         if state.is_world_process_zero:
             records.mark_checkpoint(checkpoint)
 

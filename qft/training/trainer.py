@@ -12,10 +12,12 @@ from typing import Any
 
 import torch
 from torch import nn
+from torch.optim.lr_scheduler import LambdaLR
 from torch.utils.data import DataLoader, Dataset
 from transformers import DataCollatorForSeq2Seq, Trainer, TrainingArguments
 from transformers.trainer_callback import PrinterCallback, ProgressCallback
 
+from qft import process
 from qft.adapters.base import QftConfig
 from qft.adapters.layer import QftLayer
 from qft.config import TrainerConfig
@@ -24,11 +26,12 @@ from qft.quantum.backends.base import Backend
 from qft.records import RunDirectory, newest_checkpoint, read_json
 from qft.signals import Noted
 from qft.training import packing, ranks
-from qft.training.callbacks import Checkpoints, History, Lines, circuits_file, history_rows, progress
+from qft.training.callbacks import Checkpoints, Finite, History, Lines, circuits_file, history_rows, progress
 from qft.training.interrupt import Interrupt
 
 log = logging.getLogger(__name__)
 
+SHORT = 30  # steps; runs of fewer warm up over their share rounded down, and not from a rate of zero
 PARTS = 10  # validations and checkpoints of a run, where not set
 
 
@@ -88,6 +91,17 @@ class QftTrainer(Trainer):
                 loss = loss * (tokens * self._batches_per_token)
         return loss, *rest
 
+    def create_scheduler(self, num_training_steps: int, optimizer: Any = None) -> Any:
+        """The library warms up from a rate of zero, at which nothing is trained; a short run's first step moves."""
+        scheduler: Any = super().create_scheduler(num_training_steps, optimizer)
+        warm = self.args.get_warmup_steps(num_training_steps)
+        if num_training_steps < SHORT and warm and isinstance(scheduler, LambdaLR):
+            after = scheduler.lr_lambdas[0]
+            self.lr_scheduler = LambdaLR(
+                scheduler.optimizer, lambda step: (step + 1) / (warm + 1) if step < warm else after(step)
+            )
+        return self.lr_scheduler
+
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
         """Adds seconds (of all starts together), tokens per second, peak memory and circuits evaluated."""
         now, seen = time.perf_counter(), self.state.num_input_tokens_seen
@@ -116,6 +130,8 @@ def peak_memory_mb() -> float:
 def arguments(config: TrainerConfig, steps: int, output: Path, seed: int, dtype: torch.dtype) -> TrainingArguments:
     """TrainingArguments for a run of ``steps`` optimizer steps."""
     every = config.eval_every or max(1, steps // PARTS)
+    # the library rounds up: of one step, that would be all
+    warmup = math.floor(config.warmup * steps) if steps < SHORT else config.warmup
     cpu = not torch.cuda.is_available()
     try:
         return TrainingArguments(
@@ -127,7 +143,7 @@ def arguments(config: TrainerConfig, steps: int, output: Path, seed: int, dtype:
             gradient_accumulation_steps=config.accumulation,
             learning_rate=config.lr,
             lr_scheduler_type=config.scheduler,
-            warmup_steps=config.warmup,
+            warmup_steps=warmup,
             weight_decay=config.weight_decay,
             max_grad_norm=config.max_grad_norm,
             optim=config.optimizer,
@@ -200,7 +216,8 @@ def fit(
 ) -> dict[str, Any]:
     """Train, leaving history.csv, checkpoints/ and adapter/ in the directory; go on from a checkpoint there.
 
-    Raises Stopped, with a checkpoint, after the step at which ``stop`` notes a signal.
+    Raises Stopped, with a checkpoint, after the step at which ``stop`` notes a signal; Diverged at a loss that is no
+    number.
 
     Returns the run-mean and final-epoch training loss, the last validation loss and that at the start, the
     number of steps, seconds and tokens.
@@ -219,6 +236,7 @@ def fit(
         backend.evaluations = read_json(checkpoint / circuits_file(args))["circuits"]
     args.eval_on_start = checkpoint is None  # the base's loss, where the method starts at zero
     padded = DataCollatorForSeq2Seq(tokenizer, label_pad_token_id=-100)
+    ours = [History(directory / "history.csv"), Finite(), Checkpoints(backend)]
     trainer = QftTrainer(
         model=model,
         args=args,
@@ -226,7 +244,7 @@ def fit(
         eval_dataset=Rows(validation),
         data_collator=packing.collator() if config.packing else padded,
         padded=padded,
-        callbacks=[History(directory / "history.csv"), Checkpoints(backend), *method_callbacks(model), Interrupt(stop)],
+        callbacks=[*ours, *method_callbacks(model), Interrupt(stop)],
         backend=backend,
     )
     trainer.remove_callback(PrinterCallback)
@@ -242,7 +260,8 @@ def fit(
     sharded = trainer.is_fsdp_enabled  # then all processes put the weights together, and one writes them
     whole = trainer.accelerator.get_state_dict(trainer.model_wrapped) if sharded else None
     if trainer.is_world_process_zero():
-        model.save_pretrained(str(directory / "adapter"), state_dict=whole)
+        with process.whole_directory(directory / "adapter") as place:
+            model.save_pretrained(str(place), state_dict=whole)
         directory_rows = history_rows(trainer.state.log_history)
         reports = {} if sharded else module_reports(model)  # one process holds only its share to report on
         return summary(directory_rows, trainer.state.num_input_tokens_seen, backend) | reports
@@ -277,17 +296,12 @@ def summary(rows: list[dict[str, Any]], tokens: int, backend: Backend) -> dict[s
     validated = [r["validation_loss"] for r in rows if r.get("validation_loss") is not None]
     return {
         "steps": trained[-1]["step"],
-        "train_loss_run_mean": _finite(sum(r["train_loss"] for r in trained) / len(trained)),
-        "train_loss_final_epoch": _finite(sum(final) / len(final)),
-        "validation_loss": _finite(validated[-1]),
-        "validation_loss_at_start": _finite(validated[0]),
+        "train_loss_run_mean": sum(r["train_loss"] for r in trained) / len(trained),
+        "train_loss_final_epoch": sum(final) / len(final),
+        "validation_loss": validated[-1],
+        "validation_loss_at_start": validated[0],
         "seconds": rows[-1]["seconds"],
         "tokens": tokens,
         "peak_memory_mb": max(r["peak_memory_mb"] for r in rows),
         "circuits": backend.evaluations,
     }
-
-
-def _finite(loss: float) -> float | None:
-    """The loss, or None where training has diverged: JSON knows no infinity."""
-    return loss if math.isfinite(loss) else None

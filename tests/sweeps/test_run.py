@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from qft.errors import QftError
+from qft.errors import Diverged, QftError
 from qft.records import write_json
 from qft.sweeps import cells
 from qft.sweeps.attempt import attempt
@@ -37,10 +37,14 @@ LOSSES: dict[str, float | None] = {"0.1": 2.0, "0.2": 1.0, "0.3": None}
 
 
 class Fake:
-    """Writes what a run would; cells in ``broken`` fail; ``at`` is called before each cell."""
+    """Writes what a run would; cells in ``broken`` fail, those in ``diverged`` end without a loss.
 
-    def __init__(self, directory: Path, broken: set[str] | None = None) -> None:
-        self.directory, self.broken = directory, broken or set()
+    ``at`` is called before each cell.
+    """
+
+    def __init__(self, directory: Path, broken: set[str] | None = None, diverged: set[str] | None = None) -> None:
+        self.directory, self.broken, self.diverged = directory, broken or set(), diverged or set()
+        self.afresh: list[str] = []
         self.order: list[str] = []
         self.stops: list[str] = []
         self.at: Any = lambda name: None
@@ -50,8 +54,12 @@ class Fake:
         self.at(cell.name)
 
         def execute(command: str, overrides: list[str]) -> None:
+            if "overwrite=true" in overrides:
+                self.afresh.append(cell.name)
             if cell.name in self.broken:
                 raise QftError("It broke.")
+            if cell.name in self.diverged:
+                raise Diverged("Diverged at step 3.")
             loss = LOSSES[str(cell.lr)] if cell.role == "search" else 1.0
             training = {"validation_loss": loss, "seconds": 6.0, "steps": 3}
             write_json(cells.folder(self.directory, cell.name) / "record.json", {"training": training})
@@ -113,6 +121,29 @@ def test_the_number_of_workers_changes_nothing(tmp_path: Path) -> None:
         go(tmp_path / str(workers), Fake(tmp_path / str(workers)), workers)
     for name in ("sweep.json", "choices.json"):
         assert (tmp_path / "1" / name).read_text() == (tmp_path / "3" / name).read_text()
+
+
+def test_a_search_that_diverged_is_never_chosen_and_ends_the_others_not(tmp_path: Path) -> None:
+    best, only = "t-search-lora-demo-lr0.2", {f"t-search-qwthn-demo-lr{lr}" for lr in ("0.1", "0.2", "0.3")}
+    states = go(tmp_path, Fake(tmp_path, diverged={best, *only}))
+    assert [name for name, state in states.items() if state == "diverged"] == sorted([best, *only])
+    chosen = json.loads((tmp_path / "choices.json").read_text())["chosen"]
+    assert [(c["label"], c["lr"]) for c in chosen] == [("LoRA", 0.1)]
+    assert chosen[0]["validation_losses"] == {"0.1": 2.0, "0.2": None, "0.3": None}
+    assert states["t-lora-demo-n20-seed0"] == "done" and states["t-qwthn-demo-n20-seed0"] == "not run"
+
+
+def test_a_run_that_diverged_is_left_alone_until_it_is_retried(tmp_path: Path) -> None:
+    name = "t-qwthn-demo-n20-seed1"
+    states = go(tmp_path, Fake(tmp_path, diverged={name}))
+    assert (states[name], states[f"{name}-noise1"]) == ("diverged", "not run")
+    for retry in (None, "failed"):
+        left_alone = Fake(tmp_path)
+        assert go(tmp_path, left_alone, retry=retry)[name] == "diverged" and left_alone.order == []
+    again = Fake(tmp_path)
+    states = go(tmp_path, again, retry="diverged")
+    assert again.order == [name, f"{name}-noise1"] and again.afresh == [name], "not gone on with, but run afresh"
+    assert set(states.values()) == {"done"}
 
 
 def test_failures_are_kept_hold_back_what_builds_on_them_and_are_retried_on_demand(tmp_path: Path) -> None:

@@ -64,23 +64,3 @@ def test_a_run_killed_after_its_last_checkpoint_is_not_trained_further(tmp_path:
     assert again["steps"] == first["steps"] == 3
     assert again["train_loss_run_mean"] == first["train_loss_run_mean"]
     assert (tmp_path / "run/adapter/adapter_model.safetensors").read_bytes() == weights
-
-
-def test_a_diverged_loss_is_recorded_as_none() -> None:
-    rows = [{"step": 0, "validation_loss": 2.0, "seconds": 0.0, "peak_memory_mb": 1.0}]
-    rows += [
-        {
-            "step": 1,
-            "epoch": 1.0,
-            "train_loss": float("inf"),
-            "validation_loss": float("nan"),
-            **rows[0],
-        }
-    ]
-    rows[1]["validation_loss"] = float("nan")
-    found = trainer.summary(rows, 1, backends.load("statevector"))
-    assert (found["validation_loss"], found["train_loss_run_mean"], found["validation_loss_at_start"]) == (
-        None,
-        None,
-        2.0,
-    )
