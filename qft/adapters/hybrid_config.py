@@ -12,6 +12,7 @@ from qft.tensor import factor
 
 CIRCUITS = ("qnn", "none", "constants", "silu", "polynomial")
 LARGEST_RATIO = 0.30
+DEEPEST = 1000  # blocks or layers; deeper ones take hours a step
 
 
 @dataclass
@@ -66,6 +67,11 @@ class HybridConfig(QftConfig):
         value = getattr(self, name)
         if value is not None and value < 1:
             raise QftError(f"{name}={value} must be at least 1.")
+
+    def _depth(self, name: str) -> None:
+        self._at_least_one(name)
+        if (getattr(self, name) or 1) > DEEPEST:
+            raise QftError(f"{name}={getattr(self, name)} must be at most {DEEPEST}.")
 
     def _one_of(self, name: str, choices: tuple[str, ...]) -> None:
         if getattr(self, name) not in choices:

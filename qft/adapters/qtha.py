@@ -76,7 +76,7 @@ class QTHAConfig(HybridConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        self._at_least_one("layers")
+        self._depth("layers")
         self._one_of("encode", ansatz.ENCODINGS)
         self._one_of("order", ansatz.ORDERS)
 

@@ -61,7 +61,7 @@ class QWTHNConfig(HybridConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        self._at_least_one("blocks")
+        self._depth("blocks")
 
     def ansatz(self) -> Circuit:
         return ansatz.qwthn(self.r, self.blocks, self.entangle)

@@ -1,5 +1,6 @@
 """Which layers of a model are adapted: found by looking at the model, not by a table of families."""
 
+import re
 from typing import TYPE_CHECKING, Any
 
 from peft.tuners.tuners_utils import BaseTuner, BaseTunerLayer
@@ -75,6 +76,17 @@ def default_targets(model: nn.Module) -> list[str]:
         if leaves.issuperset(names):
             return sorted(names)
     raise TargetError(f"No query and value projections found; set target_modules.{nearest('q_proj', leaves)}")
+
+
+def check_targets(targets: Any) -> None:
+    """Raise QftError for what names no layers: neither null, names, nor one regular expression."""
+    if isinstance(targets, str):
+        try:
+            re.compile(targets)
+        except re.error as error:
+            raise QftError(f"target_modules={targets} is no regular expression: {error}.") from None
+    elif targets is not None and not (isinstance(targets, (list, tuple)) and all(isinstance(t, str) for t in targets)):
+        raise QftError(f"target_modules={targets} should be names, [q_proj,v_proj], or one regular expression.")
 
 
 def target_sizes(

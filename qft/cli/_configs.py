@@ -69,4 +69,9 @@ def check_own(command: str, used: list[str]) -> None:
         files = [own / f"{command}.yaml", *(f for group in used for f in (own / group).glob("**/*.yaml"))]
         for file in sorted(files):
             if file.is_file():
-                read(file)
+                content = read(file)
+                if file.parent == own and f"{command}_schema" not in content.get("defaults", ()):
+                    raise QftError(
+                        f"{file} takes the place of the packaged file and leaves out its defaults; begin with a copy "
+                        f"of {packaged() / file.name}"
+                    )

@@ -52,7 +52,7 @@ def composed(name: str, args: list[str]) -> Any:
     choices = dict(cfg.hydra.runtime.choices)
     with open_dict(cfg):
         del cfg["hydra"]
-    return _typed(name, cfg, choices)
+    return _typed(cfg, choices)
 
 
 def _prepared(name: str, args: list[str]) -> list[str]:
@@ -82,7 +82,7 @@ def run(name: str, command: Command, args: list[str]) -> int:
         sys.argv = own  # what a run records as its command
         overrides = list(HydraConfig.get().overrides.task)
         try:
-            command(_typed(name, cfg, dict(HydraConfig.get().runtime.choices)), overrides)
+            command(_typed(cfg, dict(HydraConfig.get().runtime.choices)), overrides)
         except QftError as error:
             failures.append(error)
             if HydraConfig.get().mode == RunMode.MULTIRUN:
@@ -129,7 +129,7 @@ def _check_choices(args: list[str]) -> None:
                 _configs.check_choice(group, choice.strip("'\" "))
 
 
-def _typed(name: str, cfg: DictConfig, choices: dict[str, str]) -> Any:
+def _typed(cfg: DictConfig, choices: dict[str, str]) -> Any:
     """Check what the schema cannot (missing keys, types of a plug-in's options) and build the dataclass."""
     if missing := sorted(OmegaConf.missing_keys(cfg)):
         raise QftError(f"{missing[0]} is required: write {missing[0]}=VALUE.")
@@ -139,14 +139,12 @@ def _typed(name: str, cfg: DictConfig, choices: dict[str, str]) -> Any:
         if file is not None and given is not None and OmegaConf.get_type(given) is dict:  # a dataclass checks its own
             check_types(_configs.read(file), given, key)
     config: Any = OmegaConf.to_object(cfg)
-    if not isinstance(config, SCHEMAS[name]):
-        raise QftError(
-            f"configs/{name}.yaml takes the place of the packaged file and leaves out its defaults; begin with a copy "
-            f"of that: {_configs.packaged() / f'{name}.yaml'}"
-        )
     for group, choice in choices.items():
         if isinstance(options := getattr(config, group, None), dict):
             options.setdefault("name", choice)  # a plug-in is called what its yaml is called
+    for key in ("output_dir", "run", "out", "dir", "markdown", "journal"):
+        if getattr(config, key, None) == "":
+            raise QftError(f"{key}= is empty; leave it out, or give a value.")
     if config.format not in ("table", "json"):
         raise QftError(f"format={config.format} does not exist.{nearest(config.format, ['table', 'json'])}")
     return config

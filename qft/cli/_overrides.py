@@ -3,6 +3,7 @@
 import unicodedata
 
 from qft.errors import QftError, nearest
+from qft.names import shortened, visible
 
 LONGEST = 20_000  # characters of one word; a list of a wide circuit's angles is some thousand
 ADDABLE = ("adapter", "backend", "data", "metric", "names", "paths", "slurm")  # plug-ins judge their own keys
@@ -75,7 +76,21 @@ def _parse(word: str) -> None:
         ) from None
 
 
-def _shown(word: str, longest: int = 80) -> str:
-    """The word as one short line."""
-    text = "".join(c if c.isprintable() else f"\\x{ord(c):02x}" for c in word[: longest + 1])
-    return text if len(text) <= longest else text[:longest] + "…"
+def _shown(word: str) -> str:
+    return visible(shortened(word))
+
+
+def words_as(key: str, args: list[str], several: bool = False) -> list[str]:
+    """The words without ``=`` as ``key='WORD'``, or with ``several`` as ``key=['A','B']``; the others stay.
+
+    ``qft eval DIR`` is ``qft eval run=DIR``. The word after a flag that takes one stays with it.
+    """
+    words = [a for before, a in zip(["", *args], args) if "=" not in a and a[:1] not in "-~" and before not in VALUED]
+    if not words:
+        return args
+    if len(words) > 1 and not several:
+        raise QftError(f"One {key} at a time: {_shown(words[0])} or {_shown(words[1])}?")
+    if given := next((a for a in args if a.startswith(f"{key}=")), None):
+        raise QftError(f"{_shown(words[0])} and {_shown(given)}: give one of them.")
+    quoted = ["'" + word.replace("\\", "\\\\").replace("'", "\\'") + "'" for word in words]
+    return [*(a for a in args if a not in words), f"{key}=[{','.join(quoted)}]" if several else f"{key}={quoted[0]}"]

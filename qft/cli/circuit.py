@@ -16,6 +16,8 @@ from qft.names import place, slug
 from qft.process import write_text
 from qft.records import write_json
 
+DRAWN = 2000  # gates in a picture at most; it would take minutes to draw, and nobody could read it
+
 
 def run(config: CircuitConfig, overrides: list[str]) -> None:
     """Options -> circuit -> chip's basis -> drawings, figures and texts."""
@@ -45,7 +47,10 @@ def run(config: CircuitConfig, overrides: list[str]) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         drawing = draw.text(circuit)
         write_text(folder / "circuit.txt", drawing + "\n")
-        draw.picture(circuit, folder / "circuit.png", f"{name}: z inputs, w trainable angles")
+        if len(circuit.gates) <= DRAWN:
+            draw.picture(circuit, folder / "circuit.png", f"{name}: z inputs, w trainable angles")
+        else:
+            log.warning("%s gates are too many for a picture; the text has them all.", f"{len(circuit.gates):,}")
         write_text(folder / "circuit.originir", export.originir(circuit.qubits, ops))
         write_text(folder / "circuit.qasm", export.qasm(circuit.qubits, ops))
         write_json(folder / "angles.json", {"inputs": z, "weights": w})

@@ -13,8 +13,14 @@ from typing import Any
 from qft import records
 from qft.cli import _runs, _scoring
 from qft.cli._output import log, megabytes, quiet_libraries, start_logging
+from qft.cli._overrides import words_as
 from qft.config import EvalConfig, EvaluationConfig, build
 from qft.errors import QftError
+
+
+def arguments(args: list[str]) -> list[str]:
+    """``qft eval DIR`` is ``qft eval run=DIR``."""
+    return words_as("run", args)
 
 
 def run(config: EvalConfig, overrides: list[str]) -> None:
@@ -148,6 +154,8 @@ def _adapter(config: EvalConfig, overrides: list[str]) -> Path | None:
     if config.run is None:
         path = (config.adapter or {}).get("path")
         return Path(path) if path else None
+    if "adapter.path" in given:
+        raise QftError("run= and adapter.path= each name an adapter; give one of them.")
     run = _runs.existing(config.run, config.output_dir)
     config.run = str(run)
     saved = _runs.saved_config(run)

@@ -6,30 +6,25 @@
 from pathlib import Path
 from typing import Any
 
+from qft.cli import _runs
 from qft.cli._output import log, show, start_logging
+from qft.cli._overrides import words_as
 from qft.config import ReportConfig
 from qft.errors import QftError, nearest
 from qft.names import place
 
-VALUED = ("--cfg", "-c", "--info", "-i", "--package", "-p", "--config-dir", "-cd", "--config-name", "-cn")
-
 
 def arguments(args: list[str]) -> list[str]:
-    """Words without "=" become the list ``dir=['A','B']``; the word after a flag that takes one stays with it."""
+    """Words without "=" become the list ``dir=['A','B']``."""
     args = [f"+{a}" if a.startswith("names.") else a for a in args]  # its keys are the names of datasets
-    words = [a for before, a in zip(["", *args], args) if "=" not in a and a[:1] != "-" and before not in VALUED]
-    rest = [a for a in args if a not in words]
-    quoted = ("'" + word.replace("\\", "\\\\").replace("'", "\\'") + "'" for word in words)
-    return [*rest, f"dir=[{','.join(quoted)}]"] if words else rest
+    return words_as("dir", args, several=True)
 
 
 def run(config: ReportConfig, overrides: list[str]) -> None:
     """Sweep directories -> page and tables (or Markdown) -> what was written, and the answers in short."""
     start_logging()
-    folders = [Path(d) for d in (config.dir if isinstance(config.dir, list) else [config.dir])]
-    for folder in folders:
-        if not folder.is_dir():
-            raise QftError(f"{folder} is no directory. Write: qft report DIR, the directory of a sweep.")
+    given = config.dir if isinstance(config.dir, list) else [config.dir]
+    folders = [_runs.existing(str(d), str(Path(config.output_dir) / "sweeps"), "dir") for d in given]
     target = place("markdown", config.markdown, file=True) if config.markdown else None
     from qft.reports import circuit, results, write
     from qft.reports.report import make

@@ -10,8 +10,14 @@ from typing import Any
 from qft import records
 from qft.cli import _runs, _scoring
 from qft.cli._output import log, start_logging
+from qft.cli._overrides import words_as
 from qft.config import ScoreConfig
 from qft.errors import QftError
+
+
+def arguments(args: list[str]) -> list[str]:
+    """``qft score DIR`` is ``qft score run=DIR``."""
+    return words_as("run", args)
 
 
 def run(config: ScoreConfig, overrides: list[str]) -> None:

@@ -17,16 +17,17 @@ import qft
 import qft.adapters
 from qft.adapters.base import QftConfig
 from qft.adapters.layer import QftLayer
-from qft.adapters.targets import default_targets
+from qft.adapters.targets import check_targets, default_targets
 from qft.config import build
 from qft.data.hub import unreachable_because
-from qft.errors import QftError
+from qft.errors import QftError, nearest
 from qft.quantum.backends.base import Backend
 from qft.quantum.circuit import Circuit
 
 log = logging.getLogger(__name__)
 
 Spec = Mapping[str, Any]
+HUBS = ("hf", "modelscope")
 STATED = ("supports", "about", "lr_scale")  # what a yaml says of a method of a library; not options of it
 
 
@@ -47,6 +48,8 @@ def precision(wanted: str = "auto") -> torch.dtype:
 
 def locate(spec: Spec) -> str:
     """Where the model's files are: a local directory as it is, or a hub id (fetched for ModelScope)."""
+    if spec.get("hub") not in (None, *HUBS):
+        raise QftError(f"model.hub={spec['hub']} does not exist.{nearest(spec['hub'], HUBS)}")
     path = str(spec["path"])
     if path.startswith("package:qft/"):
         return str(Path(qft.__file__).parent / path.removeprefix("package:qft/"))
@@ -67,8 +70,6 @@ def locate(spec: Spec) -> str:
             return str(snapshot_download(path, revision=spec.get("revision")))
         except Exception as error:  # its client raises many kinds; all mean the same to the user
             raise _unreachable(path, "ModelScope", error) from error
-    if spec.get("hub") not in (None, "hf"):
-        raise QftError(f"model.hub={spec['hub']} does not exist. Choices: hf, modelscope.")
     return path
 
 
@@ -111,10 +112,14 @@ def _from_pretrained(auto: Any, spec: Spec, **options: Any) -> Any:
             trust_remote_code=bool(spec.get("trust_remote_code")),
             **options,
         )
-    except (OSError, ValueError, KeyError) as error:
+    except Exception as error:  # what a stranger's files hold fails in as many ways as there are loaders
         if Path(source).is_dir():
-            raise QftError(f"model.path={spec['path']} cannot be loaded: {str(error).splitlines()[0]}") from error
+            raise QftError(f"model.path={spec['path']} cannot be loaded: {_first_line(error)}") from error
         raise _unreachable(source, "the Hugging Face hub", error) from error
+
+
+def _first_line(error: Exception) -> str:
+    return next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
 
 
 def load_tokenizer(spec: Spec) -> Any:
@@ -132,13 +137,18 @@ def load_base(spec: Spec, dtype: torch.dtype) -> PreTrainedModel:
 
 def meta_base(spec: Spec) -> PreTrainedModel:
     """The architecture alone on the meta device: from the yaml's ``config``, else from the model's files."""
-    if spec.get("config"):
-        options = dict(spec["config"])
-        config = AutoConfig.for_model(options.pop("model_type"), **options)
-    else:
-        config = _from_pretrained(AutoConfig, spec)
-    with torch.device("meta"):
-        return AutoModelForCausalLM.from_config(config)
+    stated = spec.get("config")
+    if stated and (not isinstance(stated, Mapping) or "model_type" not in stated):
+        raise QftError("model.config states an architecture: a mapping with model_type, hidden_size, ...")
+    try:
+        config = AutoConfig.for_model(**stated) if stated else _from_pretrained(AutoConfig, spec)
+        with torch.device("meta"):
+            return AutoModelForCausalLM.from_config(config)
+    except QftError:
+        raise
+    except Exception as error:  # numbers that describe no model fail in as many ways as there are architectures
+        name = spec.get("name") or spec["path"]
+        raise QftError(f"The architecture of model {name} cannot be built: {_first_line(error)}") from error
 
 
 def trains_whole(adapter: Spec) -> bool:
@@ -162,6 +172,7 @@ def inject(base: nn.Module, adapter: Spec, seed: int) -> nn.Module:
     """
     if trains_whole(adapter):
         return base.requires_grad_(True)
+    check_targets(adapter.get("target_modules"))
     target = str(adapter["_target_"])
     extra = {"task_type": "CAUSAL_LM"} | ({"init_seed": seed} if target.startswith("qft.") else {})
     config = build(adapter, leave_out=STATED, **extra)
@@ -197,7 +208,7 @@ def load_adapter(base: PreTrainedModel, path: str | Path) -> nn.Module:
         with warnings.catch_warnings():
             warnings.filterwarnings("error", message=".*missing adapter keys.*")
             return PeftModel.from_pretrained(base, str(path))  # type: ignore[arg-type]
-    except (RuntimeError, ValueError, KeyError, UserWarning, SafetensorError, QftError) as error:
+    except Exception as error:  # a stranger's adapter_config.json fails in as many ways as there are methods
         lines = [line.strip() for line in str(error).splitlines() if line.strip()]
         detail = next((line for line in lines if "size mismatch" in line), lines[0] if lines else type(error).__name__)
         raise QftError(f"The adapter in {path} does not fit this base model: {detail[:200]}") from error

@@ -47,10 +47,11 @@ def plan(spec: Mapping[str, Any], scale: str, choice: Choice | None = None) -> l
     """
     choice = choice or Choice()
     name = spec["name"]
+    _check_spec(name, spec)
+    _check_choice(choice)
     if scale not in spec["scales"]:
         raise QftError(f"scale={scale} does not exist.{nearest(scale, spec['scales'])}")
     chosen = spec["scales"][scale]
-    _check_keys(f"sweep {name}, scale {scale}", chosen, SCALE)
     for key in choice.rows or ():
         if key not in spec["rows"]:
             raise QftError(f"rows={key} does not exist.{nearest(key, spec['rows'])}")
@@ -77,7 +78,6 @@ def plan(spec: Mapping[str, Any], scale: str, choice: Choice | None = None) -> l
                 Cell(f"{name}-base-{dataset}-n{n}", "base", "base", None, dataset, n, 0, overrides, command="eval")
             )
         for key, row in rows.items():
-            _check_keys(f"sweep {name}, row {key}", row, ROW)
             if row.get("lr_of") not in (None, *rows):
                 raise QftError(f"The row {key} takes its learning rate from {row['lr_of']}; keep that row too.")
             cells += _of_row(name, key, row, dataset, common, chosen, choice)
@@ -145,6 +145,31 @@ def _merged(overrides: Sequence[str]) -> list[str]:
     if "model.path" in found and not found.get("model", "model=demo").startswith("model=local"):
         found["model"] = "model=local"
     return list(found.values())
+
+
+def _check_choice(choice: Choice) -> None:
+    """A cell is known by its row, data set, n and seed: none of them is empty, and none is there twice."""
+    for key in ("rows", "datasets", "n", "seeds"):
+        values = getattr(choice, key)
+        if values is not None and not values:
+            raise QftError(f"{key}=[] leaves nothing of the sweep; leave {key} out for all there are.")
+        if values and (twice := next((v for v in values if list(values).count(v) > 1), None)) is not None:
+            raise QftError(f"{key} names {twice} twice.")
+
+
+def _check_spec(name: str, spec: Mapping[str, Any]) -> None:
+    """Raise QftError where a sweep's yaml lacks what cells are made of."""
+    rows, scales = spec.get("rows"), spec.get("scales")
+    if not isinstance(rows, Mapping) or not isinstance(scales, Mapping) or not rows or not scales:
+        raise QftError(f"sweep {name}: its yaml needs rows and scales, as configs/sweep/table1.yaml has them.")
+    kinds = (("row", rows, ROW, ("label", "adapter")), ("scale", scales, SCALE, ("data", "n", "seeds", "search")))
+    for kind, content, known, needed in kinds:
+        for key, value in content.items():
+            if not isinstance(value, Mapping):
+                raise QftError(f"sweep {name}, {kind} {key} should hold {', '.join(needed)}, and holds {value!r}.")
+            _check_keys(f"sweep {name}, {kind} {key}", value, known)
+            if lacking := [k for k in needed if k not in value]:
+                raise QftError(f"sweep {name}, {kind} {key}: {lacking[0]} is missing.")
 
 
 def _check_keys(where: str, content: Mapping[str, Any], known: set[str]) -> None:
