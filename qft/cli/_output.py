@@ -48,10 +48,20 @@ def quiet_libraries() -> None:
     hf.disable_progress_bar()
 
 
+def drawable(text: str, otherwise: str) -> str:
+    """``text`` where standard output has all its characters, else ``otherwise``."""
+    try:
+        text.encode(getattr(sys.stdout, "encoding", None) or "utf-8")
+        return text
+    except UnicodeEncodeError:
+        return otherwise
+
+
 def show(form: str, document: Any, title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
     """Print ``document`` as JSON or the rows as a table, as ``format`` asks."""
     if form == "json":
-        print(visible_json(json.dumps(document, ensure_ascii=False, indent=2)))
+        ascii_only = drawable("中", "") == ""  # a ? would be read as what was meant
+        print(visible_json(json.dumps(document, ensure_ascii=ascii_only, indent=2)))
         return
     from rich import box
     from rich.console import Console

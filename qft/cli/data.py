@@ -4,12 +4,12 @@ import sys
 from typing import Any
 
 from qft.cli import _runs
-from qft.cli._output import log, quiet_libraries, show, start_logging
+from qft.cli._output import drawable, log, quiet_libraries, show, start_logging
 from qft.config import DataConfig, build
 from qft.errors import QftError
-from qft.names import place, slug, visible
+from qft.names import place, shortened, slug, visible
 
-MARKS = "⟦", "⟧"  # around what is learned where there is no colour
+MARKS = (("⟦", "[["), ("⟧", "]]"))  # around what is learned where there is no colour, and where there are no such
 SHOWN = 1500  # characters of a stretch of text on the terminal; format=json gives all
 
 
@@ -25,10 +25,10 @@ def run(config: DataConfig, overrides: list[str]) -> None:
     source = build(config.data, leave_out=prepare.STATED)
     n = config.n
     if n > len(source.pool) >= 2:
-        log.warning(
-            "n=%d is more than there is: all %d samples are shown; train with n=%d at most", n, *[len(source.pool)] * 2
-        )
-        n = len(source.pool)
+        most = len(source.pool)
+        said = shortened(str(n))
+        log.warning("n=%s is more than there is: all %d samples are shown; train with n=%d at most", said, most, most)
+        n = most
     parts = prepare.split(source, n, config.data)
 
     quiet_libraries()
@@ -72,7 +72,8 @@ def run(config: DataConfig, overrides: list[str]) -> None:
         return
     _tables(document, named)
     print(f"  tokens a sample, training and validation (picture: {visible(str(picture))})\n")
-    print(lengths.histogram([*sizes["training"], *sizes["validation"]], config.max_seq_len))
+    bars = lengths.histogram([*sizes["training"], *sizes["validation"]], config.max_seq_len)
+    print(bars.replace("█", drawable("█", "#")))
     _samples(examples)
     for part, encoded in used.items():
         for sentence in template.report(encoded.counts, f"{part} samples", config.max_seq_len):
@@ -111,7 +112,7 @@ def _tables(document: dict[str, Any], named: dict[str, Any]) -> None:
 def _samples(examples: list[dict[str, Any]]) -> None:
     """Print samples: green is learned; without a terminal, between markers."""
     colour = sys.stdout.isatty()
-    opened, closed = ("\x1b[32m", "\x1b[0m") if colour else MARKS
+    opened, closed = ("\x1b[32m", "\x1b[0m") if colour else (drawable(*mark) for mark in MARKS)
     print(f"\n  samples; what is learned is {'green' if colour else f'between {opened} and {closed}'}")
     for example in examples:
         print(f"\n  {visible(example['id'])}")

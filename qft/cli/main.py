@@ -1,6 +1,7 @@
 """``qft COMMAND [key=value ...]``: finds the command's file and reports errors in one sentence."""
 
 import importlib
+import io
 import os
 import pkgutil
 import re
@@ -40,6 +41,8 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _run(args: list[str]) -> int:
+    if isinstance(sys.stdout, io.TextIOWrapper):  # a terminal that has few characters shows ? for the others
+        sys.stdout.reconfigure(errors="replace")
     debug = "--debug" in args or os.environ.get("QFT_DEBUG", "") not in ("", "0")
     args = [a for a in args if a != "--debug"]
     try:

@@ -1,6 +1,8 @@
 """qft data, and what training and evaluation say about texts that do not fit."""
 
+import io
 import json
+import sys
 from pathlib import Path
 
 import pytest
@@ -51,6 +53,22 @@ def test_the_text_shows_the_mask_and_what_was_met(capsys: pytest.CaptureFixture[
     assert "rows with the question of a test row dropped" in said.out
     assert "█" in said.out and "max_seq_len=40" in said.out
     assert "training samples longer than 40 tokens dropped" in said.err
+
+
+def test_a_terminal_that_has_few_characters(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (here / "my.jsonl").write_text("".join(f'{{"prompt": "问 {k}", "response": "é😀"}}\n' for k in range(20)))
+
+    def printed(encoding: str, *more: str) -> str:
+        out = io.TextIOWrapper(io.BytesIO(), encoding=encoding)
+        with monkeypatch.context() as patch:
+            patch.setattr(sys, "stdout", out)
+            assert qft_here("data", *MINE, "n=10", "samples=1", *more) == 0
+        return out.buffer.getvalue().decode(encoding)
+
+    text = printed("latin-1")
+    assert "<|im_start|>assistant\n[[é?<|im_end|>]]" in text and "####" in text
+    learned = [s["text"] for s in json.loads(printed("ascii", "format=json"))["samples"][0]["spans"] if s["learned"]]
+    assert learned == ["é😀<|im_end|>"], "JSON means the same everywhere"
 
 
 def test_null_rows_are_all_rows(capsys: pytest.CaptureFixture[str], here: Path) -> None:
