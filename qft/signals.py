@@ -113,7 +113,7 @@ def _stop(number: int, frame: FrameType | None) -> None:
 
         threading.Timer(0.1, os.kill, (os.getpid(), number)).start()
         return
-    for other in STOPPING[1:]:  # sent again they must not interrupt the tidying up
+    for other in signal.valid_signals() - {signal.SIGINT}:  # sent again they must not interrupt the tidying up
         if signal.getsignal(other) is _stop:
             signal.signal(other, signal.SIG_IGN)
     raise Stopped(number)

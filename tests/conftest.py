@@ -12,7 +12,7 @@ sys.path.insert(0, str(Path(__file__).parent / "quantum/cloud"))  # ... and serv
 torch.set_num_threads(1)
 
 # the only reasons for which a test may be skipped where CI=true
-ALLOWED_SKIPS = ("needs ../shared", "needs a GPU")
+ALLOWED_SKIPS = ("needs ../shared", "needs a GPU", "needs a Slurm cluster")
 
 
 @pytest.fixture(autouse=True)

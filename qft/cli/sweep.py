@@ -99,6 +99,10 @@ def _check(config: SweepConfig) -> None:
         value = getattr(config, key)
         if value is not None and value < 1:
             raise QftError(f"{key}={value} must be at least 1.")
+    if config.launcher == "slurm":
+        _slurm().check(config.slurm)
+    elif config.slurm:
+        raise QftError(f"slurm.{next(iter(config.slurm))} does nothing without launcher=slurm.")
 
 
 def _directory(config: SweepConfig) -> Path:
@@ -169,11 +173,20 @@ def _workers(config: SweepConfig) -> tuple[int, int]:
 
 
 def _launcher(config: SweepConfig, directory: Path, workers: int, gpus: int) -> Any:
-    from qft.sweeps.launch import Local, Slurm
+    from qft.sweeps.launch import Local
 
     if config.launcher == "slurm":
-        return Slurm(directory, execute, config.threads, config.slurm)
+        return _slurm().Slurm(directory, execute, config.threads, config.slurm)
     return Local(directory, execute, workers, config.threads, gpus)
+
+
+def _slurm() -> Any:
+    """The room of Slurm jobs, which needs an extra."""
+    try:
+        from qft.sweeps import slurm
+    except ImportError:
+        raise QftError("launcher=slurm needs the extra: pip install 'qft[slurm]'.") from None
+    return slurm
 
 
 def _failures(directory: Path, planned: list[Cell], retry: str | None) -> None:

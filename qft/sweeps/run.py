@@ -6,7 +6,6 @@ from its directory, never from the process, so a sweep that is killed at any mom
 
 import logging
 import queue
-import signal
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -16,12 +15,13 @@ from pathlib import Path
 from qft import process
 from qft.errors import QftError
 from qft.records import refusal
+from qft.signals import Noted
 from qft.sweeps import cells
 from qft.sweeps.attempt import free
 from qft.sweeps.cells import Cell
 from qft.sweeps.choose import choose
 from qft.sweeps.estimate import Speed
-from qft.sweeps.launch import Launcher, died
+from qft.sweeps.launch import Launcher, Left, died
 from qft.sweeps.progress import Progress
 
 log = logging.getLogger(__name__)
@@ -62,15 +62,15 @@ def locked(directory: Path) -> Iterator[None]:
 def run(sweep: Sweep, launcher: Launcher, workers: int, retry: str | None) -> None:
     """Run every cell that is not done, failed or diverged (``retry`` names one of the last two: those too).
 
-    Raises KeyboardInterrupt after a Ctrl-C, once running cells have saved.
+    Told to stop, it starts nothing new and raises Stopped once running cells have saved; Ctrl-C twice kills them.
     """
     speed = Speed(sweep.directory, sweep.steps, sweep.stated)
-    stop = threading.Event()
+    stop = Noted(again=False)
     for cell in sweep.plan:
         if cells.state_of(sweep.directory, cell) == "running" and free(sweep.directory, cell.name):
             cells.end(sweep.directory, cell, "interrupted")  # its process was killed
     old = {c.name for c in sweep.plan if retry is not None and cells.state_of(sweep.directory, c) == retry}
-    with _listening(stop, launcher), Progress(sweep.directory, sweep.plan, sweep.steps, speed, workers) as progress:
+    with stop, Progress(sweep.directory, sweep.plan, sweep.steps, speed, workers) as progress:
         for role, command in PHASES:
             remarks = choose(sweep.directory, sweep.plan)
             cells.save_plan(sweep.directory, sweep.name, sweep.scale, sweep.command, sweep.plan)
@@ -79,8 +79,7 @@ def run(sweep: Sweep, launcher: Launcher, workers: int, retry: str | None) -> No
             ready = [c for c in sweep.plan if (c.role, c.command) == (role, command) and _ready(sweep, c, old)]
             ready.sort(key=lambda c: -sweep.steps.get(c.name, 0))  # long ones first: none is left alone at the end
             _all(ready, launcher, workers, stop, progress, sweep.directory)
-            if stop.is_set():
-                raise KeyboardInterrupt
+            stop.check()
 
 
 def _ready(sweep: Sweep, cell: Cell, retried: set[str]) -> bool:
@@ -93,17 +92,19 @@ def _ready(sweep: Sweep, cell: Cell, retried: set[str]) -> bool:
     return built_on and not (cell.role == "final" and cell.lr is None)
 
 
-def _all(
-    ready: list[Cell], launcher: Launcher, workers: int, stop: threading.Event, progress: Progress, directory: Path
-) -> None:
-    """Run these cells, ``workers`` at a time; none is started once ``stop`` is set."""
+def _all(ready: list[Cell], launcher: Launcher, workers: int, stop: Noted, progress: Progress, directory: Path) -> None:
+    """Run these cells, ``workers`` at a time; none is started once ``stop`` has noted a signal."""
     from joblib import Parallel, delayed
 
     def one(cell: Cell) -> Cell:
-        if not stop.is_set():
+        if stop.number is None:
             progress.start(cell)
-            if (ended := launcher.run(cell)) is not None:
-                died(directory, cell, ended, "interrupted" if stop.is_set() else "failed")
+            try:
+                ended = launcher.run(cell)
+            except Left:
+                return cell
+            if ended is not None:
+                died(directory, cell, ended, "failed" if stop.number is None else "interrupted")
             progress.finish(cell)
         return cell
 
@@ -119,9 +120,16 @@ def _all(
         except BaseException as error:
             finished.put(error)
 
-    # joblib in a thread of its own: with one worker it would run cells in this one, which has to hear Ctrl-C
+    # joblib in a thread of its own: with one worker it would run cells in this one, which has to hear signals
     threading.Thread(target=consume, daemon=True).start()
+    told = killed = False
     while True:
+        if stop.number is not None and not told:
+            told = True
+            launcher.interrupt(stop.number)
+        if stop.twice and not killed:
+            killed = True
+            launcher.kill()
         try:
             error = finished.get(timeout=0.2)
             break
@@ -129,25 +137,3 @@ def _all(
             continue
     if error is not None:
         raise error
-
-
-@contextmanager
-def _listening(stop: threading.Event, launcher: Launcher) -> Iterator[None]:
-    """Ctrl-C once: no new cells, running ones finish their step and save. Twice: they are stopped at once."""
-
-    def hear(number: int, frame: object) -> None:
-        if stop.is_set():
-            launcher.kill()
-        else:
-            stop.set()
-            log.warning("finishing the running steps and saving; Ctrl-C again stops at once")
-            launcher.interrupt()
-
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.signal(signal.SIGINT, hear)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)

@@ -3,7 +3,6 @@
 import json
 import os
 import signal
-import sys
 import threading
 from pathlib import Path
 from typing import Any
@@ -12,13 +11,14 @@ import pytest
 
 from qft.errors import Diverged, QftError
 from qft.records import write_json
+from qft.signals import Stopped, listen, restore
 from qft.sweeps import cells
 from qft.sweeps.attempt import attempt
 from qft.sweeps.cells import Cell
 from qft.sweeps.choose import choose
-from qft.sweeps.launch import Slurm, job_work
 from qft.sweeps.plan import Choice, plan
 from qft.sweeps.run import Sweep, locked, run
+from qft.sweeps.slurm import Slurm, check
 
 SPEC: dict[str, Any] = {
     "name": "t",
@@ -67,8 +67,8 @@ class Fake:
         attempt(self.directory, cell, execute)
         return None
 
-    def interrupt(self) -> None:
-        self.stops.append("interrupt")
+    def interrupt(self, number: int) -> None:
+        self.stops.append(signal.Signals(number).name)
 
     def kill(self) -> None:
         self.stops.append("kill")
@@ -180,20 +180,27 @@ def test_a_killed_sweep_finds_its_cells_interrupted(tmp_path: Path) -> None:
     assert state is not None and [a["state"] for a in state["attempts"]] == ["interrupted", "done"]
 
 
-def test_ctrl_c_once_starts_nothing_new_twice_kills(tmp_path: Path) -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_told_to_stop_once_it_starts_nothing_new_ctrl_c_after_that_kills(
+    number: signal.Signals, tmp_path: Path
+) -> None:
     launcher = Fake(tmp_path)
     heard = threading.Event()
 
     def at(name: str) -> None:
-        for wanted in (1, 2):  # Ctrl-C during the first cell, twice
-            os.kill(os.getpid(), signal.SIGINT)
-            while len(launcher.stops) < wanted and not heard.wait(0.01):
+        for k, sent in enumerate((number, signal.SIGINT)):  # during the first cell
+            os.kill(os.getpid(), sent)
+            while len(launcher.stops) <= k and not heard.wait(0.01):
                 pass
 
     launcher.at = at
-    with pytest.raises(KeyboardInterrupt):
-        go(tmp_path, launcher)
-    assert launcher.stops == ["interrupt", "kill"] and len(launcher.order) == 1
+    before = listen()
+    try:
+        with pytest.raises(Stopped, match=number.name):
+            go(tmp_path, launcher)
+    finally:
+        restore(before)
+    assert launcher.stops == [number.name, "kill"] and len(launcher.order) == 1
 
 
 def test_one_sweep_a_directory(tmp_path: Path) -> None:
@@ -221,15 +228,25 @@ def job(command: str, overrides: list[str]) -> None:
 def test_slurm_jobs_leave_the_same_directory(tmp_path: Path) -> None:
     launcher = Slurm(tmp_path, job, 1, {"cluster": "debug"})
     assert set(go(tmp_path, launcher, workers=2).values()) == {"done"}
-    assert (job_work.__module__, launcher.running) == ("qft.sweeps.launch", set())
+    assert launcher.running == set()
 
 
-def test_slurm_without_its_extra_names_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "submitit", None)
-    with pytest.raises(QftError, match=r"qft\[slurm\]"):
-        Slurm(tmp_path, job, 1, {})
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"foo": 1}, "no option slurm.foo"),
+        ({"partition": "gpu"}, "'slurm.slurm_partition'"),
+        ({"timeout_min": "long"}, "slurm.timeout_min=long should be of type int"),
+        ({"nodes": True}, "slurm.nodes=True should be of type int"),
+        ({"cluster": "nonesuch"}, "slurm.cluster=nonesuch"),
+    ],
+)
+def test_wrong_options_of_slurm_are_one_sentence(options: dict[str, Any], words: str) -> None:
+    with pytest.raises(QftError, match=words):
+        check({"cluster": "local"} | options)
 
 
-def test_wrong_options_of_slurm_are_one_sentence(tmp_path: Path) -> None:
-    with pytest.raises(QftError, match="launcher=slurm"):
-        Slurm(tmp_path, job, 1, {"cluster": "nonesuch"})
+def test_slurm_without_a_cluster_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(QftError, match="no sbatch"):
+        check({})

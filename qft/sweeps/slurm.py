@@ -1,0 +1,243 @@
+"""Cells as jobs of a Slurm cluster, by submitit; ``cluster=local`` and ``cluster=debug`` run them here.
+
+A job outlives the sweep that submitted it: a sweep that is started again finds it in the queue and waits for it. What
+became of a cell is read from the shared disk, and whether a job is still there asked of squeue, which every cluster
+has; sacct answers only where accounting is on.
+"""
+
+import difflib
+import logging
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import submitit
+from submitit.core.core import InfoWatcher
+from submitit.core.plugins import get_executors
+from submitit.core.utils import UncompletedJobError
+
+from qft.errors import QftError, nearest
+from qft.records import read_json, write_json
+from qft.signals import Stopped, listen
+from qft.sweeps import cells
+from qft.sweeps.attempt import Execute, attempt
+from qft.sweeps.cells import Cell
+from qft.sweeps.launch import Left
+
+log = logging.getLogger(__name__)
+
+ENDED = {"BOOT_FAIL", "CANCELLED", "COMPLETED", "DEADLINE", "FAILED", "NODE_FAIL", "OUT_OF_MEMORY", "TIMEOUT", "GONE"}
+STOPPED = {"BOOT_FAIL", "CANCELLED", "NODE_FAIL"}  # through no fault of the cell: it is run again without retry=failed
+OF_EXECUTORS = ("slurm_max_num_timeout", "slurm_python")  # submitit takes these when its executor is made
+
+
+def check(options: Mapping[str, Any]) -> None:
+    """Raise QftError for options that submitit does not know, or of another type, and where there is no cluster."""
+    executors = get_executors()
+    if (cluster := options.get("cluster", "slurm")) not in executors:
+        raise QftError(f"slurm.cluster={cluster} does not exist.{nearest(cluster, executors)}")
+    if cluster == "slurm" and shutil.which("sbatch") is None:
+        raise QftError("launcher=slurm needs a machine that submits to a cluster: there is no sbatch here.")
+    types: dict[str, Any] = submitit.AutoExecutor._typed_parameters()
+    known = {f"{name}_{key}" for name, e in executors.items() for key in e._valid_parameters()} | {*types, "cluster"}
+    known |= {*OF_EXECUTORS, *(f"slurm_{key}" for key in types)}
+    for key, value in options.items():
+        if key not in known:
+            close = difflib.get_close_matches(f"slurm_{key}", known, n=1) or difflib.get_close_matches(key, known, n=1)
+            hint = f" Did you mean 'slurm.{close[0]}'?" if close else ""
+            raise QftError(f"There is no option slurm.{key}.{hint} They are those of submitit's AutoExecutor.")
+        kind = types.get(key.removeprefix("slurm_"))
+        if kind and (not isinstance(value, (int, kind)) or (isinstance(value, bool) and kind is not bool)):
+            raise QftError(f"slurm.{key}={value} should be of type {kind.__name__}.")
+
+
+class Queue(InfoWatcher):
+    """States of all jobs of this user that are in the queue or left it lately; one that is not there is GONE."""
+
+    def __init__(self) -> None:
+        super().__init__(delay_s=30)  # seconds between two looks, at most; the first ones follow more closely
+        self._lock = threading.Lock()
+        self._silent = False
+
+    def update(self) -> None:
+        with self._lock:
+            command = ["squeue", "--noheader", "--states=all", f"--user={os.getuid()}", "--format=%i %T"]
+            done = subprocess.run(command, capture_output=True, text=True)
+            self._last_status_check = time.time()
+            if done.returncode:
+                if not self._silent:
+                    log.warning("squeue does not answer (%s); waiting for it", done.stderr.strip().partition("\n")[0])
+                self._silent = True
+                return
+            self._silent = False
+            found = dict(line.split() for line in done.stdout.splitlines())
+            self._info_dict = {job: {"State": found.get(job, "GONE")} for job in self._registered}
+
+    def get_state(self, job_id: str, mode: str = "standard") -> str:
+        return self.get_info(job_id, mode).get("State", "UNKNOWN")
+
+    def is_done(self, job_id: str, mode: str = "standard") -> bool:
+        return self.get_state(job_id, mode) in ENDED
+
+
+class QueuedJob(submitit.SlurmJob):
+    """A job whose state squeue tells."""
+
+    watcher: Any = Queue()
+
+
+class Slurm:
+    """The launcher: submits a cell, or finds the job that an earlier sweep submitted for it, and waits."""
+
+    def __init__(self, directory: Path, execute: Execute, threads: int, options: Mapping[str, Any]) -> None:
+        check(options)
+        self.directory, self.execute, self.threads = directory.absolute(), execute, threads
+        parameters = dict(options)
+        self.cluster = parameters.pop("cluster", "slurm")
+        made_with = {key: parameters.pop(key) for key in OF_EXECUTORS if key in parameters}
+        # requeue: pre-empted jobs come back even where the cluster's default is that they do not
+        parameters["slurm_additional_parameters"] = {
+            "requeue": True,
+            **parameters.get("slurm_additional_parameters", {}),
+        }
+        try:
+            self.executor = submitit.AutoExecutor(self.directory / ".slurm", cluster=self.cluster, **made_with)
+            self.executor.update_parameters(**{"name": directory.name, "cpus_per_task": threads} | parameters)
+        except (RuntimeError, ValueError, NameError, TypeError, AssertionError) as error:
+            raise QftError(f"launcher=slurm: {str(error).splitlines()[0]}") from error
+        if self.cluster == "slurm":
+            self.executor._executor.job_class = QueuedJob  # AutoExecutor has no other way to say it
+        self.lock = threading.Lock()
+        self.running: set[Any] = set()
+        self.leaving = False
+
+    def run(self, cell: Cell) -> str | None:
+        """Wait until the cell's job has ended. Raises Left where the sweep ends before it."""
+        with self.lock:
+            job = self._known(cell) or self._submitted(cell)
+            self.running.add(job)
+        try:
+            while self.cluster == "slurm" and not job.done():
+                if self.leaving:
+                    raise Left
+                time.sleep(1)
+            return self._ended(cell, job)
+        finally:
+            self.running.discard(job)
+
+    def _note(self, cell: Cell) -> Path:
+        return self.directory / ".slurm" / f"{cell.name}.json"
+
+    def _known(self, cell: Cell) -> Any:
+        """The job of an earlier sweep that is still at this cell; one with other settings is cancelled."""
+        if self.cluster != "slurm" or not self._note(cell).exists():
+            return None
+        note = read_json(self._note(cell))
+        job: Any = QueuedJob(self.directory / ".slurm", note["job"])
+        if job.done(force_check=True):
+            return None
+        if note["cell"] == cell.id:
+            log.info("job %s is at %s already", job.job_id, cell.name)
+            return job
+        subprocess.run(["scancel", job.job_id], capture_output=True)
+        return None
+
+    def _submitted(self, cell: Cell) -> Any:
+        try:
+            job = self.executor.submit(Work(self.directory, cell, self.execute, self.threads))
+        except (RuntimeError, OSError) as error:  # sbatch refused, or is not there
+            self.leaving = True
+            why = str(error).strip().partition("\n")[0]
+            raise QftError(f"{cell.name} could not be submitted: {why}; jobs submitted before go on.") from error
+        if self.cluster == "slurm":
+            write_json(self._note(cell), {"schema": 1, "job": job.job_id, "cell": cell.id})
+        return job
+
+    def _ended(self, cell: Cell, job: Any) -> str | None:
+        """None where the job gave an answer or its cell says what became of it, else what is known of the job."""
+        if self.cluster != "slurm" or job.paths.result_pickle.exists():
+            error = job.exception()
+            return None if error is None else f"its job {job.job_id} failed: {str(error).strip().splitlines()[-1]}"
+        state = job.state
+        if state in STOPPED and (cells.read_state(self.directory, cell.name) or {}).get("state") in (None, "running"):
+            cells.end(self.directory, cell, "interrupted")
+        return f"its job {job.job_id} ended without an answer ({state}); see {job.paths.stderr}"
+
+    def interrupt(self, number: int) -> None:
+        """Ctrl-C: waiting jobs are cancelled, running ones save. Else the sweep alone is to end, and jobs go on."""
+        if number != signal.SIGINT:
+            self.leaving = True
+            log.warning("%d jobs go on without this process; the same command waits for them again", len(self.running))
+        elif self.cluster == "slurm":
+            log.warning(
+                "waiting jobs are cancelled, running ones finish their step and save; Ctrl-C again stops at once"
+            )
+            self._scancel("--state=PENDING")
+            self._scancel("--signal=TERM")
+
+    def kill(self) -> None:
+        """Cancel every job of this process."""
+        if self.cluster == "slurm":
+            self._scancel()
+        else:
+            for job in list(self.running):
+                job.cancel()
+
+    def _scancel(self, *options: str) -> None:
+        if jobs := [job.job_id for job in list(self.running)]:
+            subprocess.run(["scancel", *options, *jobs], capture_output=True)
+
+
+class Work:
+    """What a job runs: one attempt at a cell. Pre-empted or near its time limit it saves and puts itself back in line.
+
+    submitit writes this object down with the job and, by ``checkpoint``, again before a job is requeued.
+    """
+
+    def __init__(self, directory: Path, cell: Cell, execute: Execute, threads: int) -> None:
+        self.directory, self.cell, self.execute, self.threads = directory, cell, execute, threads
+
+    def checkpoint(self) -> submitit.helpers.DelayedSubmission:
+        return submitit.helpers.DelayedSubmission(self)
+
+    def __call__(self) -> None:
+        asks_to_requeue = getattr(signal, f"SIG{submitit.JobEnvironment.USR_SIG}")
+        requeue: Any = signal.getsignal(asks_to_requeue)  # submitit's, which ends the process wherever it is
+        listen(signal.SIGINT, signal.SIGTERM, asks_to_requeue, postpone=True)
+        try:
+            import torch
+
+            torch.set_num_threads(self.threads)
+            attempt(self.directory, self.cell, self.execute)
+        except Stopped as stop:
+            if stop.number == asks_to_requeue or _preempted():
+                self._requeued(requeue, stop.number)
+            sys.exit(128 + stop.number)
+
+    def _requeued(self, requeue: Any, number: int) -> None:
+        try:
+            requeue(number, None)
+        except UncompletedJobError as error:
+            why = f"its job reached its time limit too often ({error}); slurm.timeout_min gives it more"
+            cells.end(self.directory, self.cell, "failed", why)
+            raise
+
+
+def _preempted() -> bool:
+    """Whether Slurm takes this job's place but leaves it to the job to come back.
+
+    A cluster without ``preempt_send_user_signal`` says so by SIGTERM, as it does to a job that is cancelled.
+    """
+    if "SLURM_JOB_ID" not in os.environ:
+        return False
+    command = ["scontrol", "show", "job", "--oneliner", os.environ["SLURM_JOB_ID"]]
+    words = subprocess.run(command, capture_output=True, text=True).stdout.split()
+    taken = [word for word in words if word.startswith("PreemptTime=")]
+    return "JobState=RUNNING" in words and taken not in ([], ["PreemptTime=None"])
