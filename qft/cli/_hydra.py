@@ -20,7 +20,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
-from qft.cli import _configs, _overrides
+from qft.cli import _address, _configs, _overrides
 from qft.cli._output import complain
 from qft.config import SCHEMAS
 from qft.errors import QftError, nearest
@@ -52,7 +52,9 @@ def composed(name: str, args: list[str]) -> Any:
     choices = dict(cfg.hydra.runtime.choices)
     with open_dict(cfg):
         del cfg["hydra"]
-    return _typed(cfg, choices)
+    config = _typed(cfg, choices)
+    _address.check(config, args)
+    return config
 
 
 def _prepared(name: str, args: list[str]) -> list[str]:
@@ -82,7 +84,9 @@ def run(name: str, command: Command, args: list[str]) -> int:
         sys.argv = own  # what a run records as its command
         overrides = list(HydraConfig.get().overrides.task)
         try:
-            command(_typed(cfg, dict(HydraConfig.get().runtime.choices)), overrides)
+            config = _typed(cfg, dict(HydraConfig.get().runtime.choices))
+            _address.check(config, args)
+            command(config, overrides)
         except QftError as error:
             failures.append(error)
             if HydraConfig.get().mode == RunMode.MULTIRUN:

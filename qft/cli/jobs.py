@@ -5,9 +5,10 @@
     list      number, state and the service's id of each job; needs neither key nor network
     wait      until every open job has ended, storing results
     fetch     ask about every open job once
-    cancel    the open jobs, or ``job=N``
-    attach    the service has ``job=N``, whose answer was lost, under the id ``task=ID``
-    resubmit  the service has not got ``job=N``: send its circuits again
+    cancel    the open jobs, or ``job=N``; one that was never sent is dropped
+    attach    the service has ``job=N`` under the id ``task=ID``
+    detach    take the id of ``job=N`` away again: a wrong one, or of a job that the service has forgotten
+    resubmit  send the circuits of ``job=N`` that have no result (again); what was lost may then be paid for twice
     forget    give ``job=N`` up; its circuits are sent again only if a run needs them
 """
 
@@ -15,12 +16,24 @@ import time
 from pathlib import Path
 from typing import Any
 
+from qft.cli import _runs
 from qft.cli._output import log, show, start_logging
 from qft.config import JobsConfig
 from qft.errors import QftError, nearest
+from qft.names import shortened, visible
 
-ACTIONS = ("list", "wait", "fetch", "cancel", "attach", "resubmit", "forget")
-DECISIONS = ("attach", "resubmit", "forget")
+ACTIONS = ("list", "wait", "fetch", "cancel", "attach", "detach", "resubmit", "forget")
+DECISIONS = ("attach", "detach", "resubmit", "forget")
+# states in which each action of a single job makes sense; docs/qcloud.md says where it leads
+TAKES = {
+    "wait": ("submitted",),
+    "fetch": ("submitted",),
+    "cancel": ("submitted", "planned"),
+    "attach": ("planned", "unknown", "failed", "cancelled", "dropped"),
+    "detach": ("submitted",),  # and whatever came of an id given by hand
+    "resubmit": ("planned", "unknown", "failed", "cancelled", "dropped"),
+    "forget": ("planned", "unknown"),
+}
 
 
 def run(config: JobsConfig, overrides: list[str]) -> None:
@@ -35,13 +48,13 @@ def run(config: JobsConfig, overrides: list[str]) -> None:
     path = _path(config)
     from qft.quantum.journal import Journal
 
-    journal = Journal(path, write=config.action != "list")
+    journal = Journal(path, write=config.action != "list", moved=config.backend["moved"])
     try:
         if config.action in DECISIONS:
-            _decide(config, journal)
+            _decide(config, journal, _chosen(config, journal))
         elif config.action != "list":
-            jobs = [journal.job(config.job)] if config.job is not None else journal.jobs()
-            _ask(config, journal, [j for j in jobs if j.state == "submitted"])
+            jobs = [_chosen(config, journal)] if config.job is not None else journal.jobs(*TAKES[config.action])
+            _ask(config, journal, jobs)
         _show(config, journal)
     finally:
         journal.close()
@@ -55,34 +68,68 @@ def _path(config: JobsConfig) -> Path:
         return Path(given)
     if config.run is None:
         raise QftError("Whose jobs? Write run=DIR of an evaluated run, or journal=FILE.")
-    return Path(config.run) / FILE
+    return _runs.existing(config.run, config.output_dir) / FILE
 
 
-def _decide(config: JobsConfig, journal: Any) -> None:
-    job = journal.job(config.job)
-    if job.state != "unknown":
-        raise QftError(f"Job {job.id} is {job.state}: action={config.action} is for jobs whose answer was lost.")
+def _chosen(config: JobsConfig, journal: Any) -> Any:
+    """The job that is named. Raises QftError where the action means nothing in its state."""
+    job, action = journal.job(config.job), config.action
+    possible = [a for a in TAKES if job.state in TAKES[a]]
+    if job.by_hand and job.task and "detach" not in possible:
+        possible.append("detach")
+    if action not in possible:
+        rest = f"action= can be {', '.join(possible)}" if possible else "nothing is left to do"
+        raise QftError(f"Job {job.id} is {job.state}: action={action} is not for it; {rest}.")
+    return job
+
+
+def _decide(config: JobsConfig, journal: Any, job: Any) -> None:
     if config.action == "attach":
-        journal.attach(job.id, config.task, "id given by the user")
-        return
-    # before anything is given up: it may lack the key
-    courier = _courier(config, journal, job.url) if config.action == "resubmit" else None
-    keys = [key for key, _ in journal.slots(job.id)]
-    journal.move(job.id, "failed", "given up by the user")
-    if courier is not None:
-        if missing := journal.missing(keys):
-            journal.plan(missing, len(missing))
+        _attach(config, journal, job)
+    elif config.action == "detach":
+        journal.detach(job.id)
+    elif config.action == "forget":
+        _give_up(journal, job)
+    else:
+        courier = _courier(config, journal, job.url)  # before anything is given up: it may lack the key
+        keys = [key for key, _ in journal.slots(job.id)]
+        if job.state != "planned":
+            _give_up(journal, job)
+            if missing := journal.missing(keys):
+                journal.plan(missing, len(missing))
         for planned in [j for j in journal.jobs_of(keys) if j.state == "planned"]:
             courier.send(planned)
 
 
+def _attach(config: JobsConfig, journal: Any, job: Any) -> None:
+    from qft.quantum import cloud, cloud_answers
+
+    if not cloud_answers.is_task(config.task):
+        raise QftError(f"task={shortened(str(config.task))!r} cannot be the id of a job.")
+    if cloud.holds_key(str(config.task)):
+        raise QftError("task= holds the key; write the service's id of the job.")
+    journal.attach_by_hand(job.id, config.task, config.backend["url"] or job.url)
+
+
+def _give_up(journal: Any, job: Any) -> None:
+    """No result of this job is waited for any more."""
+    if job.state == "planned":
+        journal.move(job.id, "dropped", "never sent, given up by the user")
+    elif job.state == "unknown":
+        journal.move(job.id, "failed", "given up by the user")
+
+
 def _ask(config: JobsConfig, journal: Any, jobs: list[Any]) -> None:
     """wait, fetch or cancel these jobs."""
-    from qft.quantum.cloud import Faulty
-
+    for job in jobs if config.action == "cancel" else []:
+        if job.state == "planned":
+            _give_up(journal, job)
+    jobs = [j for j in jobs if j.state == "submitted"]
     if not jobs:
-        log.info("There is no such job to %s.", config.action)
+        log.info("There is no job left to %s.", config.action)
         return
+    from qft.quantum.cloud_answers import Faulty
+
     courier = _courier(config, journal, jobs[0].url)
     try:
         if config.action == "wait":
@@ -99,13 +146,18 @@ def _ask(config: JobsConfig, journal: Any, jobs: list[Any]) -> None:
         courier.close()
 
 
-def _courier(config: JobsConfig, journal: Any, url: str | None) -> Any:
-    """To the address given, else to that of the jobs."""
+def _courier(config: JobsConfig, journal: Any, sent_to: str | None) -> Any:
+    """To the address the user gives now: the journal's own may be a stranger's, and would be sent the key."""
     from qft.quantum.cloud import Cloud
     from qft.quantum.courier import Courier, Patience
 
     b = config.backend
-    return Courier(journal, Cloud(b["url"] or url), Patience(b["deadline"], b["poll"], b["poll_max"]))
+    if b["url"] is None and sent_to is not None:
+        raise QftError(
+            f"The journal says that the job was sent to {shortened(visible(sent_to), 200)}. The key goes only where "
+            "you say: if you know that address, repeat it as backend.url=ADDRESS."
+        )
+    return Courier(journal, Cloud(b["url"], b["plain_http"]), Patience(b["deadline"], b["poll"], b["poll_max"]))
 
 
 def _show(config: JobsConfig, journal: Any) -> None:
@@ -120,10 +172,7 @@ def _show(config: JobsConfig, journal: Any) -> None:
         "results": results,
         "readouts": positions,
     }
-    rows = [
-        [j.id, j.state, j.circuits, j.task, time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(j.changed)), j.note]
-        for j in jobs
-    ]
+    rows = [[j.id, j.state, j.circuits, j.task and visible(j.task), _when(j.changed), visible(j.note)] for j in jobs]
     columns = ["job", "state", "circuits", "id at the service", "since", "note"]
     show(config.format, document, str(journal.path), columns, rows)
     if config.format == "table":
@@ -135,3 +184,10 @@ def _show(config: JobsConfig, journal: Any) -> None:
             ", ".join(map(str, unknown)),
             unknown[0],
         )
+
+
+def _when(seconds: float) -> str:
+    try:
+        return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(seconds))
+    except (OverflowError, ValueError, OSError):  # of a journal that says so
+        return "?"

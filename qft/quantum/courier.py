@@ -19,12 +19,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from qft.errors import QftError
-from qft.quantum.cloud import Cloud, Faulty, Look, Lost, Refused
+from qft.quantum.cloud import Busy, Cloud, Lost, Refused
+from qft.quantum.cloud_answers import Faulty, Look
 from qft.quantum.journal import Bound, Counts, Job, Journal, Key
 
 log = logging.getLogger(__name__)
 
 GROWTH = 1.5  # of the time between two queries of a job
+ATTEMPTS = 8  # to submit a job to a service that is busy
 FAULTS = 12  # faulty answers about one job, one after another, before we give up asking
 NEWS = 30.0  # seconds between two lines of progress where there is no terminal
 
@@ -91,30 +93,53 @@ class Courier:
             raise
 
     def send(self, job: Job) -> None:
-        """Post a planned job, once. Raises QftError where it was not taken, or the answer was lost."""
+        """Post a planned job until it is taken or refused for good. Raises QftError where it was not taken, or the
+        answer was lost.
+        """
         circuits = [bound for _, bound in self.journal.slots(job.id)]
         first = circuits[0]
         if first.chip not in self._checked:
             self.cloud.check_chip(first.chip)
             self._checked.add(first.chip)
         programs, settings = self.cloud.programs([c.text for c in circuits], json.loads(first.options))
-        with _uninterrupted():
-            self.journal.sending(job.id, self.cloud.url)
+        pause = self.patience.poll
+        for attempt in range(1, ATTEMPTS + 1):
             try:
-                task = self.cloud.submit(first.chip, programs, first.shots, settings)
-            except Refused as error:
-                self.journal.move(job.id, "planned", f"not taken: {error}")
-                raise QftError(f"The quantum cloud did not take job {job.id}: {error}. It was not sent.") from None
-            except Lost as error:
-                self.journal.move(job.id, "unknown", str(error))
-                raise _undecided([self.journal.job(job.id)], self.journal) from None
-            try:
-                self.journal.attach(job.id, task)
-            except QftError as error:
-                raise QftError(
-                    f"{error} Job {job.id} was taken under the id {task}; note it, and when there is room write: "
-                    f"qft jobs journal={self.journal.path} action=attach job={job.id} task={task}"
-                ) from error
+                with _uninterrupted():
+                    self._post(job, first, programs, settings)
+                return
+            except Busy as error:
+                if attempt == ATTEMPTS:
+                    raise QftError(
+                        f"The quantum cloud is busy: {ATTEMPTS} times it did not take job {job.id}, the last time "
+                        f"with: {error}. It was not sent, and repeating the command goes on."
+                    ) from None
+                log.info("the quantum cloud is busy; job %d is sent again in %.0f s", job.id, pause)
+                time.sleep(pause)
+                pause = min(2 * pause, self.patience.poll_max)
+
+    def _post(self, job: Job, first: Bound, programs: list[Any], settings: Any) -> None:
+        """Post a job once. Raises Busy, with the job planned as before, and QftError as ``send``."""
+        self.journal.sending(job.id, self.cloud.url)
+        try:
+            task = self.cloud.submit(first.chip, programs, first.shots, settings)
+            if (other := self.journal.owner(task)) is not None:
+                raise Lost(f"the answer names the id of job {other}")
+        except Refused as error:
+            self.journal.move(job.id, "planned", f"not taken: {error}")
+            if isinstance(error, Busy):
+                raise
+            raise QftError(f"The quantum cloud did not take job {job.id}: {error}. It was not sent.") from None
+        except Lost as error:
+            self.journal.move(job.id, "unknown", str(error))
+            raise _undecided([self.journal.job(job.id)], self.journal) from None
+        try:
+            self.journal.attach(job.id, task)
+        except QftError as error:
+            raise QftError(
+                f"{error} Job {job.id} was taken under the id {task}; note it, and when there is room write: "
+                f"qft jobs journal={self.journal.path} action=attach job={job.id} task={task}"
+            ) from error
 
     def wait(self, jobs: Sequence[Job]) -> None:
         """Query the submitted ones of ``jobs`` until all have ended, and store their results."""
@@ -137,7 +162,9 @@ class Courier:
                     if faults[number] == FAULTS:
                         raise QftError(
                             f"{FAULTS} answers about job {number} in a row were of no use, the last: {error}. Its "
-                            "state is not decided by that: it stays open, and repeating the command asks again."
+                            "state is not decided by that: it stays open, and repeating the command asks again. "
+                            f"Where the service has it no more: qft jobs journal={self.journal.path} action=detach "
+                            f"job={number}, and then resubmit or forget."
                         ) from None
                 if states[number] in ("finished", "failed"):
                     job = open_jobs.pop(number)
@@ -197,9 +224,9 @@ def _undecided(jobs: Sequence[Job], journal: Journal) -> QftError:
     first = jobs[0]
     return QftError(
         f"Whether the quantum cloud has {'job' if len(jobs) == 1 else 'jobs'} {', '.join(str(j.id) for j in jobs)} is "
-        f"unknown ({first.note}); sending again could be paid for twice, so you decide. Look there, then: qft jobs "
-        f"journal={journal.path} job={first.id} with action=attach task=ID (it has it), action=resubmit (it has not) "
-        "or action=forget."
+        f"unknown ({first.note}); sending again could be paid for twice, and its client lists no jobs, so you decide. "
+        f"Look at the list on its pages, then: qft jobs journal={journal.path} job={first.id} with action=attach "
+        "task=ID (it has it), action=resubmit (it has not) or action=forget."
     )
 
 

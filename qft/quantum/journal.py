@@ -3,6 +3,7 @@
     circuits    id = SHA-256 of (text, chip, shots, options)
     jobs        planned -> submitting -> submitted (has the service's id) -> done | failed | cancelled
                 submitting -> unknown where the answer to a submission was lost: only the user decides what then
+                planned -> dropped where the user gives up what was never sent; all ways: docs/qcloud.md
     slots       which circuits a job holds, in what order
     results     counts of a circuit; of one that is sent again for fresh shots, of each copy
     positions   which result serves which position of which request; apart, so that equal circuits share one
@@ -19,24 +20,28 @@ from dataclasses import dataclass
 from typing import Any
 
 from qft.errors import QftError
+from qft.quantum.journal_checks import damaged, insert, update_sum
 from qft.quantum.journal_file import JournalFile
 
 FILE = "qcloud.sqlite"  # its usual name, in the run directory
+STATES = ("planned", "submitting", "submitted", "unknown", "done", "failed", "cancelled", "dropped")
 OPEN = ("planned", "submitting", "submitted", "unknown")  # states in which a circuit's result may still come
 SENT = ("submitting", "submitted", "done", "failed", "unknown", "cancelled")  # may have been charged
 
 _TABLES = """
 CREATE TABLE circuits (id TEXT PRIMARY KEY, text TEXT NOT NULL, chip TEXT NOT NULL, shots INTEGER NOT NULL,
-                       options TEXT NOT NULL);
+                       options TEXT NOT NULL, sum INTEGER NOT NULL);
 CREATE TABLE jobs (id INTEGER PRIMARY KEY AUTOINCREMENT, state TEXT NOT NULL, task TEXT UNIQUE, url TEXT,
-                   note TEXT NOT NULL DEFAULT '', changed REAL NOT NULL);
+                   note TEXT NOT NULL, changed REAL NOT NULL, by_hand INTEGER NOT NULL, sum INTEGER NOT NULL);
 CREATE TABLE slots (job INTEGER NOT NULL REFERENCES jobs, slot INTEGER NOT NULL, circuit TEXT NOT NULL REFERENCES
-                    circuits, copy INTEGER NOT NULL, PRIMARY KEY (job, slot)) WITHOUT ROWID;
+                    circuits, copy INTEGER NOT NULL, sum INTEGER NOT NULL, PRIMARY KEY (job, slot)) WITHOUT ROWID;
 CREATE INDEX slots_of_circuit ON slots (circuit, copy);
 CREATE TABLE results (circuit TEXT NOT NULL REFERENCES circuits, copy INTEGER NOT NULL, job INTEGER NOT NULL
-                      REFERENCES jobs, counts TEXT NOT NULL, PRIMARY KEY (circuit, copy)) WITHOUT ROWID;
+                      REFERENCES jobs, counts TEXT NOT NULL, sum INTEGER NOT NULL,
+                      PRIMARY KEY (circuit, copy)) WITHOUT ROWID;
+CREATE INDEX results_of_job ON results (job);
 CREATE TABLE positions (request TEXT NOT NULL, position INTEGER NOT NULL, circuit TEXT NOT NULL, copy INTEGER NOT NULL,
-                        PRIMARY KEY (request, position)) WITHOUT ROWID;
+                        sum INTEGER NOT NULL, PRIMARY KEY (request, position)) WITHOUT ROWID;
 """
 
 Counts = dict[str, int]  # bits, classical bit 0 rightmost -> how often
@@ -45,7 +50,7 @@ Key = tuple[str, int]  # (circuit id, copy)
 
 @dataclass(frozen=True)
 class Job:
-    """One submission. ``task`` is the service's id for it, None as long as none is known."""
+    """One submission. ``task``: the service's id for it, None where none is known; ``by_hand``: the user gave it."""
 
     id: int
     state: str
@@ -53,6 +58,7 @@ class Job:
     url: str | None
     note: str
     changed: float
+    by_hand: int
     circuits: int
 
 
@@ -78,12 +84,8 @@ class Journal(JournalFile):
 
     def _opened(self) -> None:
         """A process died between sending and recording the answer: whether the service has the job is unknown."""
-        with self._transaction():
-            self._db.execute(
-                "UPDATE jobs SET state = 'unknown', changed = ?, note = 'the program ended before the answer to its "
-                "submission was recorded' WHERE state = 'submitting'",
-                (time.time(),),
-            )
+        for job in self.jobs("submitting"):
+            self.move(job.id, "unknown", "the program ended before the answer to its submission was recorded")
 
     # -- requests
 
@@ -105,21 +107,20 @@ class Journal(JournalFile):
             for circuit in ids:
                 keys.append((circuit, used.get(circuit, 0)))
                 used[circuit] = used.get(circuit, 0) + fresh
-            self._db.executemany(
-                "INSERT OR IGNORE INTO circuits VALUES (?, ?, ?, ?, ?)",
-                [(i, c.text, c.chip, c.shots, c.options) for i, c in zip(ids, circuits, strict=True)],
-            )
-            self._db.executemany(
-                "INSERT INTO positions VALUES (?, ?, ?, ?)", [(name, k, *key) for k, key in enumerate(keys)]
-            )
+            rows = [(i, c.text, c.chip, c.shots, c.options) for i, c in zip(ids, circuits, strict=True)]
+            insert(self._db, "circuits", rows, or_ignore=True)
+            insert(self._db, "positions", [(name, k, *key) for k, key in enumerate(keys)])
         return keys
 
     def results(self, keys: Sequence[Key]) -> dict[Key, Counts]:
         """What is known of these circuits."""
+        query = "SELECT counts, sum IS row_sum('results', circuit, copy, job, counts) FROM results WHERE "
         found = {}
         for key in set(keys):
-            for (counts,) in self._rows("SELECT counts FROM results WHERE circuit = ? AND copy = ?", key):
-                found[key] = json.loads(counts)
+            for counts, whole in self._rows(f"{query} circuit = ? AND copy = ?", key):
+                if not whole or (result := _read_counts(counts)) is None:
+                    raise damaged(self.path, "a result is not as it was written")
+                found[key] = result
         return found
 
     def missing(self, keys: Sequence[Key]) -> list[Key]:
@@ -135,33 +136,41 @@ class Journal(JournalFile):
         """Put these circuits into jobs of at most ``batch_size``, to be sent."""
         with self._transaction():
             for start in range(0, len(keys), batch_size):
-                new = "INSERT INTO jobs (state, changed) VALUES ('planned', ?)"
-                job = self._db.execute(new, (time.time(),)).lastrowid
+                job = self._rows("SELECT COALESCE(MAX(id), 0) + 1 FROM jobs")[0][0]
+                insert(self._db, "jobs", [(job, "planned", None, None, "", time.time(), 0)])
                 rows = [(job, slot, *key) for slot, key in enumerate(keys[start : start + batch_size])]
-                self._db.executemany("INSERT INTO slots VALUES (?, ?, ?, ?)", rows)
+                insert(self._db, "slots", rows)
 
     # -- jobs
 
     _JOBS = (
-        "SELECT id, state, task, url, note, changed, (SELECT COUNT(*) FROM slots WHERE job = jobs.id) FROM jobs WHERE "
+        "SELECT id, state, task, url, note, changed, by_hand, (SELECT COUNT(*) FROM slots WHERE job = jobs.id), sum IS "
+        "row_sum('jobs', id, state, task, url, note, changed, by_hand) FROM jobs WHERE "
     )
+
+    def _read(self, query: str, values: Sequence[Any]) -> list[Job]:
+        rows = self._rows(query, values)
+        jobs = [Job(*row[:-1]) for row in rows]
+        if not all(row[-1] for row in rows) or not all(_sensible(job) for job in jobs):
+            raise damaged(self.path, "a job is not as it was written")
+        return jobs
 
     def jobs(self, *states: str) -> list[Job]:
         """All jobs, or those in one of ``states``, the oldest first."""
         wanted = f"state IN ({','.join('?' * len(states))})" if states else "1"
-        return [Job(*row) for row in self._rows(f"{self._JOBS} {wanted} ORDER BY id", states)]
+        return self._read(f"{self._JOBS} {wanted} ORDER BY id", states)
 
     def job(self, number: int) -> Job:
         """One job. Raises QftError where there is none of this number."""
-        rows = self._rows(f"{self._JOBS} id = ?", (number,))
-        if not rows:
+        found = self._read(f"{self._JOBS} id = ?", (number,))
+        if not found:
             raise QftError(f"{self.path} holds no job {number}.")
-        return Job(*rows[0])
+        return found[0]
 
     def jobs_of(self, keys: Sequence[Key]) -> list[Job]:
         """The jobs from which results of these circuits may come."""
         query = f"{self._JOBS} state IN {OPEN} AND id IN (SELECT job FROM slots WHERE circuit = ? AND copy = ?)"
-        found = {row[0]: Job(*row) for key in dict.fromkeys(keys) for row in self._rows(query, key)}
+        found = {job.id: job for key in dict.fromkeys(keys) for job in self._read(query, key)}
         return [found[number] for number in sorted(found)]
 
     def slots(self, job: int) -> list[tuple[Key, Bound]]:
@@ -194,28 +203,64 @@ class Journal(JournalFile):
         """Record that a job is about to be sent, and to which address: an earlier attempt may have had another."""
         self._update(job, state="submitting", note="", url=url)
 
-    def attach(self, job: int, task: str, note: str = "") -> None:
-        """Record the service's id for a job: it is submitted. Raises QftError for an id of another job."""
-        for (other,) in self._rows("SELECT id FROM jobs WHERE task = ? AND id != ?", (task, job)):
-            raise QftError(f"{task} is the id of job {other} already.")
-        self._update(job, state="submitted", note=note, task=task)
+    def owner(self, task: str) -> int | None:
+        """The job that has this id of the service."""
+        rows = self._rows("SELECT id FROM jobs WHERE task = ?", (task,))
+        return int(rows[0][0]) if rows else None
 
-    def _update(self, job: int, **columns: str | None) -> None:
-        changes = ", ".join(f"{name} = ?" for name in columns)
+    def attach(self, job: int, task: str) -> None:
+        """Record the service's id for a job: it is submitted. Raises QftError for an id of another job."""
+        self._check_free(job, task)
+        self._update(job, state="submitted", note="", task=task, by_hand=0)
+
+    def attach_by_hand(self, job: int, task: str, url: str | None) -> None:
+        """The same as the user's word, who also knows at which address; ``detach`` undoes it."""
+        self._check_free(job, task)
+        self._update(job, state="submitted", note="id given by the user", task=task, url=url, by_hand=1)
+
+    def _check_free(self, job: int, task: str) -> None:
+        if (other := self.owner(task)) not in (None, job):
+            raise QftError(f"{task} is the id of job {other} already.")
+
+    def detach(self, job: int) -> None:
+        """Take a job's id away, with results that came under it: whether the service has the job is unknown again."""
+        note = f"the id {self.job(job).task} was taken away by the user"
         with self._transaction():
-            self._db.execute(
-                f"UPDATE jobs SET {changes}, changed = ? WHERE id = ?", (*columns.values(), time.time(), job)
-            )
+            self._db.execute("DELETE FROM results WHERE job = ?", (job,))
+            self._change(job, state="unknown", note=note, task=None, by_hand=0)
+
+    def _update(self, job: int, **columns: str | int | None) -> None:
+        with self._transaction():
+            self._change(job, **columns)
+
+    def _change(self, job: int, **columns: str | int | None) -> None:
+        changes = ", ".join(f"{name} = ?" for name in columns)
+        self._db.execute(f"UPDATE jobs SET {changes}, changed = ? WHERE id = ?", (*columns.values(), time.time(), job))
+        update_sum(self._db, "jobs", "id = ?", (job,))
 
     def store(self, job: int, results: Sequence[Counts]) -> None:
-        """Record all results of a job and that it is done, together."""
+        """Record all results of a job and that it is done, together. What is there from another job stays."""
         slots = self.slots(job)
         with self._transaction():
-            self._db.executemany(
-                "INSERT OR REPLACE INTO results VALUES (?, ?, ?, ?)",
-                [(*key, job, json.dumps(counts)) for (key, _), counts in zip(slots, results, strict=True)],
-            )
-            self._db.execute("UPDATE jobs SET state = 'done', note = '', changed = ? WHERE id = ?", (time.time(), job))
+            rows = [(*key, job, json.dumps(counts)) for (key, _), counts in zip(slots, results, strict=True)]
+            insert(self._db, "results", rows, or_ignore=True)
+            self._change(job, state="done", note="")
+
+
+def _read_counts(text: object) -> Counts | None:
+    """The counts that a text holds, None where it is not one of ours."""
+    try:
+        counts = json.loads(text) if isinstance(text, str) else None
+    except ValueError:
+        return None
+    right = isinstance(counts, dict) and all(type(v) is int and not set(k) - {"0", "1"} for k, v in counts.items())
+    return counts if right else None
+
+
+def _sensible(job: Job) -> bool:
+    """Whether a job's row is one of ours: hashes are right in a file of a stranger's, too."""
+    texts = all(text is None or isinstance(text, str) for text in (job.task, job.url))
+    return job.state in STATES and texts and isinstance(job.note, str) and isinstance(job.changed, float)
 
 
 def canonical(options: dict[str, Any]) -> str:

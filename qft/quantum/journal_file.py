@@ -1,99 +1,123 @@
 """The file of a journal: opened, locked, checked and written so that a kill, a full disk or damage lose nothing.
 
 Every transaction is on disk when it ends (rollback journal, synchronous=EXTRA). One process at a time may write, by a
-lock beside the file. What SQLite says comes out as a QftError.
+lock on the file itself, whatever name it was opened by. A new journal appears under its name with all its tables, so
+one that is empty has lost its content. What SQLite says comes out as a QftError.
 """
 
-import fcntl
 import os
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any, ClassVar
+from typing import Any, ClassVar
 
 from qft.errors import QftError
+from qft.quantum import journal_checks, journal_disk, journal_v1
 
-SCHEMA = 1
-_META = "CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL);\n"
+APPLICATION = 0x71667471  # "qftq"
+SCHEMA = 2
+_META = "CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL, sum INTEGER NOT NULL);\n"
+# what SQLite reports where the content is at fault, and not the disk, its permissions or its space
+_DAMAGE = (sqlite3.SQLITE_ERROR, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
 
 class JournalFile:
     """The file, held by one process. ``write=False`` only reads, beside a process that writes."""
 
-    tables: ClassVar[str]  # statements that create what is in it beside ``meta``
+    tables: ClassVar[str]  # statements that create what is in it beside ``meta``; every table ends in ``sum``
 
-    def __init__(self, path: Path, experiment: str | None = None, write: bool = True) -> None:
+    def __init__(self, path: Path, experiment: str | None = None, write: bool = True, moved: bool = False) -> None:
         """Open or create. ``experiment`` None takes whatever is there, and creates nothing.
 
-        Raises QftError for a file that is none, of another experiment, of a newer version, in use, or not writable.
+        ``moved``: whether one that was last written on another machine is taken over. Raises QftError for a file that
+        is none, is damaged, of another experiment, of a newer version, of another machine, in use, or not writable.
         """
         self.path = path
-        self._lock: IO[str] | None = None
-        if experiment is None and not path.is_file():
-            raise QftError(f"There is no journal {path}.")
+        self._fd: int | None = None
+        real = Path(os.path.realpath(path))
+        if not write and journal_disk.is_old(real):
+            type(self)(path).close()  # brings it up to date
         try:
-            if path.is_file() and not _looks_right(path):
-                raise QftError(f"{path} is not a journal of qft.")
-            if write:
-                path.parent.mkdir(parents=True, exist_ok=True)
-                self._take_lock()
+            if not os.path.lexists(real):
+                if experiment is None or not write:
+                    raise QftError(f"There is no journal {path}.")
+                self._create(real, experiment)
+            self._fd = journal_disk.claimed(real, path, write)
             # rw to read, too: what a process that was killed left half written is then taken back
-            uri = f"{path.absolute().as_uri()}?mode={'rwc' if write else 'rw'}"
-            self._db = sqlite3.connect(uri, uri=True, isolation_level=None, timeout=30)
+            self._db = sqlite3.connect(f"{real.as_uri()}?mode=rw", uri=True, isolation_level=None, timeout=30)
         except (OSError, sqlite3.Error) as error:
             self._unlock()
             raise _unwritable(path, error) from error
         try:
-            self._open(experiment, write)
+            journal_disk.check_same(self._fd, real, path)
+            self._open(real, experiment, write, moved)
         except BaseException:
             self.close()
             raise
 
-    def _take_lock(self) -> None:
-        self._lock = self.path.with_name(self.path.name + ".lock").open("w")
-        try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            self._unlock()
-            raise QftError(f"{self.path} is in use by another process.") from None
+    def _create(self, real: Path, experiment: str) -> None:
+        """Write a new journal under a name of its own, then give it the right one."""
+        real.parent.mkdir(parents=True, exist_ok=True)
+        with journal_disk.appearing(real) as new:
+            db = sqlite3.connect(new, isolation_level=None)
+            try:
+                journal_checks.prepare(db)
+                db.execute("PRAGMA synchronous=EXTRA")
+                db.execute("BEGIN IMMEDIATE")
+                journal_checks.create(db, _META + self.tables)
+                _mark(db, experiment)
+                db.execute("COMMIT")
+            finally:
+                db.close()
 
     def _unlock(self) -> None:
-        if self._lock is not None:
-            self._lock.close()
-            self._lock = None
+        if self._fd is not None:
+            os.close(self._fd)
+            self._fd = None
 
-    def _open(self, experiment: str | None, write: bool) -> None:
-        tables = {name for (name,) in self._rows("SELECT name FROM sqlite_master WHERE type = 'table'")}
-        if tables and "meta" not in tables:
-            raise QftError(f"{self.path} is a database, but not a journal of qft.")
+    def _open(self, real: Path, experiment: str | None, write: bool, moved: bool) -> None:
+        with self._safely():
+            journal_checks.prepare(self._db)
         # the file is one, also after SIGKILL; EXTRA syncs the directory too when the rollback file goes
         for pragma in ("journal_mode=DELETE", "synchronous=EXTRA", "foreign_keys=ON") if write else ("query_only=ON",):
             self._rows(f"PRAGMA {pragma}")
-        if not tables:
-            if experiment is None:
-                raise QftError(f"{self.path} is empty.")
-            with self._transaction():
-                for statement in (_META + self.tables).split(";\n"):
-                    if statement.strip():
-                        self._db.execute(statement)
-                self._set("schema", str(SCHEMA))
-                self._set("experiment", experiment)
-        version = self._meta("schema")
-        if not version.isdecimal():
-            raise QftError(f"{self.path} is damaged: it names no version.")
-        if int(version) > SCHEMA:
+        application, version = (self._rows(f"PRAGMA {p}")[0][0] for p in ("application_id", "user_version"))
+        if application == 0:
+            with self._safely():
+                journal_v1.migrate(self._db, real, self.path, _META + self.tables, _mark)
+        elif application != APPLICATION:
+            raise QftError(f"{self.path} is not a journal of qft.")
+        elif version > SCHEMA:
             raise QftError(
                 f"{self.path} was written by a newer qft (journal version {version}, this one reads {SCHEMA}); use "
                 "that, or another file with backend.journal=FILE."
             )
-        if experiment is not None and self._meta("experiment") != experiment:
+        with self._safely():
+            if problem := journal_checks.problem(self._db, _META + self.tables):
+                raise journal_checks.damaged(self.path, problem)
+        if experiment is not None and self.experiment != experiment:
             raise QftError(
                 f"{self.path} belongs to another experiment (another base model or adapter); "
                 "give a file of its own with backend.journal=FILE."
             )
         if write:
+            self._take_over(moved)
             self._opened()
+
+    def _take_over(self, moved: bool) -> None:
+        """Ask before a journal is written on another machine: its other copy may send the same circuits."""
+        here, last = journal_disk.machine(), self._meta("machine")
+        if last.partition(" ")[0] == here.partition(" ")[0]:
+            return
+        if not moved:
+            raise QftError(
+                f"{self.path} was last written on another machine ({last.partition(' ')[2]!r}): if it goes on there, "
+                "circuits are sent and paid for twice; if it does not, repeat this with backend.moved=true, once."
+            )
+        with self._transaction():
+            self._db.execute("DELETE FROM meta WHERE key = 'machine'")
+            journal_checks.insert(self._db, "meta", [("machine", here)])
 
     def _opened(self) -> None:
         """What a process that is to write does first."""
@@ -107,17 +131,17 @@ class JournalFile:
         """What the journal belongs to."""
         return self._meta("experiment")
 
-    def _set(self, key: str, value: str) -> None:
-        self._db.execute("INSERT INTO meta VALUES (?, ?)", (key, value))
-
     @contextmanager
     def _safely(self) -> Iterator[None]:
         try:
             yield
-        except sqlite3.OperationalError as error:
-            raise _unwritable(self.path, error) from error
+        except UnicodeDecodeError as error:  # where what SQLite would say quotes the damage
+            raise journal_checks.damaged(self.path, "text that is none") from error
         except sqlite3.DatabaseError as error:
-            raise QftError(f"{self.path} is damaged ({error}).") from error
+            code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR)  # text that is no UTF-8 has none
+            if code & 0xFF in _DAMAGE or not isinstance(error, sqlite3.OperationalError):
+                raise journal_checks.damaged(self.path, str(error)) from error
+            raise _unwritable(self.path, error) from error
 
     def _rows(self, query: str, values: Sequence[Any] | dict[str, Any] = ()) -> list[Any]:
         with self._safely():
@@ -142,15 +166,16 @@ class JournalFile:
         self._unlock()
 
 
-def _looks_right(path: Path) -> bool:
-    """Whether the file is empty or a database; SQLite itself takes a few bytes of text for an empty one."""
-    with path.open("rb") as file:
-        return file.read(16) in (b"", b"SQLite format 3\0")
+def _mark(db: sqlite3.Connection, experiment: str) -> None:
+    """Write down, in the transaction that makes the tables, what kind of file it is and whose."""
+    db.execute(f"PRAGMA application_id={APPLICATION}")
+    db.execute(f"PRAGMA user_version={SCHEMA}")
+    meta = {"schema": str(SCHEMA), "experiment": experiment, "machine": journal_disk.machine()}  # schema: for 0.1.0
+    journal_checks.insert(db, "meta", list(meta.items()))
 
 
 def _unwritable(path: Path, error: Exception) -> QftError:
     text = os.strerror(error.errno) if isinstance(error, OSError) and error.errno else str(error)
-    return QftError(
-        f"The journal {path} cannot be used: {text}. What was recorded before is intact; without a journal nothing "
-        "is sent."
-    )
+    broken = getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_IOERR
+    kept = "" if broken else "What was recorded before is intact; "
+    return QftError(f"The journal {path} cannot be used: {text}. {kept}nothing is sent without a journal.")

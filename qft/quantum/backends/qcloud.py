@@ -43,6 +43,8 @@ class QCloud(Backend):
     # options that decide how results are had, not which: an evaluation can go on with others
     transient: ClassVar[tuple[str, ...]] = (
         "url",
+        "plain_http",
+        "moved",
         "journal",
         "batch_size",
         "max_circuits",
@@ -54,6 +56,7 @@ class QCloud(Backend):
     def __init__(
         self,
         url: str | None = None,
+        plain_http: bool = False,
         chip: str = "origin_wukong",
         max_qubits: int = 72,
         shots: int = 1000,
@@ -64,6 +67,7 @@ class QCloud(Backend):
         batch_size: int = 50,
         max_circuits: int | None = 10_000,
         journal: str | None = None,
+        moved: bool = False,
         deadline: float = 86_400.0,
         poll: float = 2.0,
         poll_max: float = 60.0,
@@ -75,7 +79,7 @@ class QCloud(Backend):
                 raise QftError(f"backend.{key}={value} must be at least 1.")
         if max_circuits is not None and max_circuits < 0:
             raise QftError(f"backend.max_circuits={max_circuits} must be at least 0, or null for no limit.")
-        if min(deadline, poll, poll_max) <= 0:
+        if not min(deadline, poll, poll_max) > 0:
             raise QftError("backend.deadline, poll and poll_max are seconds and must be above 0.")
         for key, choice, choices in (("mode", mode, MODES), ("grouping", grouping, GROUPINGS)):
             if choice not in choices:
@@ -91,7 +95,8 @@ class QCloud(Backend):
         self._journal_given = bool(journal)
         self._journal = Path(journal) if journal else Path("outputs") / FILE
         self._experiment = ""
-        self._cloud = Cloud(url)
+        self._moved = moved
+        self._cloud = Cloud(url, plain_http)
         self._courier: Courier | None = None
         self._surrogates: dict[tuple[Circuit, bytes], Surrogate] = {}
         self._fits: list[dict[str, float]] = []
@@ -107,7 +112,8 @@ class QCloud(Backend):
     def courier(self) -> Courier:
         """Opened when first needed: a configuration that is wrong leaves no file."""
         if self._courier is None:
-            self._courier = Courier(Journal(self._journal, self._experiment), self._cloud, self.patience)
+            journal = Journal(self._journal, self._experiment, moved=self._moved)
+            self._courier = Courier(journal, self._cloud, self.patience)
         return self._courier
 
     def close(self) -> None:

@@ -8,9 +8,10 @@ pyqpanda3's own simulator. ``POST /control`` sets how it behaves, ``GET /control
     {"key": "k", "delay": 0.1, "reorder": 4, "polls": 2, "exact": true, "online": true,
      "forget": true, "faults": [{"where": "submit", "what": "lose_reply", "rate": 1.0, "times": 1}]}
 
-where: list, submit, detail, cancel. what: drop (before it is handled), lose_reply (after), 401, 500, refuse
-(success: false), garbage (no JSON), short (one result too few), broken (results that are no counts), few (counts
-that do not add up), state (one that does not exist), fail (job failed), stuck (never finishes), no_id.
+where: list, submit, detail, cancel. what: drop (before it is handled), lose_reply (after), a status such as 401, 429
+(in the service's own words) or 500, answer (``body`` in Latin-1, with ``status`` and ``type``), refuse (success:
+false), garbage (no JSON), short (one result too few), broken (results that are no counts), few (counts that do not add
+up), state (one that does not exist), fail (job failed), stuck (never finishes), no_id, other_id (of another job).
 """
 
 import json
@@ -56,15 +57,15 @@ class Service:
         if "seed" in settings:
             self.random = random.Random(settings["seed"])
 
-    def fault(self, where: str) -> str | None:
-        """The fault that strikes this request, if any."""
+    def fault(self, where: str) -> dict[str, Any]:
+        """The fault that strikes this request, {} if none does."""
         for fault in self.settings.get("faults", []):
             if fault["where"] != where or fault.get("times", 1) == 0 or self.random.random() >= fault.get("rate", 1):
                 continue
             if "times" in fault:
                 fault["times"] -= 1
-            return fault["what"]
-        return None
+            return fault
+        return {}
 
     def submit(self, body: dict[str, Any]) -> str:
         texts = body["QProg"] if isinstance(body["QProg"], list) else [body["QProg"]]
@@ -94,7 +95,9 @@ class Service:
             job["results"] = [self.run(text, job["shots"]) for text in job["texts"]]
             job["state"] = "3"
         state = job["state"] or ("5" if job["polls"] < 2 else "2")
-        answer: dict[str, Any] = {"taskId": task, "taskState": "9" if what == "state" else state}
+        other = f"{self.name}-99999"
+        answer: dict[str, Any] = {"taskId": other if what == "other_id" else task}
+        answer["taskState"] = "9" if what == "state" else state
         if state == "4":
             answer |= {"errorMessage": "calibration was lost", "errorDetail": "calibration was lost"}
         if answer["taskState"] == "3":
@@ -151,10 +154,10 @@ class Handler(BaseHTTPRequestHandler):
     def log_message(self, *args: Any) -> None:
         pass
 
-    def reply(self, content: Any, status: int = 200) -> None:
-        body = content.encode() if isinstance(content, str) else json.dumps(content).encode()
+    def reply(self, content: Any, status: int = 200, kind: str = "application/json") -> None:
+        body = content.encode("latin-1") if isinstance(content, str) else json.dumps(content).encode()
         self.send_response(status)
-        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Type", kind)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
@@ -177,10 +180,15 @@ class Handler(BaseHTTPRequestHandler):
             if where is None:
                 return self.reply({"success": False, "code": 404, "message": f"no such address {self.path}"}, 404)
             SERVICE.requests[where] += 1
-            what = SERVICE.fault(where)
+            fault = SERVICE.fault(where)
+            what = fault.get("what")
             if what == "drop":
                 return self.hang_up()
-            if what in ("401", "500"):
+            if what == "answer":
+                return self.reply(fault["body"], fault.get("status", 200), fault.get("type", "application/json"))
+            if what == "429":
+                return self.reply({"success": False, "code": 10429, "message": "too many requests", "obj": None}, 429)
+            if what and what.isdecimal():
                 return self.reply({"message": f"error {what} for {self.headers.get('Authorization')}"}, int(what))
             if what == "garbage":
                 return self.reply('{"success": tru')
@@ -203,7 +211,8 @@ class Handler(BaseHTTPRequestHandler):
         return [{"machineType": 5, "onlineFlag": SERVICE.settings.get("online", True), "sinanChipId": "72"}]
 
     def submit(self, body: dict[str, Any], what: str | None) -> Any:
-        return {"taskId": SERVICE.submit(body) if what != "no_id" else ""}
+        task = SERVICE.submit(body)
+        return {"taskId": {"no_id": "", "other_id": list(SERVICE.jobs)[-2:][0]}.get(what or "", task)}
 
     def detail(self, body: dict[str, Any], what: str | None) -> Any:
         return SERVICE.detail(body["taskId"], what)

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+PACKAGED = Path(__file__).parents[3] / "configs"
 KEY = "dummy-key-0123456789abcdef"
 
 
