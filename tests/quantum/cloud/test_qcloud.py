@@ -3,6 +3,7 @@
 import json
 import logging
 import os
+import shutil
 import signal
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from qft.quantum.journal import Journal
 
 CIRCUIT = ansatz.qwthn(3)
 WEIGHTS = torch.linspace(-2.5, 2.0, CIRCUIT.num_weights, dtype=torch.float64)
+OLD = Path(__file__).parents[2] / "fixtures/v0.1.0"
 EXACT = 1_000_000  # shots: the emulator then returns expected counts, right to 1e-6 each
 
 
@@ -266,6 +268,55 @@ def test_a_submission_that_was_surely_not_taken_is_sent_by_the_next_start(make, 
     assert journal().counts() == {"planned": 1}
     make().bind(CIRCUIT, WEIGHTS)(rows(1))
     assert set(cloud.seen()["circuits"].values()) == {1} and journal().counts() == {"done": 1}
+
+
+def test_a_busy_service_is_asked_again_until_it_takes_the_job(make, cloud, journal, monkeypatch) -> None:
+    cloud.set(faults=faulty("429", "submit", times=3))
+    make().bind(CIRCUIT, WEIGHTS)(rows(1))
+    assert cloud.seen()["requests"]["submit"] == 4 and set(cloud.seen()["circuits"].values()) == {1}
+    monkeypatch.setattr(courier, "ATTEMPTS", 2)
+    cloud.set(faults=faulty("429", "submit"), forget=True)
+    with pytest.raises(QftError, match=r"busy: 2 times .*too many requests.*It was not sent"):
+        make().bind(CIRCUIT, WEIGHTS)(rows(1, seed=1))
+    assert cloud.seen()["requests"]["submit"] == 2 and journal().counts() == {"done": 1, "planned": 1}
+    cloud.set(faults=[])
+    make().bind(CIRCUIT, WEIGHTS)(rows(1, seed=1))
+    assert set(cloud.seen()["circuits"].values()) == {1}
+
+
+def test_an_answer_about_another_job_is_not_taken_for_this_one(make, cloud, journal, monkeypatch) -> None:
+    monkeypatch.setattr(courier, "FAULTS", 2)
+    cloud.set(faults=faulty("other_id"))
+    with pytest.raises(QftError, match=r"about another job, TASK\d+-99999.*stays open.*action=detach job=1"):
+        make().bind(CIRCUIT, WEIGHTS)(rows(1))
+    assert journal().counts() == {"submitted": 1} and journal().served() == (1, 0)
+    cloud.set(faults=[])
+    make().bind(CIRCUIT, WEIGHTS)(rows(1))
+    assert cloud.seen()["requests"]["submit"] == 1
+
+
+def test_an_id_that_another_job_has_is_a_lost_answer(make, cloud, journal) -> None:
+    make().bind(CIRCUIT, WEIGHTS)(rows(1))
+    cloud.set(faults=faulty("other_id", "submit"))
+    with pytest.raises(QftError, match=r"names the id of job 1.*you decide"):
+        make().bind(CIRCUIT, WEIGHTS)(rows(1, seed=1))
+    assert journal().counts() == {"done": 1, "unknown": 1}
+
+
+def test_a_journal_of_0_1_0_goes_on_where_it_was(make, cloud, tmp_path, journal) -> None:
+    """What it paid for is used, and its open jobs, here sent to another address, are not sent again."""
+    shutil.copy(OLD / "open.sqlite", tmp_path / "j.sqlite")
+    opened = Journal(tmp_path / "j.sqlite")
+    experiment = opened.experiment
+    opened.close()
+    backend = make(shots=100, batch_size=2)
+    backend._experiment = experiment
+    z = torch.randn(3, 3, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    assert backend.bind(CIRCUIT, WEIGHTS)(z)[:, 0].tolist() == pytest.approx([-0.04, 0.2, -0.68])
+    for seed, words in ((3, "was sent to http://127"), (4, "you decide"), (6, "you decide")):
+        with pytest.raises(QftError, match=words):
+            backend.bind(CIRCUIT, WEIGHTS)(rows(2, seed))
+    assert "submit" not in cloud.seen()["requests"]
 
 
 def test_the_deadline_is_ours_and_loses_nothing(make, cloud, journal) -> None:
