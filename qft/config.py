@@ -9,28 +9,29 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from qft.errors import QftError, nearest
+from qft.ranges import SEEDS, a_seed, number, within
 
 
 @dataclass
 class TrainerConfig:
     """Options of the training loop; each is passed to transformers' TrainingArguments."""
 
-    epochs: float = 3.0
-    max_steps: int | None = None
-    batch_size: int = 8
-    accumulation: int = 1
-    lr: float | None = None
+    epochs: float = number(3.0, above=0)
+    max_steps: int | None = number(None, at_least=1)
+    batch_size: int = number(8, at_least=1)
+    accumulation: int = number(1, at_least=1)
+    lr: float | None = number(None, above=0)
     scheduler: str = "cosine"
-    warmup: float = 0.1
-    weight_decay: float = 0.0
-    max_grad_norm: float = 1.0
+    warmup: float = number(0.1, at_least=0, below=1)  # a share of the steps
+    weight_decay: float = number(0.0, at_least=0)
+    max_grad_norm: float = number(1.0, at_least=0)
     optimizer: str = "adamw_torch"
     precision: str = "auto"
     gradient_checkpointing: bool = False
     packing: bool = False
-    log_every: int = 1
-    eval_every: int | None = None
-    save_every: int | None = None
+    log_every: int = number(1, at_least=1)
+    eval_every: int | None = number(None, at_least=1)
+    save_every: int | None = number(None, at_least=1)
     report_to: list[str] = field(default_factory=list)
 
 
@@ -39,13 +40,13 @@ class EvaluationConfig:
     """How answers are generated and scored."""
 
     turns: str = "last"
-    max_new_tokens: int = 256
+    max_new_tokens: int = number(256, at_least=1)
     batch_size: int | str = "auto"
     do_sample: bool = False
-    temperature: float = 1.0
-    top_p: float = 1.0
-    max_seconds: float | None = None
-    limit: int | None = None
+    temperature: float = number(1.0, above=0)
+    top_p: float = number(1.0, above=0, at_most=1)
+    max_seconds: float | None = number(None, above=0)
+    limit: int | None = number(None, at_least=1)
     baseline: bool = False
     metrics: list[str] = field(default_factory=lambda: ["bleu", "rouge"])
 
@@ -58,9 +59,9 @@ class CommonConfig:
     data: Any = None
     adapter: Any = None
     backend: Any = None
-    n: int = 300
-    seed: int = 0
-    max_seq_len: int = 1024
+    n: int = number(300, at_least=2)  # one to train on, one to validate
+    seed: int = a_seed()
+    max_seq_len: int = number(1024, at_least=1)
     output_dir: str = "outputs"
     overwrite: bool = False
     format: str = "table"
@@ -116,7 +117,7 @@ class JobsConfig(CommonConfig):
     run: str | None = None
     journal: str | None = None
     action: str = "list"
-    job: int | None = None
+    job: int | None = number(None, at_least=1)
     task: str | None = None
 
 
@@ -125,20 +126,20 @@ class CostConfig(CommonConfig):
     """``qft cost``."""
 
     evaluation: EvaluationConfig = field(default_factory=EvaluationConfig)
-    answers: int | None = None
-    prompt_tokens: int = 256
-    answer_tokens: int | None = None
-    price: float | None = None
+    answers: int | None = number(None, at_least=1)
+    prompt_tokens: int = number(256, at_least=1)
+    answer_tokens: int | None = number(None, at_least=1)
+    price: float | None = number(None, at_least=0)
     per: str = "circuit"
-    rate: float | None = None
-    round_trip: float | None = None
+    rate: float | None = number(None, above=0)
+    round_trip: float | None = number(None, at_least=0)
 
 
 @dataclass
 class DataConfig(CommonConfig):
     """``qft data``."""
 
-    samples: int = 5
+    samples: int = number(5, at_least=0)
 
 
 @dataclass
@@ -158,13 +159,13 @@ class SweepConfig:
     scale: str = "demo"
     rows: list[str] | None = None
     datasets: list[str] | None = None
-    n: list[int] | None = None
-    seeds: list[int] | None = None
+    n: list[int] | None = field(default=None, metadata=within(at_least=2))
+    seeds: list[int] | None = field(default=None, metadata=within(at_least=0, at_most=SEEDS))
     paths: dict[str, str] = field(default_factory=dict)
     options: list[str] = field(default_factory=list)
     dir: str | None = None
-    workers: int | None = None
-    threads: int = 1
+    workers: int | None = number(None, at_least=1)
+    threads: int = number(1, at_least=1)
     launcher: str = "local"
     slurm: dict[str, Any] = field(default_factory=dict)
     retry: str | None = None

@@ -14,6 +14,7 @@ from peft.config import PeftConfig
 from peft.tuners.tuners_utils import BaseTuner
 from torch import Tensor, nn
 
+from qft import ranges
 from qft.adapters.about import About
 from qft.adapters.delta import HALF
 from qft.adapters.layer import QftLayer
@@ -21,6 +22,7 @@ from qft.adapters.mixed_batch import each_row
 from qft.adapters.register import PREFIX, AdapterType, register
 from qft.adapters.targets import TargetError, all_linear, default_targets, linear_sizes, target_sizes
 from qft.errors import QftError
+from qft.ranges import within
 
 
 @dataclass
@@ -33,8 +35,10 @@ class QftConfig(PeftConfig):
     wraps: ClassVar[str] = "linear layers"
     ranked: ClassVar[bool] = True  # False: the method has no r and no alpha
 
-    r: int = field(default=4, metadata={"help": "Width of the bottleneck."})
-    alpha: float | None = field(default=None, metadata={"help": "Scale s = alpha / r; null means 2 r."})
+    r: int = field(default=4, metadata={"help": "Width of the bottleneck."} | within(at_least=1))
+    alpha: float | None = field(
+        default=None, metadata={"help": "Scale s = alpha / r; null means 2 r."} | within(above=0)
+    )
     target_modules: list[str] | str | None = field(
         default=None, metadata={"help": "Names of the linear layers to adapt; null: the query and value projections."}
     )
@@ -47,7 +51,9 @@ class QftConfig(PeftConfig):
     )
     modules_to_save: list[str] | None = field(default=None, metadata={"help": "Further modules to train whole."})
     init_seed: int | None = field(
-        default=None, metadata={"help": "Seed of the initial weights, per module name; null: torch's own generator."}
+        default=None,
+        metadata={"help": "Seed of the initial weights, per module name; null: torch's own generator."}
+        | within(at_least=0, at_most=ranges.SEEDS),
     )
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
@@ -57,15 +63,12 @@ class QftConfig(PeftConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        ranges.check(self)
         self.peft_type = AdapterType(f"QFT_{self.method.upper()}")  # type: ignore[assignment]
         for name in ("target_modules", "exclude_modules"):
             if isinstance(getattr(self, name), (list, tuple, set)):
                 setattr(self, name, sorted(getattr(self, name)))
         self._check_layers()
-        if self.r < 1:
-            raise QftError(f"r={self.r}: the bottleneck must be at least 1 wide.")
-        if self.alpha is not None and self.alpha <= 0:
-            raise QftError(f"alpha={self.alpha} must be positive.")
         if not self.ranked and (self.r != 4 or self.alpha is not None):
             raise QftError(f"{self.method} has no rank and no scale: leave r and alpha as they are.")
 

@@ -8,6 +8,7 @@ from qft.adapters.base import QftConfig
 from qft.errors import QftError, nearest
 from qft.quantum import amplitudes, response
 from qft.quantum.circuit import Circuit
+from qft.ranges import within
 from qft.tensor import factor
 
 CIRCUITS = ("qnn", "none", "constants", "silu", "polynomial")
@@ -25,12 +26,15 @@ class HybridConfig(QftConfig):
     normal_cores: ClassVar[bool]  # Gaussian or uniform initial cores
     mlp_bias: ClassVar[bool]  # whether MLP_A and MLP_B have one
 
-    width: int | None = field(default=None, metadata={"help": "Inner width; null: by rule, see bond_dim."})
+    width: int | None = field(
+        default=None, metadata={"help": "Inner width; null: by rule, see bond_dim."} | within(at_least=1)
+    )
     bond_dim: int | None = field(
         default=None,
-        metadata={"help": "MPO bond dimension; null: the largest setting at most 0.30 of LoRA r=4."},
+        metadata={"help": "MPO bond dimension; null: the largest setting at most 0.30 of LoRA r=4."}
+        | within(at_least=1),
     )
-    cores: int = field(default=3, metadata={"help": "Number of MPO cores."})
+    cores: int = field(default=3, metadata={"help": "Number of MPO cores."} | within(at_least=1))
     pad: bool = field(default=True, metadata={"help": "Pad dimensions that do not split well; false: refuse them."})
     circuit: str = field(
         default="qnn",
@@ -49,8 +53,6 @@ class HybridConfig(QftConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        for name in ("width", "bond_dim", "cores"):
-            self._at_least_one(name)
         self._one_of("circuit", CIRCUITS)
         limit = {"qnn": amplitudes.MAX_QUBITS, "polynomial": response.MAX_QUBITS}.get(self.circuit, self.r)
         if self.r > limit:
@@ -62,16 +64,6 @@ class HybridConfig(QftConfig):
                 raise QftError(f"{name}=false is about circuit=qnn, not circuit={self.circuit}.")
         if self.shuffle and self.circuit in ("none", "constants"):
             raise QftError(f"shuffle=true has no effect with circuit={self.circuit}, which gives all tokens the same.")
-
-    def _at_least_one(self, name: str) -> None:
-        value = getattr(self, name)
-        if value is not None and value < 1:
-            raise QftError(f"{name}={value} must be at least 1.")
-
-    def _depth(self, name: str) -> None:
-        self._at_least_one(name)
-        if (getattr(self, name) or 1) > DEEPEST:
-            raise QftError(f"{name}={getattr(self, name)} must be at most {DEEPEST}.")
 
     def _one_of(self, name: str, choices: tuple[str, ...]) -> None:
         if getattr(self, name) not in choices:

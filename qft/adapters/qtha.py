@@ -21,9 +21,10 @@ from torch import Tensor
 
 from qft.adapters.about import About
 from qft.adapters.hybrid import HybridDelta, uniform
-from qft.adapters.hybrid_config import HybridConfig
+from qft.adapters.hybrid_config import DEEPEST, HybridConfig
 from qft.quantum import ansatz
 from qft.quantum.circuit import Circuit
+from qft.ranges import within
 
 
 class QTHADelta(HybridDelta):
@@ -67,8 +68,10 @@ class QTHAConfig(HybridConfig):
     normal_cores: ClassVar[bool] = True
     mlp_bias: ClassVar[bool] = False
 
-    cores: int = field(default=4, metadata={"help": "Number of MPO cores."})
-    layers: int | None = field(default=None, metadata={"help": "Layers L of the circuit; null: r."})
+    cores: int = field(default=4, metadata={"help": "Number of MPO cores."} | within(at_least=1))
+    layers: int | None = field(
+        default=None, metadata={"help": "Layers L of the circuit; null: r."} | within(at_least=1, at_most=DEEPEST)
+    )
     encode: str = field(default="layer", metadata={"help": "layer: upload z in every layer; once: in the first."})
     order: str = field(
         default="crz_first", metadata={"help": "crz_first or ry_first: what comes first, ring or trainable RY."}
@@ -76,7 +79,6 @@ class QTHAConfig(HybridConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        self._depth("layers")
         self._one_of("encode", ansatz.ENCODINGS)
         self._one_of("order", ansatz.ORDERS)
 

@@ -29,6 +29,7 @@ from qft.adapters.about import About
 from qft.adapters.base import QftConfig
 from qft.adapters.delta import Delta
 from qft.errors import QftError
+from qft.ranges import within
 from qft.tensor import factor
 
 
@@ -140,18 +141,17 @@ class QuanTAConfig(QftConfig):
     ranked: ClassVar[bool] = False
 
     axes: list[int] | None = field(
-        default=None, metadata={"help": "Sizes of the axes; null: num_axes near-equal ones for each layer."}
+        default=None,
+        metadata={"help": "Sizes of the axes; null: num_axes near-equal ones for each layer."} | within(at_least=1),
     )
-    num_axes: int = field(default=4, metadata={"help": "Number of axes where they are not given."})
+    num_axes: int = field(default=4, metadata={"help": "Number of axes where they are not given."} | within(at_least=2))
 
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.axes is not None:
-            self.axes = [int(d) for d in self.axes]
-            if len(self.axes) < 2 or min(self.axes) < 1:
-                raise QftError(f"axes={self.axes}: two axes or more are needed, each at least 1.")
-        if self.num_axes < 2:
-            raise QftError(f"num_axes={self.num_axes}: two axes or more are needed.")
+            self.axes = list(self.axes)
+            if len(self.axes) < 2:
+                raise QftError(f"axes={self.axes}: two axes or more are needed.")
 
     def axes_of(self, in_features: int, out_features: int) -> tuple[int, ...]:
         """The axes of a layer of this size. Raises QftError where given ones are too small for it."""

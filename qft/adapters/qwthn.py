@@ -20,9 +20,10 @@ from torch import Tensor
 
 from qft.adapters.about import About
 from qft.adapters.hybrid import HybridDelta
-from qft.adapters.hybrid_config import HybridConfig
+from qft.adapters.hybrid_config import DEEPEST, HybridConfig
 from qft.quantum import ansatz
 from qft.quantum.circuit import Circuit
+from qft.ranges import within
 
 
 class QWTHNDelta(HybridDelta):
@@ -57,11 +58,10 @@ class QWTHNConfig(HybridConfig):
     mlp_bias: ClassVar[bool] = True
     silu_variance: ClassVar[float] = 1 / 3
 
-    blocks: int = field(default=1, metadata={"help": "Entangling blocks of the circuit."})
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        self._depth("blocks")
+    blocks: int = field(
+        default=1,
+        metadata={"help": "Entangling blocks of the circuit."} | within(at_least=1, at_most=DEEPEST),
+    )
 
     def ansatz(self) -> Circuit:
         return ansatz.qwthn(self.r, self.blocks, self.entangle)

@@ -21,7 +21,7 @@ from qft.adapters.about import About
 from qft.adapters.base import QftConfig
 from qft.adapters.delta import Delta
 from qft.adapters.layer import QftLayer
-from qft.errors import QftError
+from qft.ranges import within
 
 
 def soft_threshold(g: Tensor, threshold: float) -> Tensor:
@@ -87,15 +87,15 @@ class SoRAConfig(QftConfig):
         source="Ding et al., EMNLP 2023",
     )
 
-    sparsity: float = field(default=1.0, metadata={"help": "lambda: gates shrink by learning rate * lambda a step."})
+    sparsity: float = field(
+        default=1.0, metadata={"help": "lambda: gates shrink by learning rate * lambda a step."} | within(at_least=0)
+    )
     ranks: dict[str, int] | None = field(
         default=None, metadata={"help": "Written when saving: the rank each layer kept. Not an option."}
     )
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.sparsity < 0:
-            raise QftError(f"sparsity={self.sparsity} must not be negative.")
         self.training_lasts = False
 
     def pack(self, state: dict[str, Tensor]) -> dict[str, Tensor]:

@@ -20,6 +20,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
+from qft import ranges
 from qft.cli import _address, _configs, _overrides
 from qft.cli._output import complain
 from qft.config import SCHEMAS
@@ -149,6 +150,7 @@ def _typed(cfg: DictConfig, choices: dict[str, str]) -> Any:
     for key in ("output_dir", "run", "out", "dir", "markdown", "journal"):
         if getattr(config, key, None) == "":
             raise QftError(f"{key}= is empty; leave it out, or give a value.")
+    ranges.check(config)
     if config.format not in ("table", "json"):
         raise QftError(f"format={config.format} does not exist.{nearest(config.format, ['table', 'json'])}")
     return config

@@ -6,7 +6,7 @@ with measurements), angles.json (the numbers in both). Input and weight angles a
 
 import random
 from collections.abc import Sequence
-from math import isfinite, pi
+from math import pi
 from typing import Any
 
 from qft.cli._output import log, quiet_libraries, show, start_logging
@@ -94,6 +94,4 @@ def _angles(name: str, given: list[float] | None, size: int, generator: random.R
         return [generator.uniform(-pi, pi) for _ in range(size)]
     if len(given) != size:
         raise QftError(f"{name} takes {size} angles for this circuit, and {len(given)} are given.")
-    if not all(isfinite(value) for value in given):
-        raise QftError(f"{name}={given} must be numbers.")
     return given

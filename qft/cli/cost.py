@@ -7,6 +7,7 @@ For both groupings and for the surrogate, from the adapter, the model's architec
 from dataclasses import asdict
 from typing import Any
 
+from qft import ranges
 from qft.cli._output import log, quiet_libraries, show, start_logging
 from qft.config import CostConfig, build
 from qft.errors import QftError, nearest
@@ -49,8 +50,7 @@ def _check(config: CostConfig) -> None:
         raise QftError(f"backend={config.backend['name']} is simulated here and costs no circuits; use backend=qcloud.")
     if config.per not in ("circuit", "shot"):
         raise QftError(f"per={config.per} does not exist.{nearest(config.per, ('circuit', 'shot'))}")
-    numbers = {"answers": config.answers, "prompt_tokens": config.prompt_tokens, "answer_tokens": config.answer_tokens}
-    numbers |= {f"evaluation.{k}": getattr(config.evaluation, k) for k in ("limit", "max_new_tokens")}
+    numbers = {f"backend.{k}": config.backend[k] for k in ("shots", "batch_size")}
     if config.evaluation.batch_size != "auto":
         try:
             numbers["evaluation.batch_size"] = int(config.evaluation.batch_size)
@@ -58,13 +58,8 @@ def _check(config: CostConfig) -> None:
             raise QftError(
                 f"evaluation.batch_size={config.evaluation.batch_size} is neither auto nor a number."
             ) from None
-    numbers |= {f"backend.{k}": config.backend[k] for k in ("shots", "batch_size")}
     for name, value in numbers.items():
-        if value is not None and value < 1:
-            raise QftError(f"{name}={value} must be at least 1.")
-    for name in ("price", "rate", "round_trip"):
-        if (getattr(config, name) or 0) < 0 or (name == "rate" and config.rate == 0):
-            raise QftError(f"{name}={getattr(config, name)} must be above 0.")
+        ranges.check_one(name, value, ranges.Range(at_least=1), whole=True)
 
 
 def _sizes(config: CostConfig) -> tuple[int, int]:

@@ -16,8 +16,6 @@ SHOWN = 1500  # characters of a stretch of text on the terminal; format=json giv
 def run(config: DataConfig, overrides: list[str]) -> None:
     """Data -> tokens -> tables, histogram and samples."""
     start_logging()
-    if config.samples < 0 or config.max_seq_len < 1:
-        raise QftError(f"samples={config.samples} and max_seq_len={config.max_seq_len} must not be negative.")
     root = place("output_dir", config.output_dir)
     from qft.data import prepare
 

@@ -10,7 +10,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-from qft import records
+from qft import ranges, records
 from qft.cli import _runs, _scoring
 from qft.cli._output import log, megabytes, quiet_libraries, start_logging
 from qft.cli._overrides import words_as
@@ -130,19 +130,14 @@ def check_options(e: EvaluationConfig, metric: Any, max_seq_len: int) -> dict[st
     """Raise QftError for options of an evaluation that cannot be meant; return those of its metrics."""
     if isinstance(e.batch_size, str) and e.batch_size != "auto":
         raise QftError(f"evaluation.batch_size={e.batch_size} must be a number or auto.")
-    for name in ("max_new_tokens", "batch_size", "limit"):
-        value = getattr(e, name)
-        if isinstance(value, int) and value < 1:
-            raise QftError(f"evaluation.{name}={value} must be at least 1.")
+    ranges.check(e, "evaluation.")
+    if isinstance(e.batch_size, int) and e.batch_size < 1:
+        raise QftError(f"evaluation.batch_size={e.batch_size} must be at least 1.")
     if e.max_new_tokens >= max_seq_len:
         raise QftError(
             f"evaluation.max_new_tokens={e.max_new_tokens} leaves no room for a prompt within "
             f"max_seq_len={max_seq_len}."
         )
-    if e.max_seconds is not None and e.max_seconds <= 0:
-        raise QftError(f"evaluation.max_seconds={e.max_seconds} must be above 0.")
-    if e.temperature <= 0 or not 0 < e.top_p <= 1:
-        raise QftError(f"temperature={e.temperature} must be above 0, top_p={e.top_p} above 0 and at most 1.")
     if not e.do_sample and (e.temperature, e.top_p) != (1, 1):
         raise QftError("evaluation.temperature and top_p do nothing to greedy answers; add evaluation.do_sample=true.")
     return _scoring.metric_options(e.metrics, metric)

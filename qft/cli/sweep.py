@@ -95,10 +95,6 @@ def _check(config: SweepConfig) -> None:
         if getattr(config, key) not in choices:
             hint = nearest(getattr(config, key), (c for c in choices if c))
             raise QftError(f"{key}={getattr(config, key)} does not exist.{hint}")
-    for key in ("workers", "threads"):
-        value = getattr(config, key)
-        if value is not None and value < 1:
-            raise QftError(f"{key}={value} must be at least 1.")
     if config.launcher == "slurm":
         _slurm().check(config.slurm)
     elif config.slurm:

@@ -5,16 +5,25 @@ from collections.abc import Callable
 from typing import Any
 
 from qft.errors import QftError
+from qft.names import shortened
 
 
 def world() -> int:
     """Number of processes of this run."""
-    return int(os.environ.get("WORLD_SIZE", "1"))
+    return _given("WORLD_SIZE", 1)
 
 
 def first() -> bool:
     """Whether this process is the one that locks, writes and evaluates."""
-    return int(os.environ.get("RANK", "0")) == 0
+    return _given("RANK", 0) == 0
+
+
+def _given(name: str, least: int) -> int:
+    """A number that torchrun sets; ``least`` is what it is for a single process."""
+    text = os.environ.get(name, "")
+    if text and not (text.isascii() and text.isdigit() and least <= int(text[:10]) < 1_000_000):
+        raise QftError(f"{name}={shortened(text)} in the environment must be a whole number of at least {least}.")
+    return int(text or least)
 
 
 def join() -> None:
@@ -24,7 +33,7 @@ def join() -> None:
     import torch
 
     if torch.cuda.is_available():
-        torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")))
+        torch.cuda.set_device(_given("LOCAL_RANK", 0))
     if not torch.distributed.is_initialized():
         torch.distributed.init_process_group("nccl" if torch.cuda.is_available() else "gloo")
 

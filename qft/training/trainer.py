@@ -17,7 +17,7 @@ from torch.utils.data import DataLoader, Dataset
 from transformers import DataCollatorForSeq2Seq, Trainer, TrainingArguments
 from transformers.trainer_callback import PrinterCallback, ProgressCallback
 
-from qft import process
+from qft import process, ranges
 from qft.adapters.base import QftConfig
 from qft.adapters.layer import QftLayer
 from qft.config import TrainerConfig
@@ -180,12 +180,7 @@ def default_lr(hidden_size: int) -> float:
 
 def check(config: TrainerConfig) -> None:
     """Refuse settings that no run can have."""
-    for name in ("epochs", "batch_size", "accumulation", "lr", "log_every", "max_steps", "eval_every", "save_every"):
-        value = getattr(config, name)
-        if value is not None and not value > 0:
-            raise QftError(f"trainer.{name}={value} must be positive.")
-    if not 0 <= config.warmup < 1:
-        raise QftError(f"trainer.warmup={config.warmup} is a share of the steps, from 0 up to (not including) 1.")
+    ranges.check(config, "trainer.")
     from transformers import SchedulerType
     from transformers.integrations.integration_utils import get_reporting_integration_callbacks
     from transformers.training_args import OptimizerNames

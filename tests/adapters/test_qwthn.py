@@ -143,12 +143,12 @@ def test_the_chosen_sizes_are_saved(tmp_path):
 @pytest.mark.parametrize(
     "options, message",
     [
-        ({"r": 0}, "r=0: the bottleneck must be at least 1"),
+        ({"r": 0}, "r=0 must be a whole number, at least 1"),
         ({"r": -2}, "r=-2"),
         ({"r": 11}, "r=11 qubits; circuit=qnn takes at most 10"),
-        ({"alpha": -1.0}, "alpha=-1.0 must be positive"),
-        ({"alpha": 0.0}, "alpha=0.0 must be positive"),
-        ({"width": 0}, "width=0 must be at least 1"),
+        ({"alpha": -1.0}, "alpha=-1.0 must be a finite number, above 0"),
+        ({"alpha": 0.0}, "alpha=0.0 must be a finite number, above 0"),
+        ({"width": 0}, "width=0 must be a whole number, at least 1"),
         ({"bond_dim": 0}, "bond_dim=0"),
         ({"cores": 0}, "cores=0"),
         ({"blocks": 0}, "blocks=0"),
