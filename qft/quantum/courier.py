@@ -10,11 +10,9 @@ import json
 import logging
 import signal
 import sys
-import threading
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,6 +20,7 @@ from qft.errors import QftError
 from qft.quantum.cloud import Busy, Cloud, Lost, Refused
 from qft.quantum.cloud_answers import Faulty, Look
 from qft.quantum.journal import Bound, Counts, Job, Journal, Key
+from qft.signals import Noted
 
 log = logging.getLogger(__name__)
 
@@ -88,8 +87,10 @@ class Courier:
                 if job.state == "planned":
                     self.send(job)
             self.wait([self.journal.job(j.id) for j in jobs])
-        except KeyboardInterrupt:
-            self.cancel([j for j in self.journal.jobs_of(keys) if j.state == "submitted"])
+        except KeyboardInterrupt as stop:
+            # whoever sends SIGTERM or SIGHUP (a queue, a closed terminal) means to go on later
+            if getattr(stop, "number", signal.SIGINT) == signal.SIGINT:
+                self.cancel([j for j in self.journal.jobs_of(keys) if j.state == "submitted"])
             raise
 
     def send(self, job: Job) -> None:
@@ -105,8 +106,7 @@ class Courier:
         pause = self.patience.poll
         for attempt in range(1, ATTEMPTS + 1):
             try:
-                with _uninterrupted():
-                    self._post(job, first, programs, settings)
+                self._post(job, first, programs, settings)
                 return
             except Busy as error:
                 if attempt == ATTEMPTS:
@@ -118,8 +118,18 @@ class Courier:
                 time.sleep(pause)
                 pause = min(2 * pause, self.patience.poll_max)
 
-    def _post(self, job: Job, first: Bound, programs: list[Any], settings: Any) -> None:
-        """Post a job once. Raises Busy, with the job planned as before, and QftError as ``send``."""
+    def _post(self, job: Job, *what: Any) -> None:
+        """Post a job once. Raises Busy, with the job planned as before, and QftError as ``send``.
+
+        Signals to stop wait until the end: an id must not be lost between the service's answer and the journal.
+        """
+        with Noted(again=False) as noted:
+            try:
+                self._post_now(job, *what)
+            finally:
+                noted.check()
+
+    def _post_now(self, job: Job, first: Bound, programs: list[Any], settings: Any) -> None:
         self.journal.sending(job.id, self.cloud.url)
         try:
             task = self.cloud.submit(first.chip, programs, first.shots, settings)
@@ -228,22 +238,6 @@ def _undecided(jobs: Sequence[Job], journal: Journal) -> QftError:
         f"Look at the list on its pages, then: qft jobs journal={journal.path} job={first.id} with action=attach "
         "task=ID (it has it), action=resubmit (it has not) or action=forget."
     )
-
-
-@contextmanager
-def _uninterrupted() -> Iterator[None]:
-    """Holds Ctrl-C back until the end: an id must not be lost between the service's answer and the journal."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    held: list[Any] = []
-    before = signal.signal(signal.SIGINT, lambda *args: held.append(args))
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
-    if held:
-        raise KeyboardInterrupt
 
 
 class _Progress:

@@ -17,6 +17,7 @@ from qft.quantum import ansatz, backends, courier, observables, reference
 from qft.quantum.backends.statevector import Statevector
 from qft.quantum.cloud import Cloud
 from qft.quantum.journal import Journal
+from qft.signals import listen, restore
 
 CIRCUIT = ansatz.qwthn(3)
 WEIGHTS = torch.linspace(-2.5, 2.0, CIRCUIT.num_weights, dtype=torch.float64)
@@ -340,6 +341,27 @@ def test_ctrl_c_cancels_what_is_open_and_a_second_start_reuses_what_was_paid(mak
     cloud.set(delay=0)
     make(batch_size=2).bind(CIRCUIT, WEIGHTS)(rows(6))
     assert sum(cloud.seen()["circuits"].values()) == 2 + 4 + 4 and journal().counts()["done"] == 3
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_being_told_to_stop_leaves_open_what_a_later_start_fetches(make, cloud, journal, monkeypatch, number) -> None:
+    """In the middle of a submission, whose id is kept; a queue or a closed terminal does not mean to cancel."""
+    submit, before = Cloud.submit, listen()
+
+    def told(*args):
+        os.kill(os.getpid(), number)
+        return submit(*args)
+
+    try:
+        with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+            patched.setattr(Cloud, "submit", told)
+            make(batch_size=1).bind(CIRCUIT, WEIGHTS)(rows(2))
+    finally:
+        restore(before)
+    assert "cancel" not in cloud.seen()["requests"]
+    assert [(j.state, bool(j.task)) for j in journal().jobs()] == [("submitted", True), ("planned", False)]
+    make().bind(CIRCUIT, WEIGHTS)(rows(2))
+    assert set(cloud.seen()["circuits"].values()) == {1}
 
 
 def test_ctrl_c_during_a_submission_waits_for_its_id(make, cloud, journal, monkeypatch) -> None:
