@@ -65,6 +65,7 @@ class CommonConfig:
     output_dir: str = "outputs"
     overwrite: bool = False
     format: str = "table"
+    verbose: bool = False
 
 
 @dataclass

@@ -8,6 +8,8 @@ import sys
 from pathlib import Path
 from unittest import mock
 
+PATIENCE = 900  # seconds until a process counts as hanging; a busy machine may well need ten times an idle one's
+
 
 def qft(*args: str, cwd: Path, point: str | None = None, **environment: str) -> subprocess.CompletedProcess[str]:
     """Run ``qft ARGS`` in ``cwd``; with ``point``, killed there (see kill_at.py)."""
@@ -16,7 +18,7 @@ def qft(*args: str, cwd: Path, point: str | None = None, **environment: str) -> 
         environment["PYTHONPATH"] += os.pathsep + os.environ["PYTHONPATH"]
     env = {**os.environ, "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1", **environment}
     return subprocess.run(
-        [sys.executable, *script, *args], cwd=cwd, env=env, capture_output=True, text=True, timeout=240
+        [sys.executable, *script, *args], cwd=cwd, env=env, capture_output=True, text=True, timeout=PATIENCE
     )
 
 
@@ -24,7 +26,7 @@ def two_processes(*script: str, cwd: Path) -> subprocess.CompletedProcess[str]:
     """Run a script or ``-m`` module with its arguments in two processes, as torchrun starts them."""
     torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
     env = {**os.environ, "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"}
-    return subprocess.run([*torchrun, *script], cwd=cwd, env=env, capture_output=True, text=True, timeout=240)
+    return subprocess.run([*torchrun, *script], cwd=cwd, env=env, capture_output=True, text=True, timeout=PATIENCE)
 
 
 def qft_forked(*args: str, cwd: Path, point: str | None = None) -> subprocess.CompletedProcess[str]:
@@ -38,7 +40,7 @@ def qft_forked(*args: str, cwd: Path, point: str | None = None) -> subprocess.Co
     with mock.patch.dict(os.environ, OMP_NUM_THREADS="1", HF_HUB_OFFLINE="1"):  # as the server is to have them
         process = context.Process(target=_forked, args=(args, cwd, point, out))
         process.start()
-    process.join(240)
+    process.join(PATIENCE)
     assert process.exitcode is not None, "it hangs"
     return subprocess.CompletedProcess(args, process.exitcode, "", out.read_text())
 

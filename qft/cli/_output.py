@@ -24,13 +24,18 @@ def complain(text: str) -> None:
     print(f"qft: {visible(text)}", file=sys.stderr)
 
 
-def start_logging() -> None:
-    """Notes of ours to standard error; everything, warnings of libraries too, to the run's log.txt."""
+def start_logging(verbose: bool = False) -> None:
+    """Notes of ours to standard error; everything, details and warnings of libraries too, to the run's log.txt.
+
+    Details (level DEBUG) go to standard error too where ``verbose``.
+    """
     root = logging.getLogger()
     root.setLevel(logging.INFO)
+    log.setLevel(logging.DEBUG)
     for handler in list(root.handlers):
         root.removeHandler(handler)
     console = logging.StreamHandler(sys.stderr)
+    console.setLevel(logging.DEBUG if verbose else logging.INFO)
     console.addFilter(lambda record: record.name.split(".")[0] == "qft")
     console.setFormatter(Plain("%(message)s"))
     root.addHandler(console)

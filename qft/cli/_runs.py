@@ -15,7 +15,17 @@ from qft.names import one_name, place, shortened, slug
 from qft.process import is_free
 from qft.records import COMPLETE, DIVERGED, RunDirectory, read_json
 
-TRANSIENT = ("resume", "overwrite", "eval", "format", "run", "evaluation", "metric", "output_dir")  # decide no weight
+TRANSIENT = (
+    "resume",
+    "overwrite",
+    "eval",
+    "format",
+    "verbose",
+    "run",
+    "evaluation",
+    "metric",
+    "output_dir",
+)  # decide no weight
 
 
 def model_name(model: Mapping[str, Any]) -> str:

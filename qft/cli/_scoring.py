@@ -10,6 +10,8 @@ from qft.cli import _configs
 from qft.cli._hydra import check_types
 from qft.cli._output import log, show
 
+MAIN = "standard"  # the variant shown by default
+ALONE = "~"  # of a score without variants; sorts last
 NOTE = "Beside published numbers stands 'llamafactory', probably how those were made; variants are never compared."
 
 
@@ -33,23 +35,31 @@ def metric_options(metrics: Sequence[str], given: Mapping[str, Any] | None) -> d
     return out
 
 
-def report(form: str, directory: Path, document: dict[str, Any], kinds: Mapping[str, Any], title: str) -> None:
-    """Print losses and scores, a column a model, a block a variant; ``kinds``: column name -> block of metrics.json."""
+def report(
+    form: str, directory: Path, document: dict[str, Any], kinds: Mapping[str, Any], title: str, verbose: bool
+) -> None:
+    """Print losses and scores, a column a model, a block a variant; ``kinds``: column name -> block of metrics.json.
+
+    Of a score in several variants only the one named MAIN, unless ``verbose``.
+    """
     rows: list[list[str]] = []
     if any("validation" in m for m in kinds.values()):
         for label, key in (("validation loss", "loss"), ("perplexity", "perplexity")):
             rows.append([label, *(_cell(m.get("validation", {}), key) for m in kinds.values())])
     names = list(dict.fromkeys(name for m in kinds.values() for name in m["test"]))
-    for name in sorted(names, key=_variant):
+    shown = [name for name in names if verbose or _variant(name) in (MAIN, ALONE)]
+    for name in sorted(shown, key=_variant):
         rows.append([name, *(_cell(m["test"].get(name, {}), "value") for m in kinds.values())])
     show(form, {"directory": str(directory)} | document, title, ["95 % interval in brackets", *kinds], rows)
-    if any(name.endswith("_llamafactory") for name in names):
+    if len(shown) < len(names):
+        log.info("%d scores more, of other variants: metrics.json, or verbose=true", len(names) - len(shown))
+    elif any(name.endswith("_llamafactory") for name in shown):
         log.info(NOTE)
 
 
 def _variant(name: str) -> str:
     """What scores are grouped by: the variant of one that has any; the others come last."""
-    return name.partition("_")[2] if name.startswith(("bleu", "rouge")) else "~"
+    return name.partition("_")[2] if name.startswith(("bleu", "rouge")) else ALONE
 
 
 def _cell(found: Mapping[str, Any], key: str) -> str:

@@ -15,7 +15,7 @@ SHOWN = 1500  # characters of a stretch of text on the terminal; format=json giv
 
 def run(config: DataConfig, overrides: list[str]) -> None:
     """Data -> tokens -> tables, histogram and samples."""
-    start_logging()
+    start_logging(config.verbose)
     root = place("output_dir", config.output_dir)
     from qft.data import prepare
 

@@ -25,7 +25,7 @@ def arguments(args: list[str]) -> list[str]:
 
 def run(config: EvalConfig, overrides: list[str]) -> None:
     """Data -> prompts -> model -> predictions -> scores."""
-    start_logging()
+    start_logging(config.verbose)
     _check(config)
     adapter = _adapter(config, overrides)
     if config.evaluation.baseline and adapter and (adapter / "config.json").is_file():
@@ -199,7 +199,12 @@ def _report(config: EvalConfig, directory: records.RunDirectory, result: dict[st
     decoding = result["settings"]["decoding"]
     how = decoding if isinstance(decoding, str) else ", ".join(f"{k} {v}" for k, v in decoding.items())
     _scoring.report(
-        config.format, directory.path, result, kinds, f"{directory.path} ({written['answers']} test answers, {how})"
+        config.format,
+        directory.path,
+        result,
+        kinds,
+        f"{directory.path} ({written['answers']} test answers, {how})",
+        config.verbose,
     )
     log.info(
         "answers: %s tokens, %s unfinished, %s tokens/s, peak memory %s%s",
@@ -209,7 +214,4 @@ def _report(config: EvalConfig, directory: records.RunDirectory, result: dict[st
         megabytes(written["peak_memory_bytes"]),
         f", {written['circuits']:,} circuits needed" if written["circuits"] else "",
     )
-    log.info("scores: %s, %s", directory / "metrics.json", directory / "scores.jsonl")
-    log.info("predictions: %s", directory / "predictions.jsonl")
-    if (directory / "curve.png").exists():
-        log.info("curve: %s", directory / "curve.png")
+    log.info("written: %s/{metrics.json,scores.jsonl,predictions.jsonl}", directory.path)

@@ -22,7 +22,7 @@ def arguments(args: list[str]) -> list[str]:
 
 def run(config: ScoreConfig, overrides: list[str]) -> None:
     """predictions.jsonl -> scores.jsonl and metrics.json."""
-    start_logging()
+    start_logging(config.verbose)
     folder = _runs.existing(config.run, config.output_dir)
     if not (folder / "predictions.jsonl").exists():
         raise QftError(f"{folder} holds no predictions.jsonl; answer first with qft eval run={folder}.")
@@ -54,8 +54,8 @@ def run(config: ScoreConfig, overrides: list[str]) -> None:
         directory.close()
     kinds = {"base": document["base"]} if "base" in document else {}
     kinds["base" if settings.get("adapter") is None else "fine-tuned"] = document["metrics"]
-    _scoring.report(config.format, folder, document, kinds, f"{folder} ({len(rows)} test answers)")
-    log.info("scores: %s, %s", folder / "metrics.json", folder / "scores.jsonl")
+    _scoring.report(config.format, folder, document, kinds, f"{folder} ({len(rows)} test answers)", config.verbose)
+    log.info("written: %s/{metrics.json,scores.jsonl}", folder)
 
 
 def _document(folder: Path) -> dict[str, Any]:

@@ -20,7 +20,7 @@ FINISHING = "finishing the step and saving; Ctrl-C again stops at once"
 
 def run(config: TrainConfig, overrides: list[str]) -> None:
     """Data -> tokens -> adapted model -> Trainer -> run directory (-> evaluation)."""
-    start_logging()
+    start_logging(config.verbose)
     if not ranks.first():
         log.setLevel("ERROR")
     if "_target_" not in config.adapter:
@@ -33,8 +33,9 @@ def run(config: TrainConfig, overrides: list[str]) -> None:
 
     overlong = prepare.overlong(config.data)
     parts = prepare.split(build(config.data, leave_out=prepare.STATED), config.n, config.data)
-    counted = ", ".join(f"{v:,} {k}" for k, v in parts.record["counts"].items())
-    log.info("data: %s, %s%s", config.data["name"], _sizes(parts.record), f" ({counted})" if counted else "")
+    log.info("data: %s, %s", config.data["name"], _sizes(parts.record))
+    for kind, number in parts.record["counts"].items():
+        log.debug("data: %s %s", f"{number:,}", kind)
 
     quiet_libraries()
     import torch
@@ -125,6 +126,7 @@ def run(config: TrainConfig, overrides: list[str]) -> None:
                 metric=config.metric,
                 backend=config.backend,
                 format=config.format,
+                verbose=config.verbose,
             ),
             ["evaluation.metrics="],
         )
@@ -163,7 +165,7 @@ def _say(config: TrainConfig, counts: Any, samples: dict[str, Any]) -> None:
     trained = f"{counts.trainable:,} trainable parameters, {100 * counts.ratio:.2f}% of LoRA r=4"
     log.info("%s: %s", config.adapter["name"], trained)
     for note in counts.notes:
-        log.info("factors: %s", note)
+        log.debug("factors: %s", note)
     if counts.ratio > 1:
         log.warning("warning: more parameters than LoRA r=4 on the same layers.")
 

@@ -9,6 +9,7 @@ from transformers import DataCollatorForSeq2Seq
 
 from qft.errors import Diverged
 from qft.evaluation.intervals import RESAMPLES, SEED, bounds
+from qft.progress import bar
 
 
 @torch.no_grad()
@@ -19,7 +20,7 @@ def sample_losses(
     model.eval()
     collate = DataCollatorForSeq2Seq(tokenizer, label_pad_token_id=-100)
     out: list[tuple[float, int]] = []
-    for start in range(0, len(rows), batch_size):
+    for start in bar(range(0, len(rows), batch_size), "validation loss", "batches"):
         batch = {k: v.to(model.device) for k, v in collate(rows[start : start + batch_size]).items()}
         labels = batch.pop("labels")[:, 1:]
         logits = model(**batch, use_cache=False).logits[:, :-1].float()

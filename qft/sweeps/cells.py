@@ -28,7 +28,7 @@ FILES = (".lock", ".locks", ".slurm", "cells", "choices.json", "identities.json"
 DECIDING = ("adapters", "data", "evaluation", "models", "quantum", "tensor", "training", "config.py")
 COMPUTE = ("torch", "transformers", "peft", "accelerate", "numpy")
 SCORE = ("sacrebleu", "rouge-score", "rouge-chinese", "jieba", "math-verify", "bert-score")
-ELSEWHERE = ("output_dir", "run", "out", "resume", "overwrite", "format", "eval")  # where, not what
+ELSEWHERE = ("output_dir", "run", "out", "resume", "overwrite", "format", "verbose", "eval")  # where, not what
 
 
 @dataclass

@@ -18,6 +18,7 @@ import torch
 from torch import Tensor
 
 from qft.errors import QftError
+from qft.progress import bar
 from qft.quantum import gradients
 from qft.quantum.backends.base import Backend, Readout
 from qft.quantum.chip import CZ, BoundOp, bound, to_chip
@@ -53,9 +54,8 @@ class PyQPanda(Backend):
         def read(inputs: Tensor) -> Tensor:
             self.count(inputs.shape[-1])
             with one_thread():
-                rows = [
-                    self.outcomes(r, self.program(r, bound(chip, z, angles))) for z in inputs.double().cpu().T.numpy()
-                ]
+                settings = bar(inputs.double().cpu().T.numpy(), "circuits")
+                rows = [self.outcomes(r, self.program(r, bound(chip, z, angles))) for z in settings]
             values = [[_mean(p, q) for p in rows] for q in range(r)]
             return torch.as_tensor(np.array(values)).to(inputs)
 
