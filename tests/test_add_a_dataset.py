@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from program import qft_here
+from program import PATIENCE, qft_here
 
 import qft.data.datasets
 
@@ -74,7 +74,7 @@ def test_it_passes_the_contract(tmp_path: Path) -> None:
         (tmp_path / name).write_text(text, encoding="utf-8")
     env = {**os.environ, "PYTHONPATH": str(tmp_path), "OMP_NUM_THREADS": "1", "CI": ""}
     done = subprocess.run(
-        [sys.executable, *command("python")], cwd=tmp_path, env=env, capture_output=True, text=True, timeout=240
+        [sys.executable, *command("python")], cwd=tmp_path, env=env, capture_output=True, text=True, timeout=PATIENCE
     )
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     assert re.search(r"\b([89]|\d\d) passed", done.stdout), done.stdout

@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from program import PATIENCE
 
 ROOT = Path(__file__).parent.parent
 PAGE = (ROOT / "docs" / "add-an-adapter.md").read_text(encoding="utf-8")
@@ -34,7 +35,7 @@ def run(command: str, tree: Path) -> str:
     words = shlex.split(command)
     start = {"qft": [sys.executable, "-m", "qft.cli.main"], "python": [sys.executable]}[words[0]]
     env = {**os.environ, "PYTHONPATH": str(tree), "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1", "CI": ""}
-    done = subprocess.run([*start, *words[1:]], cwd=tree, env=env, capture_output=True, text=True, timeout=240)
+    done = subprocess.run([*start, *words[1:]], cwd=tree, env=env, capture_output=True, text=True, timeout=PATIENCE)
     assert done.returncode == 0, f"{command}\n{done.stdout[-3000:]}{done.stderr[-3000:]}"
     return done.stdout
 

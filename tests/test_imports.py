@@ -3,10 +3,12 @@
 import subprocess
 import sys
 
+from program import PATIENCE
+
 
 def loaded(code: str) -> set[str]:
     script = f"import sys\n{code}\nprint(*{{m.split('.')[0] for m in sys.modules}})"
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=120)
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=PATIENCE)
     assert done.returncode == 0, done.stderr
     return set(done.stdout.split())
 

@@ -7,6 +7,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from program import PATIENCE
 
 ROOT = Path(__file__).parent.parent
 
@@ -18,7 +19,7 @@ pytestmark = pytest.mark.xdist_group("wheel")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("wheel")
     command = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(out), str(ROOT)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=240)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE)
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
     return next(out.glob("*.whl"))
 
@@ -34,7 +35,7 @@ def test_the_wheel_holds_what_it_needs(wheel: Path) -> None:
 def test_it_trains_in_an_empty_directory(wheel: Path, tmp_path: Path) -> None:
     """Our package comes from the wheel alone; its dependencies are lent by a path file of this environment."""
     home = tmp_path / "env"
-    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(home)], check=True, timeout=120)
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(home)], check=True, timeout=PATIENCE)
     site = next((home / "lib").glob("python*/site-packages"))
     zipfile.ZipFile(wheel).extractall(site)
     here = next(p for p in sys.path if p.endswith("site-packages"))
@@ -49,7 +50,7 @@ def test_it_trains_in_an_empty_directory(wheel: Path, tmp_path: Path) -> None:
     env = {k: v for k, v in os.environ.items() if not k.startswith("PYTHON")} | {"OMP_NUM_THREADS": "1"}
     start = "import sys, qft; from qft.cli.main import main; print(qft.__file__); raise SystemExit(main(sys.argv[1:]))"
     command = [str(home / "bin/python"), "-c", start, "train", "n=10", "trainer.max_steps=1", "run=w"]
-    done = subprocess.run(command, cwd=empty, env=env, capture_output=True, text=True, timeout=240)
+    done = subprocess.run(command, cwd=empty, env=env, capture_output=True, text=True, timeout=PATIENCE)
     assert done.returncode == 0, done.stderr[-2000:]
     assert str(site) in done.stdout
     assert (empty / "outputs/w/COMPLETE").exists()

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from program import qft, qft_here
+from program import PATIENCE, qft, qft_here
 
 # hidden size 34 = 17 x 2 x 1: no three near-equal factors
 ODD_MODEL = """
@@ -22,7 +22,7 @@ config: {model_type: qwen2, hidden_size: 34, intermediate_size: 40, num_hidden_l
 
 def test_the_installed_program_runs(tmp_path: Path) -> None:
     program = Path(sys.executable).with_name("qft")
-    done = subprocess.run([str(program), "--version"], cwd=tmp_path, capture_output=True, text=True, timeout=60)
+    done = subprocess.run([str(program), "--version"], cwd=tmp_path, capture_output=True, text=True, timeout=PATIENCE)
     assert done.returncode == 0 and done.stdout.startswith("qft ")
 
 
