@@ -8,6 +8,7 @@ service pass through ``_scrub``.
 """
 
 import os
+import threading
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -16,6 +17,7 @@ from qft.quantum import address, cloud_answers
 from qft.quantum.cloud_answers import Faulty, Look
 
 KEY = "QFT_QCLOUD_KEY"
+STACK = 2**29  # bytes, of which only what is touched is taken
 ALIASES = {"origin_wukong": "72"}  # the one name the client translates; others are chip ids as listed
 SIMULATORS = ("full_amplitude", "partial_amplitude", "single_amplitude")  # listed, but take other options
 
@@ -36,6 +38,34 @@ def holds_key(text: str) -> bool:
     """Whether a text holds the key of this environment, if it has one."""
     key = os.environ.get(KEY, "").strip()
     return bool(key) and cloud_answers.Scrubber(key).found_in(text)
+
+
+def _with_room(ask: Callable[[], Any]) -> Any:
+    """What ``ask`` returns or raises, called in a thread with room for answers nested millions of levels deep.
+
+    The client reads them by recursion, and in the main thread's 8 MB a hundred thousand levels end the process.
+    """
+    done: list[tuple[Any, Exception | None]] = []
+
+    def run() -> None:
+        try:
+            done.append((ask(), None))
+        except Exception as error:
+            done.append((None, error))
+
+    before = threading.stack_size(STACK)
+    try:
+        thread = threading.Thread(target=run, daemon=True)
+        thread.start()
+    except RuntimeError:  # no memory for it
+        return ask()
+    finally:
+        threading.stack_size(before)
+    thread.join()
+    found, error = done[0]
+    if error is not None:
+        raise error
+    return found
 
 
 class Cloud:
@@ -85,7 +115,7 @@ class Cloud:
     def _answer(self, ask: Callable[[], Any]) -> Any:
         """What the client says. Raises Faulty for whatever it raises, which depends on how an answer is broken."""
         try:
-            return ask()
+            return _with_room(ask)
         except Exception as error:
             raise Faulty(self._scrub(error)) from None
 
@@ -103,7 +133,7 @@ class Cloud:
     def submit(self, chip: str, programs: list[Any], shots: int, settings: Any) -> str:
         """Send circuits as one job and return the service's id. Raises Refused, Busy or Lost."""
         try:
-            task = self._service.backend(chip).run(programs, shots, settings).job_id()
+            task = _with_room(lambda: self._service.backend(chip).run(programs, shots, settings).job_id())
         except Exception as error:
             kind = {"refused": Refused, "busy": Busy, "lost": Lost}[cloud_answers.submission(str(error))]
             raise kind(self._scrub(error)) from None

@@ -143,6 +143,9 @@ def answers(number: int, statuses: list[int]) -> list[tuple[str, int, str]]:
         ("\x00" * 50, 200, "application/octet-stream"),
         (whole.replace("T-1", "T\\ud800"), 200, "application/json"),
         (whole.replace("T-1", "T-1\\u0000x"), 200, "application/json"),
+        ("[" * 200_000 + "]" * 200_000, 200, "application/json"),
+        ('{"obj":' * 300_000, 200, "application/json"),
+        ('{"obj":' * 200_000 + "1" + "}" * 200_000, 200, "application/json"),
         (whole + whole, 200, "application/json"),
     ]
     while len(fixed) < number:
