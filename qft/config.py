@@ -3,12 +3,10 @@
 Options of a plug-in (adapter, dataset, model, backend) and their types come from its own yaml.
 """
 
-import importlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from qft.errors import QftError, nearest
 from qft.ranges import SEEDS, a_seed, number, within
 
 
@@ -64,6 +62,7 @@ class CommonConfig:
     max_seq_len: int = number(1024, at_least=1)
     output_dir: str = "outputs"
     overwrite: bool = False
+    trust_configs: bool = False
     format: str = "table"
     verbose: bool = False
 
@@ -172,6 +171,7 @@ class SweepConfig:
     retry: str | None = None
     overwrite: bool = False
     dry_run: bool = False
+    trust_configs: bool = False
     output_dir: str = "outputs"
     format: str = "table"
 
@@ -205,27 +205,6 @@ SCHEMAS: dict[str, Any] = {
     "circuit": CircuitConfig,
     "env": EnvConfig,
 }
-
-
-def build(spec: Mapping[str, Any], *args: Any, leave_out: tuple[str, ...] = (), **extra: Any) -> Any:
-    """Call what ``spec["_target_"]`` names with the other keys of the spec, less those in ``leave_out``.
-
-    Raises QftError for a target that does not exist and for options it does not take.
-    """
-    module, _, name = str(spec["_target_"]).rpartition(".")
-    try:
-        target = getattr(importlib.import_module(module), name)
-    except (ImportError, AttributeError, ValueError) as error:
-        raise QftError(f"_target_={spec['_target_']} cannot be loaded: {error}.") from error
-    options = {k: v for k, v in spec.items() if k not in ("_target_", "name", *leave_out)} | extra
-    try:
-        return target(*args, **options)
-    except TypeError as error:
-        if "unexpected keyword argument" not in str(error):
-            raise
-        known = [k for k in getattr(target, "__dataclass_fields__", {})]
-        wrong = str(error).rpartition("argument ")[2].strip("'\"")
-        raise QftError(f"{name} has no option '{wrong}'.{nearest(wrong, known)}") from error
 
 
 def differences(old: Mapping[str, Any], new: Mapping[str, Any], prefix: str = "") -> list[str]:

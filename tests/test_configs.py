@@ -10,8 +10,8 @@ from hydra.core.config_store import ConfigStore
 from omegaconf import OmegaConf
 
 from qft.cli import _configs
-from qft.config import SCHEMAS, build
-from qft.models.load import STATED
+from qft.config import SCHEMAS
+from qft.models.load import adapter_config
 
 ROOT = _configs.packaged()
 FILES = sorted(str(p.relative_to(ROOT).with_suffix("")) for p in ROOT.rglob("*.yaml"))
@@ -52,7 +52,7 @@ def test_every_choice_composes(choice: str) -> None:
             module, _, target = options["_target_"].rpartition(".")
             assert callable(getattr(importlib.import_module(module), target))
             if group == "adapter":
-                assert build(options, leave_out=STATED, task_type="CAUSAL_LM").peft_type
+                assert adapter_config(options, task_type="CAUSAL_LM").peft_type
 
 
 @pytest.mark.parametrize("file", FILES)

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from qft.cli._output import log, show
-from qft.config import SweepConfig, build
+from qft.config import SweepConfig
 from qft.errors import QftError
 from qft.names import visible
 from qft.sweeps import cells, estimate
@@ -24,7 +24,7 @@ def checked_source(known: dict[Any, Any], c: dict[str, Any]) -> Any:
 
     key = json.dumps(c["data"], sort_keys=True)
     if key not in known:
-        known[key] = build(c["data"], leave_out=prepare.STATED)
+        known[key] = prepare.load(c["data"])
     if (key, c["n"]) not in known:
         known[key, c["n"]] = prepare.split(known[key], c["n"], c["data"])
     return known[key]

@@ -5,6 +5,8 @@ import re
 import sys
 import tempfile
 from collections.abc import Callable
+from functools import cache
+from itertools import product
 from typing import Any
 
 import hydra
@@ -20,8 +22,8 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
-from qft import ranges
-from qft.cli import _address, _configs, _overrides
+from qft import ranges, trust
+from qft.cli import _address, _configs, _overrides, _trust
 from qft.cli._output import complain
 from qft.config import SCHEMAS
 from qft.errors import QftError, nearest
@@ -30,42 +32,77 @@ Command = Callable[[Any, list[str]], None]
 
 
 class OwnConfigsFirst(SearchPathPlugin):
-    """Lets a user's ./configs win over the packaged files (--config-dir only adds)."""
+    """Lets a user's ./configs win over the packaged files."""
+
+    wanted = True
 
     def manipulate_search_path(self, search_path: ConfigSearchPath) -> None:
-        for directory in reversed(_configs.directories()[:-1]):
+        for directory in reversed(_configs.directories()[:-1]) if self.wanted else ():
             search_path.prepend("own", f"file://{directory}")
 
 
 def composed(name: str, args: list[str]) -> Any:
     """The configuration that ``run`` would hand to the command, checked in the same way."""
     args = _prepared(name, args)
+    cfg = _compose(name, args)
+    if len(_configs.directories()) > 1:
+        _trust.check_hydra(cfg.hydra, _packaged_hydra(name))
+    choices = dict(cfg.hydra.runtime.choices)
+    with open_dict(cfg):
+        del cfg["hydra"]
+    config = _typed(cfg, choices, args)
+    _address.check(config, args)
+    return config
+
+
+def _compose(name: str, args: list[str]) -> DictConfig:
+    """Hydra's composition, its own node included; nothing in it is acted upon."""
     hydra_of_this_process = GlobalHydra.instance()
     outer = hydra_of_this_process.hydra  # of the command that asks
     hydra_of_this_process.clear()
     try:
         with initialize_config_dir(str(_configs.packaged()), version_base="1.3"):
-            cfg = compose(name, overrides=args, return_hydra_config=True)
+            return compose(name, overrides=args, return_hydra_config=True)
     except (HydraException, OmegaConfBaseException) as error:
         raise QftError(_explain(error, name)) from error
+    except AssertionError as error:  # of Hydra, for lists of defaults that name no file
+        raise QftError(f"A list of defaults in ./configs, that of {name}.yaml or another, cannot be read.") from error
     finally:
         hydra_of_this_process.hydra = outer
-    choices = dict(cfg.hydra.runtime.choices)
-    with open_dict(cfg):
-        del cfg["hydra"]
-    config = _typed(cfg, choices)
-    _address.check(config, args)
-    return config
+
+
+@cache
+def _packaged_hydra(name: str) -> Any:
+    """The node ``hydra`` as the packaged configs alone have it."""
+    OwnConfigsFirst.wanted = False
+    try:
+        return _compose(name, []).hydra
+    finally:
+        OwnConfigsFirst.wanted = True
+
+
+def _check_own(name: str, args: list[str]) -> None:
+    """Hold ./configs to the rules for Hydra's own node, for every combination of choices of a multirun."""
+    words = [a for a in args if "=" in a and not a.startswith("-")]
+    chosen = [[a] for a in words if a.partition("=")[0] not in _configs.groups()]
+    for group, _, values in (a.partition("=") for a in words if a.partition("=")[0] in _configs.groups()):
+        chosen.append([f"{group}={value}" for value in values.split(",")])
+    kept = [c for c in chosen if not ("," in c[0] and len(c) == 1)]  # values, swept or not, decide no file
+    for job in product(*kept):
+        _trust.check_hydra(_compose(name, list(job)).hydra, _packaged_hydra(name))
 
 
 def _prepared(name: str, args: list[str]) -> list[str]:
     """What comes before composing: words that can be read, our plug-in, the schema, choices that exist."""
     _overrides.check(args)
+    _trust.check_words(args)
+    _trust.disarm()
     Plugins.instance().register(OwnConfigsFirst)
     ConfigStore.instance().store(name=f"{name}_schema", node=SCHEMAS[name])
     args = [_as_choice(a) for a in (_with_local_model(args) if name != "sweep" else args)]
     args = [f"+{a}" if a.startswith("metric.") else a for a in args]  # its keys are those of the plug-ins
     _configs.check_own(name, _used_groups(name))
+    _trust.check_search_path(name)
     _check_choices(args)
     return args
 
@@ -78,6 +115,8 @@ def run(name: str, command: Command, args: list[str]) -> int:
     """
     os.environ["HYDRA_FULL_ERROR"] = "1"  # exceptions come through to us instead of being printed
     args = _prepared(name, args)
+    if len(_configs.directories()) > 1:
+        _check_own(name, args)
     failures: list[QftError] = []
     single: list[Exception] = []  # raised only after Hydra has returned: it would print a notice of its own
 
@@ -85,7 +124,7 @@ def run(name: str, command: Command, args: list[str]) -> int:
         sys.argv = own  # what a run records as its command
         overrides = list(HydraConfig.get().overrides.task)
         try:
-            config = _typed(cfg, dict(HydraConfig.get().runtime.choices))
+            config = _typed(cfg, dict(HydraConfig.get().runtime.choices), overrides)
             _address.check(config, args)
             command(config, overrides)
         except QftError as error:
@@ -98,12 +137,12 @@ def run(name: str, command: Command, args: list[str]) -> int:
             single.append(error)
 
     own = [f"qft {name}", *args]
+    words = [a for a in args if "=" in a and not a.startswith("-")]
     try:
         # of several runs (-m) Hydra writes a file about itself, which is nobody's
-        with tempfile.TemporaryDirectory(prefix="qft-") as scratch:
-            place = next((k for k, arg in enumerate(args) if "=" in arg and arg[0] != "-"), len(args))
+        with trust.command(), tempfile.TemporaryDirectory(prefix="qft-") as scratch:
             elsewhere = [f"hydra.sweep.dir='{scratch}'"] if {"-m", "--multirun"} & set(args) else []
-            sys.argv = [own[0], *args[:place], *elsewhere, *args[place:]]
+            sys.argv = [own[0], *(a for a in args if a not in words), *elsewhere, *words]  # it takes flags first only
             hydra.main(version_base="1.3", config_path=str(_configs.packaged()), config_name=name)(task)()
     except (HydraException, OmegaConfBaseException) as error:
         raise QftError(_explain(error, name)) from error
@@ -134,8 +173,9 @@ def _check_choices(args: list[str]) -> None:
                 _configs.check_choice(group, choice.strip("'\" "))
 
 
-def _typed(cfg: DictConfig, choices: dict[str, str]) -> Any:
-    """Check what the schema cannot (missing keys, types of a plug-in's options) and build the dataclass."""
+def _typed(cfg: DictConfig, choices: dict[str, str], overrides: list[str]) -> Any:
+    """Check what the schema cannot (trust, missing keys, types of a plug-in's options) and build the dataclass."""
+    _trust.check(cfg, overrides)
     if missing := sorted(OmegaConf.missing_keys(cfg)):
         raise QftError(f"{missing[0]} is required: write {missing[0]}=VALUE.")
     for group, choice in choices.items():

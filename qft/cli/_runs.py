@@ -15,17 +15,11 @@ from qft.names import one_name, place, shortened, slug
 from qft.process import is_free
 from qft.records import COMPLETE, DIVERGED, RunDirectory, read_json
 
+# decide no weight
 TRANSIENT = (
-    "resume",
-    "overwrite",
-    "eval",
-    "format",
-    "verbose",
-    "run",
-    "evaluation",
-    "metric",
-    "output_dir",
-)  # decide no weight
+    *("resume", "overwrite", "eval", "format", "verbose", "run"),
+    *("evaluation", "metric", "output_dir", "trust_configs"),
+)
 
 
 def model_name(model: Mapping[str, Any]) -> str:

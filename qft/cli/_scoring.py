@@ -6,7 +6,7 @@ from typing import Any
 
 from omegaconf import OmegaConf
 
-from qft.cli import _configs
+from qft.cli import _configs, _trust
 from qft.cli._hydra import check_types
 from qft.cli._output import log, show
 
@@ -29,6 +29,7 @@ def metric_options(metrics: Sequence[str], given: Mapping[str, Any] | None) -> d
         file = _configs.find(f"metric/{name}")
         declared = _configs.read(file) if file else OmegaConf.create({})
         merged = OmegaConf.merge(declared, given.get(name) or {})
+        _trust.check_interpolations(merged)
         check_types(declared, merged, f"metric.{name}")
         options: Any = OmegaConf.to_container(merged, resolve=True)
         out[name] = {k: v for k, v in options.items() if k != "_target_"}

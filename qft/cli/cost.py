@@ -9,7 +9,7 @@ from typing import Any
 
 from qft import ranges
 from qft.cli._output import log, quiet_libraries, show, start_logging
-from qft.config import CostConfig, build
+from qft.config import CostConfig
 from qft.errors import QftError, nearest
 
 USUAL_BATCH = 16  # what evaluation.batch_size=auto is where memory is not short
@@ -71,7 +71,7 @@ def _sizes(config: CostConfig) -> tuple[int, int]:
         raise QftError("qft cost uses no network: say answers=N, or give the data's directory with data.path=DIR.")
     from qft.data import prepare
 
-    parts = prepare.split(build(config.data, leave_out=prepare.STATED), config.n, config.data)
+    parts = prepare.split(prepare.load(config.data), config.n, config.data)
     return len(parts.test), len(parts.validation)
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from qft.cli import _runs
 from qft.cli._output import drawable, log, quiet_libraries, show, start_logging
-from qft.config import DataConfig, build
+from qft.config import DataConfig
 from qft.errors import QftError
 from qft.names import place, shortened, slug, visible
 
@@ -20,7 +20,7 @@ def run(config: DataConfig, overrides: list[str]) -> None:
     from qft.data import prepare
 
     overlong = prepare.overlong(config.data)
-    source = build(config.data, leave_out=prepare.STATED)
+    source = prepare.load(config.data)
     n = config.n
     if n > len(source.pool) >= 2:
         most = len(source.pool)

@@ -14,7 +14,7 @@ from qft import ranges, records
 from qft.cli import _runs, _scoring
 from qft.cli._output import log, megabytes, quiet_libraries, start_logging
 from qft.cli._overrides import words_as
-from qft.config import EvalConfig, EvaluationConfig, build
+from qft.config import EvalConfig, EvaluationConfig
 from qft.errors import QftError
 
 
@@ -38,7 +38,7 @@ def run(config: EvalConfig, overrides: list[str]) -> None:
     from qft.data import prepare
 
     overlong = prepare.overlong(config.data)
-    parts = prepare.split(build(config.data, leave_out=prepare.STATED), config.n, config.data)
+    parts = prepare.split(prepare.load(config.data), config.n, config.data)
     test = parts.test[: config.evaluation.limit]
     if not test:
         raise QftError(f"data={config.data['name']} has no test samples to evaluate on.")

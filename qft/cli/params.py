@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from qft.cli import _configs
+from qft.cli import _configs, _trust
 from qft.cli._output import log, megabytes, quiet_libraries, show, start_logging
 from qft.config import ParamsConfig
 from qft.errors import QftError
@@ -75,6 +75,8 @@ def _methods(model: Any) -> dict[str, dict[str, Any]]:
         file = _configs.find(f"adapter/{name}")
         content = _configs.read(file) if file else OmegaConf.create()
         if "_target_" in content:
-            resolved: Any = OmegaConf.to_container(OmegaConf.create({"model": model, "adapter": content}), resolve=True)
+            both = OmegaConf.create({"model": model, "adapter": content})
+            _trust.check_interpolations(both)
+            resolved: Any = OmegaConf.to_container(both, resolve=True)
             found[name] = {"name": name} | resolved["adapter"]
     return found

@@ -53,6 +53,8 @@ def run(config: SweepConfig, overrides: list[str]) -> None:
     """Plan -> composed configs -> identities -> runs."""
     start_logging()
     _check(config)
+    if config.trust_configs:
+        config.options = [*config.options, "trust_configs=true"]  # the user's word, passed on to every run
     name = config.sweep["name"]
     choice = Choice(config.rows, config.datasets, config.n, config.seeds, config.paths, config.options)
     planned = plan(config.sweep, config.scale, choice)

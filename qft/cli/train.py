@@ -11,7 +11,7 @@ from qft import process, records, signals
 from qft.cli import _runs
 from qft.cli import eval as evaluation
 from qft.cli._output import log, quiet_libraries, show, start_logging
-from qft.config import EvalConfig, TrainConfig, build
+from qft.config import EvalConfig, TrainConfig
 from qft.errors import Diverged, QftError
 from qft.training import ranks
 
@@ -32,7 +32,7 @@ def run(config: TrainConfig, overrides: list[str]) -> None:
     from qft.data import prepare
 
     overlong = prepare.overlong(config.data)
-    parts = prepare.split(build(config.data, leave_out=prepare.STATED), config.n, config.data)
+    parts = prepare.split(prepare.load(config.data), config.n, config.data)
     log.info("data: %s, %s", config.data["name"], _sizes(parts.record))
     for kind, number in parts.record["counts"].items():
         log.debug("data: %s %s", f"{number:,}", kind)

@@ -1,6 +1,7 @@
 """From a dataset's yaml and n to the three parts of a run, fingerprinted."""
 
 import hashlib
+import inspect
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from qft.data.datasets.base import Source
 from qft.data.message import Sample
 from qft.data.split import subset
 from qft.errors import QftError, nearest
+from qft.trust import Family, build
 
 log = logging.getLogger(__name__)
 
@@ -26,6 +28,19 @@ class Parts:
     validation: list[Sample]
     test: list[Sample]
     record: dict[str, Any]
+
+
+def _loads(found: Any) -> bool:
+    """Whether this is a function that says it returns a Source."""
+    return inspect.isfunction(found) and found.__annotations__.get("return") in (Source, "Source")
+
+
+DATASET = Family("a dataset: a function that says it returns a Source", "data", _loads)
+
+
+def load(spec: Mapping[str, Any]) -> Source:
+    """Read the source a dataset's yaml describes. Raises QftError for a ``_target_`` that is no dataset of ours."""
+    return build(DATASET, spec, leave_out=STATED)
 
 
 def split(source: Source, n: int, spec: Mapping[str, Any]) -> Parts:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from peft import PeftModel, get_peft_model
+from peft import PeftConfig, PeftModel, get_peft_model
 from safetensors import SafetensorError
 from torch import nn
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, PreTrainedModel
@@ -18,14 +18,17 @@ import qft.adapters
 from qft.adapters.base import QftConfig
 from qft.adapters.layer import QftLayer
 from qft.adapters.targets import check_targets, default_targets
-from qft.config import build
 from qft.data.hub import unreachable_because
 from qft.errors import QftError, nearest
 from qft.quantum.backends.base import Backend
 from qft.quantum.circuit import Circuit
+from qft.trust import Family, build, given
 
 log = logging.getLogger(__name__)
 
+ADAPTER = Family(
+    "an adapter config", "adapter", lambda found: isinstance(found, type) and issubclass(found, PeftConfig)
+)
 Spec = Mapping[str, Any]
 HUBS = ("hf", "modelscope")
 STATED = ("supports", "about", "lr_scale")  # what a yaml says of a method of a library; not options of it
@@ -109,7 +112,7 @@ def _from_pretrained(auto: Any, spec: Spec, **options: Any) -> Any:
         return auto.from_pretrained(
             source,
             revision=spec.get("revision") or "main",
-            trust_remote_code=bool(spec.get("trust_remote_code")),
+            trust_remote_code=bool(spec.get("trust_remote_code")) and given().remote_code,
             **options,
         )
     except Exception as error:  # what a stranger's files hold fails in as many ways as there are loaders
@@ -151,6 +154,11 @@ def meta_base(spec: Spec) -> PreTrainedModel:
         raise QftError(f"The architecture of model {name} cannot be built: {_first_line(error)}") from error
 
 
+def adapter_config(adapter: Spec, **extra: Any) -> PeftConfig:
+    """The config of PEFT that an adapter's yaml describes. Raises QftError for a ``_target_`` that is none."""
+    return build(ADAPTER, adapter, leave_out=STATED, **extra)
+
+
 def trains_whole(adapter: Spec) -> bool:
     """Whether this is full tuning: no adapter is put in, all weights are trained."""
     return adapter["_target_"] is None
@@ -175,7 +183,7 @@ def inject(base: nn.Module, adapter: Spec, seed: int) -> nn.Module:
     check_targets(adapter.get("target_modules"))
     target = str(adapter["_target_"])
     extra = {"task_type": "CAUSAL_LM"} | ({"init_seed": seed} if target.startswith("qft.") else {})
-    config = build(adapter, leave_out=STATED, **extra)
+    config = adapter_config(adapter, **extra)
     if not isinstance(config, QftConfig) and getattr(config, "target_modules", "") is None:
         config.target_modules = default_targets(base)  # by rule, where the library has a table of families
     torch.manual_seed(seed)  # methods of the PEFT library draw from torch's own generator
@@ -229,7 +237,7 @@ def _load_whole(base: PreTrainedModel, path: Path) -> PreTrainedModel:
 
 def circuit_of(adapter: Spec) -> Circuit | None:
     """The circuit an adapter's options describe; None for a method without one, and where its size is the model's."""
-    config = build(adapter, leave_out=STATED, task_type="CAUSAL_LM") if not trains_whole(adapter) else None
+    config = adapter_config(adapter, task_type="CAUSAL_LM") if not trains_whole(adapter) else None
     if getattr(config, "circuit", None) != "qnn":
         return None
     return config.ansatz()  # type: ignore[union-attr]
@@ -238,7 +246,7 @@ def circuit_of(adapter: Spec) -> Circuit | None:
 def check_backend(adapter: Spec, backend: Backend, hidden_size: int, training: bool = False) -> None:
     """Refuse a backend that cannot run the adapter's circuit, or cannot train it. Nothing is loaded for that."""
     if not trains_whole(adapter):
-        config = build(adapter, leave_out=STATED, task_type="CAUSAL_LM")
+        config = adapter_config(adapter, task_type="CAUSAL_LM")
         kind: Any = getattr(config, "delta_class", None)
         if hasattr(kind, "backend"):  # it says itself which backends can run what it does
             with torch.device("meta"):

@@ -28,7 +28,8 @@ FILES = (".lock", ".locks", ".slurm", "cells", "choices.json", "identities.json"
 DECIDING = ("adapters", "data", "evaluation", "models", "quantum", "tensor", "training", "config.py")
 COMPUTE = ("torch", "transformers", "peft", "accelerate", "numpy")
 SCORE = ("sacrebleu", "rouge-score", "rouge-chinese", "jieba", "math-verify", "bert-score")
-ELSEWHERE = ("output_dir", "run", "out", "resume", "overwrite", "format", "verbose", "eval")  # where, not what
+# where, not what
+ELSEWHERE = ("output_dir", "run", "out", "resume", "overwrite", "format", "verbose", "eval", "trust_configs")
 
 
 @dataclass

@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 from program import qft_here
 
-from qft.config import build
 from qft.data import prepare
 from qft.data.datasets import r1_distill_sft
 
@@ -29,7 +28,7 @@ def test_the_numbers_are_those_of_training(capsys: pytest.CaptureFixture[str]) -
     assert qft_here("data", *MINE, "n=20", "samples=2", "max_seq_len=40", "format=json") == 0
     said = capsys.readouterr()
     shown = json.loads(said.out)
-    source = build({"_target_": "qft.data.datasets.jsonl.load", "path": "my.jsonl"})
+    source = prepare.load({"_target_": "qft.data.datasets.jsonl.load", "path": "my.jsonl"})
     record = prepare.split(source, 20, {"name": "jsonl"}).record
     assert {k: shown[k] for k in record} == record
     assert shown["counts"]["rows left out: the answer is empty"] == 1

@@ -1,0 +1,143 @@
+"""What ``./configs`` and the command line may say: the first may be a stranger's, the second is the user's word.
+
+See docs/security.md. The rules look at what Hydra has composed, whichever file and default list it came from.
+"""
+
+import re
+from collections.abc import Collection, Iterator
+from typing import Any
+
+from omegaconf import OmegaConf
+
+from qft import trust
+from qft.cli import _configs
+from qft.errors import QftError
+
+# ${key}, ${group.key} and ${oc.select:group.key,default}, not into Hydra's own node, which can copy the environment
+INTERPOLATION = re.compile(r"\$\{(?!hydra\b)[A-Za-z_]\w*(\.\w+)*\}|\$\{oc\.select:(?!hydra\b)[A-Za-z_][\w.]*,[\w.-]*\}")
+# in the runs a sweep's yaml lists: what counts only as the user's own word
+USERS_WORDS = ("_target_", "trust_", "hydra", "backend.url")
+VOLATILE = ("runtime", "overrides")  # of Hydra's node: different for each command by itself
+
+
+def disarm() -> None:
+    """No interpolation reads the environment, not even in a list of defaults, which is resolved before any check."""
+
+    def refuse(*_: Any) -> None:
+        raise ValueError("the environment is not read")
+
+    OmegaConf.register_new_resolver("oc.env", refuse, replace=True)
+
+
+def check_words(args: list[str]) -> None:
+    """Refuse options of Hydra itself: its launchers, callbacks and logging factories are not used."""
+    for arg in args:
+        key = arg.partition("=")[0]
+        if not arg.startswith("-") and "hydra" in re.split(r"[./@:+~]", key):
+            raise QftError(f"There is no key '{key}': options of Hydra itself are not options of qft.")
+
+
+def check_search_path(name: str) -> None:
+    """Refuse ``hydra.searchpath`` in the command's own yaml: composing would import what it names."""
+    for directory in _configs.directories()[:-1]:
+        file = directory / f"{name}.yaml"
+        if file.is_file() and OmegaConf.select(_configs.read(file), "hydra") is not None:
+            node = OmegaConf.select(_configs.read(file), "hydra.searchpath")
+            if node is not None:
+                raise _not_ours("hydra.searchpath")
+
+
+def check_hydra(node: Any, packaged: Any) -> None:
+    """Refuse a composed ``hydra`` node other than that of the packaged configs: its parts are imported and called."""
+    ours, theirs = (OmegaConf.to_container(n, resolve=False) for n in (packaged, node))
+    if changed := _first_difference(_fixed(ours), _fixed(theirs), "hydra"):
+        raise _not_ours(changed)
+
+
+def check(cfg: Any, overrides: Collection[str]) -> None:
+    """Hold a composed config, less ``hydra``, to the rules, and note what the user has given in this command.
+
+    Raises QftError for an interpolation that is none of ours, and for what counts only as the user's own word.
+    """
+    check_interpolations(cfg)
+    given = {o.partition("=")[0].lstrip("+") for o in overrides}
+    trusted = OmegaConf.select(cfg, "trust_configs") is True
+    if trusted and "trust_configs" not in given:
+        raise QftError("trust_configs=true counts on the command line only; take it out of ./configs.")
+    targets = set(_own_targets()) if trusted else set()
+    for group in trust.PACKAGES:
+        target = OmegaConf.select(cfg, f"{group}._target_")
+        if target is None or trust.ours(group, target):
+            continue
+        if f"{group}._target_" in given:
+            targets.add(str(target))
+        elif not trusted:
+            raise QftError(
+                f"./configs has {group}._target_={target}, outside qft and PEFT. If you trust these files, "
+                f"add trust_configs=true, or {group}._target_={target}, each time."
+            )
+    remote = bool(OmegaConf.select(cfg, "model.trust_remote_code"))
+    if remote and not trusted and "model.trust_remote_code" not in given:
+        raise QftError(
+            "./configs has model.trust_remote_code=true. If you trust the model's code, "
+            "add model.trust_remote_code=true each time."
+        )
+    if not trusted:
+        _check_sweep(OmegaConf.select(cfg, "sweep"))
+    trust.extend(targets, remote)
+
+
+def check_interpolations(cfg: Any) -> None:
+    """Raise QftError for ``${...}`` other than ``${group.key}``: resolvers read the environment and more."""
+    for key, text in _strings(OmegaConf.to_container(cfg, resolve=False)):
+        if "${" in INTERPOLATION.sub("", text):
+            raise QftError(f"{key}: of interpolations only ${{key}} and ${{oc.select:key,default}} are understood.")
+
+
+def _check_sweep(sweep: Any) -> None:
+    """The options a sweep's yaml gives to its runs are not the user's words there."""
+    for key, text in _strings(OmegaConf.to_container(sweep, resolve=False)) if OmegaConf.is_config(sweep) else ():
+        if found := next((word for word in USERS_WORDS if word in text), None):
+            raise QftError(
+                f"sweep.{key} speaks of '{found}', which only you may: give it on the command line, or add "
+                "trust_configs=true if you trust ./configs."
+            )
+
+
+def _own_targets() -> Iterator[str]:
+    """Every ``_target_`` in the user's own files of the groups that are built."""
+    for directory in _configs.directories()[:-1]:
+        for file in (f for group in trust.PACKAGES for f in (directory / group).glob("**/*.yaml")):
+            target = OmegaConf.to_container(_configs.read(file), resolve=False).get("_target_")  # type: ignore[union-attr]
+            if isinstance(target, str):
+                yield target
+
+
+def _strings(content: Any, key: str = "") -> Iterator[tuple[str, str]]:
+    """Every text in nested containers, keys included, with where it stands."""
+    if isinstance(content, str):
+        yield key, content
+    elif isinstance(content, dict):
+        for name, value in content.items():
+            yield key or "a key", str(name)
+            yield from _strings(value, f"{key}.{name}" if key else str(name))
+    elif isinstance(content, list):
+        for k, value in enumerate(content):
+            yield from _strings(value, f"{key}[{k}]")
+
+
+def _fixed(node: Any) -> dict[str, Any]:
+    job = {k: v for k, v in node["job"].items() if k in ("chdir", "env_set", "env_copy", "config")}
+    return {k: v for k, v in node.items() if k not in VOLATILE} | {"job": job}
+
+
+def _first_difference(ours: Any, theirs: Any, key: str) -> str | None:
+    """The first key that differs; never a value, which may be a secret."""
+    if isinstance(ours, dict) and isinstance(theirs, dict):
+        pairs = ((name, ours.get(name), theirs.get(name)) for name in sorted({*ours, *theirs}, key=str))
+        return next((d for n, a, b in pairs if (d := _first_difference(a, b, f"{key}.{n}"))), None)
+    return None if ours == theirs else key
+
+
+def _not_ours(key: str) -> QftError:
+    return QftError(f"./configs sets {key}: keys of Hydra itself are not taken from there. Take them out.")
