@@ -9,6 +9,7 @@ from typing import Any
 
 from qft.data.datasets.base import Source
 from qft.data.message import Sample
+from qft.data.overlap import near_duplicates
 from qft.data.split import subset
 from qft.errors import QftError, nearest
 from qft.trust import Family, build
@@ -65,6 +66,7 @@ def split(source: Source, n: int, spec: Mapping[str, Any]) -> Parts:
         "validation": len(validation),
         "test": len(source.test),
         "available": len(source.pool),
+        "near_duplicates": near_duplicates(train, validation, source.test),
         "counts": source.counts,
         "left_out": source.left_out[:1000],
     }

@@ -8,6 +8,7 @@ import pytest
 import yaml
 
 import qft.data.datasets
+from qft.data.dialogues import question
 from qft.data.message import Message
 from qft.data.prepare import STATED
 from qft.data.split import subset
@@ -60,6 +61,7 @@ def test_ids_are_unique_and_the_parts_share_nothing(module, tmp_path):
     ids = [s.id for s in source.pool + source.test]
     assert len(ids) == len(set(ids))
     assert not {s.messages for s in source.pool} & {s.messages for s in source.test}
+    assert not {question(s) for s in source.pool} & {question(s) for s in source.test}
 
 
 def test_the_fingerprint_stays_on_a_second_load_and_in_another_listing_order(module, tmp_path):
@@ -96,8 +98,10 @@ def test_subsets_are_disjoint_and_nested(module, tmp_path):
     source = load_example(module, tmp_path / "a")
     large, small = len(source.pool), len(source.pool) // 2
     parts = {n: [{s.id for s in p} for p in subset(source.pool, n)] for n in (small, large)}
-    for training, validation in parts.values():
+    for n, (training, validation) in parts.items():
         assert training and validation and not training & validation
+        asked = [{question(s) for s in part} for part in subset(source.pool, n)]
+        assert not asked[0] & asked[1]
     if small >= 10:  # below ten the one validation sample may be a training sample of the larger subset
         assert all(a <= b for a, b in zip(parts[small], parts[large], strict=True))
 

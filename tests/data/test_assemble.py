@@ -84,3 +84,35 @@ def test_nothing_to_train_on_is_an_error():
         put_together(rows("only one"))
     with pytest.raises(QftError, match=r"2 rows were left out, such as x\.jsonl, line 1: the question is empty"):
         put_together(rows("", ""))
+
+
+def turn_by_turn(dialogue, turns):
+    """Rows of one dialogue, each with all before it."""
+    told = [t for k in range(turns) for t in (Message("user", f"{dialogue}: {k}?"), Message("assistant", f"{k}."))]
+    return [tuple(told[: 2 * k + 2]) for k in range(turns)]
+
+
+def test_rows_of_one_dialogue_are_one_sample_and_in_one_part():
+    talks = [turn_by_turn(f"talk {k}", 1 + k % 4) for k in range(100)]
+    flat = [row for talk in talks for row in talk]
+    whole = {talk[-1] for talk in talks}
+    for order in (flat, flat[::-1], sorted(flat, key=str)):
+        found = [(k, Row(Path("x.jsonl"), k + 1, {"m": m})) for k, m in enumerate(order)]
+        pool, test, counts, _ = assemble("x", found, lambda row, _: (row.data["m"], None), ALL, ALL)
+        assert {s.messages for s in pool + test} == whole and (len(pool), len(test)) == (90, 10)
+        shorter = "rows that a longer one of their dialogue holds dropped"
+        dropped = counts[shorter] + counts["rows of a test dialogue dropped"]
+        assert counts["rows read"] == len(flat) == len(whole) + dropped
+
+    # the test set is drawn from 30 rows, which end within a dialogue: what continues it is not trained on
+    pool, test, counts, _ = assemble("x", found, lambda row, _: (row.data["m"], None), ALL, range(30))
+    for tested in test:
+        assert not [s for s in pool if s.messages[0] == tested.messages[0]]
+    assert counts["rows of a test dialogue dropped"] > 0
+
+
+def test_a_question_in_other_letters_is_the_same_question():
+    asked = ["What is 2+2?", "what  is 2+2？", "ＷHAT is 2＋2?", "What is 2-2?", "What is 22?"]
+    pool, _, counts, _ = put_together(rows(*asked, *PLAIN[:20]), tested=range(5, 25))
+    assert [s.messages[0].content for s in pool[:3]] == [asked[0], asked[3], asked[4]]
+    assert counts["rows with the question of an earlier row dropped"] == 2

@@ -192,6 +192,45 @@ def test_the_hub_form_is_merged_and_cut_alike(tmp_path):
     assert source.counts["empty turns dropped"] == 2
 
 
+def turn_by_turn(dialogues):
+    """The form of the authors' notebook: a row for each turn, all turns before it in its history."""
+    rows = []
+    for messages in dialogues:
+        pairs = [[a.content, b.content] for a, b in zip(messages[::2], messages[1::2], strict=True)]
+        rows += [{"instruction": a, "input": "", "output": b, "history": pairs[:k]} for k, (a, b) in enumerate(pairs)]
+    return rows
+
+
+def test_a_row_for_each_turn_is_the_same_set(tmp_path):
+    talks = [
+        tuple(Message(role, f"{n}的{k}") for k in range(1 + n % 4) for role in ("user", "assistant")) for n in range(70)
+    ]
+    rows = turn_by_turn(talks)
+    source = load(write_lines(tmp_path / "d.jsonl", rows))
+    assert [s.messages for s in source.pool] == talks[:20] and [s.messages for s in source.test] == talks[20:]
+    assert source.counts["rows that a longer one of their dialogue holds dropped"] == len(rows) - 70
+    assert source.counts["dialogues in the source"] == 70
+    part = load(str(tmp_path), rows="0:5")  # of dialogues
+    assert [s.messages for s in part.pool] == talks[:5] and part.test == source.test
+    shuffled = load(write_lines(tmp_path / "d.jsonl", sorted(rows, key=str)))
+    assert {s.messages for s in shuffled.pool + shuffled.test} == set(talks)
+
+
+def test_a_client_who_says_what_a_client_of_the_test_set_says_is_left_out(tmp_path):
+    other = {"instruction": " 问150", "output": "别的回答", "history": []}
+    source = load(write_lines(tmp_path / "d.jsonl", [other, *FILLING]))
+    assert source.counts["dialogues with the words of a test dialogue's client dropped"] == 1
+    assert len(source.pool) == 10
+
+
+@real
+def test_the_real_dialogues_row_by_row_are_the_real_dialogues(tmp_path):
+    source = load(str(REAL), rows="0:1000")
+    chosen = source.pool[:200] + source.test
+    again = load(write_lines(tmp_path / "d.jsonl", turn_by_turn(s.messages for s in chosen)))
+    assert [s.messages for s in again.pool + again.test] == [s.messages for s in chosen]
+
+
 @pytest.mark.parametrize(
     ("row", "words"),
     [

@@ -22,19 +22,21 @@ What is done with the irregular files, each counted in ``Source.counts`` for the
 * Empty turns are dropped, runs of one speaker merged with a newline between, closing client turns cut
   (they have no answer); a dialogue with nothing left is dropped.
 * The hub form goes through the same merging and cutting; its ``system`` texts are left out, since a sample
-  holds the two speakers only.
+  holds the two speakers only. Where it has a row for each turn (24,220 rows for CPsyCounD), the rows of one dialogue
+  are counted and the longest is taken; ``rows`` then counts dialogues.
 
 The last 50 dialogues by number, all different, are the test set whatever ``rows`` says. Of equal dialogues
-in the pool the first is kept, and none that equals a test dialogue.
+in the pool the first is kept, and none that equals a test dialogue or whose client says the same.
 """
 
 import re
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from qft.data.datasets.base import Source, parse_rows
+from qft.data.dialogues import beginnings, longest, question
 from qft.data.files import listed, located, opened
 from qft.data.hub import hub_rows
 from qft.data.message import Message, Sample
@@ -60,6 +62,7 @@ class Dialogue:
     id: str
     messages: tuple[Message, ...]
     counts: Counter[str]
+    starts: list[bytes] = field(default_factory=list)  # of a row: see qft.data.dialogues
 
 
 def load(path: str | None = None, hub: str | None = None, rows: str | None = None) -> Source:
@@ -68,7 +71,8 @@ def load(path: str | None = None, hub: str | None = None, rows: str | None = Non
     if path is not None and hub is not None:
         raise QftError("data.path and data.hub are both given; give one of them.")
     if hub is not None:
-        return _split([_from_row(k, row) for k, row in hub_rows(hub, HUB_ID)], wanted, HUB_ID)
+        rows = bar((row for _, row in hub_rows(hub, HUB_ID)), "rows read")
+        return _split(_grouped(_from_row(k, row) for k, row in enumerate(rows)), wanted, HUB_ID)
     if path is None:
         raise QftError(
             "data=cpsycoun needs its source: data.path=DIR_OR_FILE for local data (a directory of case_N.txt "
@@ -95,7 +99,7 @@ def _read(place: Path) -> list[Dialogue]:
             f"hub form as {', '.join(SUFFIXES)} (one file or a directory of them)."
         )
     rows = bar((row for f in files for row in read_rows(f)), "rows read")
-    return [_from_row(k, row) for k, row in enumerate(rows)]
+    return _grouped(_from_row(k, row) for k, row in enumerate(rows))
 
 
 def _from_case(file: Path) -> Dialogue:
@@ -148,9 +152,20 @@ def _from_row(position: int, row: Row) -> Dialogue:
         isinstance(p, list) and len(p) == 2 and all(isinstance(t, str) for t in p) for p in pairs
     ):
         raise QftError(f"{row.where}: column history is not a list of [client, counsellor] pairs of texts.")
-    question = "\n".join(t for t in (row.text("instruction").strip(), row.text("input").strip()) if t)
-    turns = [turn for a, b in [*pairs, [question, row.text("output")]] for turn in (("user", a), ("assistant", b))]
-    return Dialogue(f"row_{position}", tidy(turns, counts), counts)
+    asked = "\n".join(t for t in (row.text("instruction").strip(), row.text("input").strip()) if t)
+    turns = [turn for a, b in [*pairs, [asked, row.text("output")]] for turn in (("user", a), ("assistant", b))]
+    starts = beginnings([text for _, text in turns])
+    return Dialogue(f"row_{position}", tidy(turns, counts), counts, starts)
+
+
+def _grouped(rows: Iterable[Dialogue]) -> list[Dialogue]:
+    """Rows that continue each other as one dialogue, the longest of them, which counts the others."""
+    read = list(rows)
+    kept = longest({k: d.starts for k, d in enumerate(read)})
+    holds = {start: k for k in sorted(kept, reverse=True) for start in read[k].starts}
+    shorter = Counter(holds[d.starts[-1]] for k, d in enumerate(read) if k not in kept)
+    kind = "rows that a longer one of their dialogue holds dropped"
+    return [replace(read[k], counts=read[k].counts + Counter({kind: shorter[k]})) for k in sorted(kept)]
 
 
 def _split(dialogues: list[Dialogue], wanted: slice, name: str) -> Source:
@@ -160,6 +175,7 @@ def _split(dialogues: list[Dialogue], wanted: slice, name: str) -> Source:
         if d.messages and len(test) < TEST_SIZE:
             test.setdefault(d.messages, d)
     held = {d.id for d in test.values()}
+    tested = {question(_sample(d)) for d in test.values()}
     pool: dict[tuple[Message, ...], Dialogue] = {}
     selected = dialogues[wanted]
     counts = Counter({"dialogues in the source": len(dialogues), "dialogues selected by rows": len(selected)})
@@ -170,6 +186,8 @@ def _split(dialogues: list[Dialogue], wanted: slice, name: str) -> Source:
             counts["dialogues without a pair of turns dropped"] += 1
         elif d.messages in test:
             counts["duplicates of test dialogues dropped"] += 1
+        elif question(_sample(d)) in tested:
+            counts["dialogues with the words of a test dialogue's client dropped"] += 1
         elif d.messages in pool:
             counts["duplicate dialogues dropped"] += 1
         else:
@@ -187,7 +205,11 @@ def _split(dialogues: list[Dialogue], wanted: slice, name: str) -> Source:
 
 
 def _samples(dialogues: Iterable[Dialogue]) -> list[Sample]:
-    return [Sample(d.id, d.messages) for d in dialogues]
+    return [_sample(d) for d in dialogues]
+
+
+def _sample(dialogue: Dialogue) -> Sample:
+    return Sample(dialogue.id, dialogue.messages)
 
 
 _TWICE = "来访者：我和女儿吵架了。\n妈妈：她不听我的。\n心理咨询师：先听她说。\n心理咨询师：再说感受。\n"
