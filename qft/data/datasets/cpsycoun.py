@@ -71,8 +71,8 @@ def load(path: str | None = None, hub: str | None = None, rows: str | None = Non
     if path is not None and hub is not None:
         raise QftError("data.path and data.hub are both given; give one of them.")
     if hub is not None:
-        rows = bar((row for _, row in hub_rows(hub, HUB_ID)), "rows read")
-        return _split(_grouped(_from_row(k, row) for k, row in enumerate(rows)), wanted, HUB_ID)
+        found = bar(hub_rows(hub, HUB_ID), "rows read")
+        return _split(_grouped(_from_row(k, row) for k, row in found), wanted, HUB_ID)
     if path is None:
         raise QftError(
             "data=cpsycoun needs its source: data.path=DIR_OR_FILE for local data (a directory of case_N.txt "
