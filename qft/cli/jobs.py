@@ -20,7 +20,7 @@ from qft.cli import _runs
 from qft.cli._output import log, show, start_logging
 from qft.config import JobsConfig
 from qft.errors import QftError, nearest
-from qft.names import shortened, visible
+from qft.names import shortened
 
 ACTIONS = ("list", "wait", "fetch", "cancel", "attach", "detach", "resubmit", "forget")
 DECISIONS = ("attach", "detach", "resubmit", "forget")
@@ -154,7 +154,7 @@ def _courier(config: JobsConfig, journal: Any, sent_to: str | None) -> Any:
     b = config.backend
     if b["url"] is None and sent_to is not None:
         raise QftError(
-            f"The journal says that the job was sent to {shortened(visible(sent_to), 200)}. The key goes only where "
+            f"The journal says that the job was sent to {shortened(sent_to, 200)}. The key goes only where "
             "you say: if you know that address, repeat it as backend.url=ADDRESS."
         )
     return Courier(journal, Cloud(b["url"], b["plain_http"]), Patience(b["deadline"], b["poll"], b["poll_max"]))
@@ -172,7 +172,7 @@ def _show(config: JobsConfig, journal: Any) -> None:
         "results": results,
         "readouts": positions,
     }
-    rows = [[j.id, j.state, j.circuits, j.task and visible(j.task), _when(j.changed), visible(j.note)] for j in jobs]
+    rows = [[j.id, j.state, j.circuits, j.task, _when(j.changed), j.note] for j in jobs]
     columns = ["job", "state", "circuits", "id at the service", "since", "note"]
     show(config.format, document, str(journal.path), columns, rows)
     if config.format == "table":

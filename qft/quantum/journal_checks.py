@@ -63,8 +63,8 @@ def create(db: sqlite3.Connection, tables: str) -> None:
 
 
 def _tables(db: sqlite3.Connection) -> list[str]:
-    query = "SELECT name FROM main.sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%' AND name != 'seals'"
-    return sorted(name for (name,) in db.execute(query))
+    query = "SELECT name FROM main.sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite!_%' ESCAPE '!'"
+    return sorted(name for (name,) in db.execute(query) if name != "seals")
 
 
 def _columns(db: sqlite3.Connection, table: str) -> str:
@@ -92,26 +92,30 @@ def problem(db: sqlite3.Connection, tables: str) -> str:
     schema = "SELECT type, name, tbl_name, sql FROM sqlite_master ORDER BY name"
     expected = fresh.execute(schema).fetchall()
     fresh.close()
+    if db.in_transaction:
+        return _problem(db, schema, expected)
     db.execute("BEGIN")  # one state of it, also beside a process that writes
     try:
-        if db.execute(schema).fetchall() != expected:
-            return "its tables are not those of a journal"
-        if (found := db.execute("PRAGMA integrity_check(1)").fetchone()[0]) != "ok":
-            return str(found).splitlines()[-1]
-        if db.execute("PRAGMA foreign_key_check").fetchone():
-            return "a row belongs to one that is not there"
-        for name in _tables(db):
-            wrong = f"COALESCE(SUM(sum IS NOT row_sum('{name}', {_columns(db, name)})), 0)"
-            number, total, bad = db.execute(
-                f"SELECT COUNT(*), COALESCE(folded(sum), 0), {wrong} FROM {name}"
-            ).fetchone()
-            if bad:
-                return f"{bad} of {number} rows of {name} are not as they were written"
-            if db.execute("SELECT number, total FROM seals WHERE name = ?", (name,)).fetchall() != [(number, total)]:
-                return f"rows of {name} are missing or of an earlier state"
-        return ""
+        return _problem(db, schema, expected)
     finally:
         db.execute("COMMIT")
+
+
+def _problem(db: sqlite3.Connection, schema: str, expected: list[Any]) -> str:
+    if db.execute(schema).fetchall() != expected:
+        return "its tables are not those of a journal"
+    if (found := db.execute("PRAGMA integrity_check(1)").fetchone()[0]) != "ok":
+        return str(found).splitlines()[-1]
+    if db.execute("PRAGMA foreign_key_check").fetchone():
+        return "a row belongs to one that is not there"
+    for name in _tables(db):
+        wrong = f"COALESCE(SUM(sum IS NOT row_sum('{name}', {_columns(db, name)})), 0)"
+        number, total, bad = db.execute(f"SELECT COUNT(*), COALESCE(folded(sum), 0), {wrong} FROM {name}").fetchone()
+        if bad:
+            return f"{bad} of {number} rows of {name} are not as they were written"
+        if db.execute("SELECT number, total FROM seals WHERE name = ?", (name,)).fetchall() != [(number, total)]:
+            return f"rows of {name} are missing or of an earlier state"
+    return ""
 
 
 def damaged(path: Path, what: str) -> QftError:

@@ -5,6 +5,7 @@ import fcntl
 import glob
 import hashlib
 import os
+import secrets
 import socket
 import stat
 import struct
@@ -26,7 +27,8 @@ def claimed(real: Path, path: Path, write: bool) -> int:
     Keep it until SQLite has closed the file. The lock belongs to the file, whatever names lead to it. Raises QftError
     for what is no journal, has lost its content, has two names, or is in use.
     """
-    fd = os.open(real, os.O_RDWR | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOFOLLOW)
+    how = os.O_RDWR if write else os.O_RDONLY
+    fd = os.open(real, how | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOFOLLOW)
     try:
         _check(fd, real, path)
         if write:
@@ -91,8 +93,9 @@ def check_same(fd: int, real: Path, path: Path) -> None:
 
 @contextmanager
 def appearing(real: Path) -> Iterator[Path]:
-    """A name beside ``real`` to write a new file under; at the end it is there whole, unless another came first."""
-    new = real.with_name(f".{real.name}.{os.getpid()}.new")
+    """An empty file beside ``real`` to write into; at the end it has that name, unless another came first."""
+    new = real.with_name(f".{real.name}.{secrets.token_hex(8)}.new")
+    os.close(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666))
     try:
         yield new
         try:
@@ -111,7 +114,7 @@ def appearing(real: Path) -> Iterator[Path]:
 
 def copied(real: Path, copy: Path) -> None:
     """Copy a file durably; ``copy`` is there whole or not at all."""
-    with appearing(copy) as new, real.open("rb") as source, new.open("xb") as target:
+    with appearing(copy) as new, real.open("rb") as source, new.open("wb") as target:
         while part := source.read(2**20):
             target.write(part)
         target.flush()

@@ -44,6 +44,8 @@ def migrate(
         try:
             _rewrite(db, tables)
             finish(db, db.execute("SELECT value FROM temp.old_meta WHERE key = 'experiment'").fetchone()[0])
+            if problem := journal_checks.problem(db, tables):
+                raise journal_checks.damaged(path, problem)
             db.execute("COMMIT")
         except BaseException:
             if db.in_transaction:
@@ -72,6 +74,9 @@ def _foreign(path: Path) -> QftError:
 
 def _problem(db: sqlite3.Connection) -> str:
     """What is wrong with it as far as 0.1.0 wrote down enough to tell; "foreign" for another kind of database."""
+    kinds = {("table", name) for name in _COLUMNS} | {("index", "slots_of_circuit")}
+    if set(db.execute("SELECT type, name FROM sqlite_master WHERE name NOT LIKE 'sqlite!_%' ESCAPE '!'")) != kinds:
+        return "foreign"
     for name, columns in _COLUMNS.items():
         found = ", ".join(n for (n,) in db.execute("SELECT name FROM pragma_table_info(?)", (name,)))
         if found != columns:

@@ -406,3 +406,50 @@ def test_a_journal_of_0_1_0_that_is_damaged_is_refused_as_far_as_it_can_be_told(
 def test_hashes_tell_kinds_of_values_apart() -> None:
     assert len({journal_checks.row_sum("jobs", v) for v in (1, 1.0, "1", None, b"1", "None")}) == 6
     assert json.dumps(journal_checks.row_sum("jobs", "x")).lstrip("-").isdigit()
+
+
+def test_a_journal_that_may_only_be_read_is_listed(path: Path, tmp_path: Path) -> None:
+    written(path)
+    path.chmod(0o444)
+    before = path.read_bytes()
+    reader = Journal(path, write=False)
+    assert len(reader.jobs()) == 6
+    reader.close()
+    assert path.read_bytes() == before and list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "CREATE TRIGGER t AFTER INSERT ON jobs BEGIN DELETE FROM results; END",
+        "CREATE VIEW more AS SELECT 1",
+        "DROP INDEX slots_of_circuit",
+        "ALTER TABLE jobs ADD COLUMN more TEXT",
+    ],
+)
+def test_a_database_like_a_journal_of_0_1_0_is_left_alone(old: Path, statement: str) -> None:
+    with sqlite3.connect(old) as db:
+        db.execute(statement)
+    db.close()
+    before = old.read_bytes()
+    with pytest.raises(QftError, match="not a journal of qft"):
+        Journal(old)
+    assert old.read_bytes() == before and list(old.parent.iterdir()) == [old]
+
+
+@pytest.mark.extended
+def test_no_flipped_bit_of_a_journal_of_0_1_0_is_a_traceback(old: Path) -> None:
+    """It had no hashes: what a flip changes may go unnoticed, but what is noticed is a sentence and changes nothing."""
+    whole, generator, refused = old.read_bytes(), random.Random(2), 0
+    for bit in generator.sample(range(len(whole) * 8), 400):
+        flipped = bytearray(whole)
+        flipped[bit // 8] ^= 1 << bit % 8
+        old.write_bytes(flipped)
+        try:
+            Journal(old).close()
+        except QftError:
+            refused += 1
+            assert old.read_bytes() == flipped
+        for leftover in old.parent.glob(f"{old.name}?*"):
+            leftover.unlink()
+    assert refused > 100

@@ -112,7 +112,7 @@ def child(url: str, path: Path, point: str, done: int | None) -> int:
 
 
 def seen(url: str) -> dict[str, Any]:
-    with urllib.request.urlopen(f"{url}/control", timeout=30) as reply:
+    with urllib.request.urlopen(f"{url}/control", timeout=300) as reply:
         return json.load(reply)
 
 

@@ -23,7 +23,7 @@ class Emulator:
     def set(self, **settings: Any) -> dict[str, Any]:
         """Change how it behaves; returns what it has seen so far."""
         request = urllib.request.Request(f"{self.url}/control", json.dumps(settings).encode(), method="POST")
-        with urllib.request.urlopen(request, timeout=30) as reply:
+        with urllib.request.urlopen(request, timeout=300) as reply:
             return json.load(reply)
 
     def seen(self) -> dict[str, Any]:
@@ -32,7 +32,7 @@ class Emulator:
 
 
 @contextlib.contextmanager
-def start(seconds: float = 1800) -> Iterator[Emulator]:
+def start(seconds: float = 14_400) -> Iterator[Emulator]:
     """An emulator of its own; gone at the end, with this process, or after ``seconds``."""
     script = str(Path(__file__).with_name("emulator.py"))
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}

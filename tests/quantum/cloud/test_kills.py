@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import service
+from program import PATIENCE
 
 JOBS = 20
 
@@ -20,7 +21,7 @@ def test_kills_lose_nothing_and_send_nothing_twice(tmp_path: Path) -> None:
             env={**os.environ, "OMP_NUM_THREADS": "1", "QFT_QCLOUD_KEY": service.KEY},
             capture_output=True,
             text=True,
-            timeout=200,
+            timeout=PATIENCE,
         )
         seen = cloud.seen()
     assert done.returncode == 0, done.stderr[-3000:]
