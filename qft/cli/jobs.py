@@ -1,6 +1,6 @@
 """Jobs at the quantum cloud: list, wait for, fetch and cancel them, and decide about those whose answer was lost.
 
-``qft jobs run=outputs/RUN`` lists what the run's journal holds. ``action=``
+``qft jobs RUN`` (or ``run=RUN``, a name below outputs or a path) lists what the run's journal holds. ``action=``
 
     list      number, state and the service's id of each job; needs neither key nor network
     wait      until every open job has ended, storing results
@@ -18,6 +18,7 @@ from typing import Any
 
 from qft.cli import _runs
 from qft.cli._output import log, show, start_logging
+from qft.cli._overrides import words_as
 from qft.config import JobsConfig
 from qft.errors import QftError, nearest
 from qft.names import shortened
@@ -34,6 +35,11 @@ TAKES = {
     "resubmit": ("planned", "unknown", "failed", "cancelled", "dropped"),
     "forget": ("planned", "unknown"),
 }
+
+
+def arguments(args: list[str]) -> list[str]:
+    """``qft jobs DIR`` is ``qft jobs run=DIR``."""
+    return words_as("run", args)
 
 
 def run(config: JobsConfig, overrides: list[str]) -> None:
