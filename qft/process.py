@@ -106,7 +106,7 @@ def replace(source: Path, target: Path) -> None:
 
 def sync(path: Path) -> None:
     """Return when what the file holds, or which names the directory lists, is on the disk."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
         os.fsync(descriptor)
     except OSError as error:

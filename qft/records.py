@@ -13,7 +13,8 @@ validation.jsonl    loss of each validation sample
 log.txt             log of all starts
 checkpoints/        checkpoints to resume from, removed at the end
 COMPLETE            written last: the run is finished; sizes and SHA-256 of what training left
-DIVERGED            in its place: the loss was no number; why, and sizes and SHA-256 of record and history
+SCORED              written after metrics.json: sizes and SHA-256 of answers and scores
+DIVERGED            in place of COMPLETE: the loss was no number; why, and sizes and SHA-256 of record and history
 """
 
 import csv
@@ -27,6 +28,7 @@ import platform
 import subprocess
 import sys
 import time
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import IO, Any
@@ -39,6 +41,9 @@ from qft.process import write_text
 SCHEMA = 1
 COMPLETE = "COMPLETE"
 DIVERGED = "DIVERGED"
+SCORED = "SCORED"
+ANSWERS = ("predictions.jsonl", "scores.jsonl", "validation.jsonl")
+SCORES = ("evaluation.json", "metrics.json", *ANSWERS, *(f"base_{name}" for name in ANSWERS))
 WITHIN = ("adapter", "checkpoints")  # directories of a run
 HISTORY = ("step", "epoch", "train_loss", "validation_loss", "lr", "seconds", "tokens_per_second", "peak_memory_mb")
 PACKAGES = (
@@ -232,17 +237,40 @@ class RunDirectory:
         process.sync_tree(self.path)
         process.sync(self.path.parent)
 
-    def verify(self) -> None:
-        """Raise QftError where a finished run is not what it was when it finished: files lost, cut or changed."""
+    def verify(self, only: Sequence[str] | None = None) -> None:
+        """Raise QftError where a finished run is not what it was when it finished: files lost, cut or changed.
+
+        ``only``: look at these files alone, which takes no time where the weights are large.
+        """
+        found = self._trained() if only is None else self._there(only)
+        self._compare(COMPLETE, found, only, "when the run finished", "train again with overwrite=true")
+
+    def verify_scores(self) -> None:
+        """Raise QftError where scores and answers are not what they were when they were computed."""
+        self._compare(SCORED, self._there(SCORES), None, "when it was scored", "score again with qft score")
+
+    def _compare(
+        self, marker: str, found: Mapping[str, Any], only: Sequence[str] | None, when: str, advice: str
+    ) -> None:
         try:
-            kept = dict(read_json(self.path / COMPLETE)["files"])
+            kept = dict(read_json(self.path / marker)["files"])
         except (QftError, KeyError, TypeError, ValueError):
-            raise QftError(f"{self.path / COMPLETE} is damaged; train again with overwrite=true.") from None
-        found = self._trained()
+            raise QftError(f"{self.path / marker} is damaged; {advice}.") from None
         for name, digest in kept.items():
-            if found.get(name) != digest:
-                what = "is damaged: not what it was when the run finished" if name in found else "is missing"
-                raise QftError(f"{self.path / name} {what}; restore it, or train again with overwrite=true.")
+            if (only is None or name in only) and found.get(name) != digest:
+                what = f"is damaged: not what it was {when}" if name in found else "is missing"
+                raise QftError(f"{self.path / name} {what}; restore it, or {advice}.")
+
+    def _there(self, names: Sequence[str]) -> dict[str, list[Any]]:
+        return {name: _digest(self.path / name) for name in names if (self.path / name).is_file()}
+
+    def scoring(self) -> None:
+        """Scores are about to be written: what was declared of earlier ones no longer holds."""
+        (self.path / SCORED).unlink(missing_ok=True)
+
+    def scored(self) -> None:
+        """Declare the scores complete: sizes and SHA-256 of them and of the answers they are of."""
+        write_json(self.path / SCORED, {"scored": _now(), "files": self._there(SCORES)})
 
     def _trained(self) -> dict[str, list[Any]]:
         adapter = _digests(self.path / "adapter").items()

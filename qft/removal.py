@@ -5,15 +5,14 @@ from pathlib import Path
 
 from qft.errors import QftError
 from qft.names import shortened
-from qft.records import COMPLETE, DIVERGED, SCHEMA, read_json
+from qft.records import COMPLETE, DIVERGED, SCHEMA, SCORED, SCORES, read_json
 
 STARTED = (".lock", "log.txt", "cell.json", "record.json")  # a directory without config.yaml is no run yet
-ANSWERS = ("predictions.jsonl", "scores.jsonl", "validation.jsonl")
 # A journal of jobs that were paid for is not among them: it is never deleted with a run.
 FILES = {
     *STARTED,
     *("config.yaml", "history.csv", "curve.png", "adapter", "checkpoints", COMPLETE, DIVERGED),
-    *("evaluation.json", "metrics.json", *ANSWERS, *(f"base_{name}" for name in ANSWERS)),
+    *(*SCORES, SCORED),
 }
 KEPT = (".lock", "log.txt", "cell.json")  # the last: a sweep's word on its cell
 

@@ -93,6 +93,7 @@ def run(config: EvalConfig, overrides: list[str]) -> None:
     kind = "eval" if adapter else "base"
     directory = records.RunDirectory(own).open() if own else _runs.for_evaluation(config, config.out, kind)
     try:
+        directory.scoring()
         evaluate.open_predictions(directory.path, settings, config.overwrite)
         if adapter is not None:
             backend.begin(directory.path, f"{settings['base']} {settings['adapter']}", load.circuits(model))
@@ -113,6 +114,7 @@ def run(config: EvalConfig, overrides: list[str]) -> None:
         result["backend"] = {"name": backend.name, "circuits": backend.evaluations} | backend.report()
         result["record"] = asdict(records.new_record(config.seed))
         records.write_json(directory / "metrics.json", result)
+        directory.scored()
         if config.run and not config.out:
             card.write(directory.path)
     finally:

@@ -36,6 +36,7 @@ def run(config: ScoreConfig, overrides: list[str]) -> None:
         raise QftError(f"{folder / 'evaluation.json'} does not say what was asked; answer again with qft eval.")
     directory = records.RunDirectory(folder).open()
     try:
+        directory.scoring()
         for prefix, key in (("", "metrics"), ("base_", "base")):
             if not (folder / f"{prefix}predictions.jsonl").exists():
                 continue
@@ -50,6 +51,7 @@ def run(config: ScoreConfig, overrides: list[str]) -> None:
             block |= score.score_file(folder, rows, metrics, options, prefix, block)
         document = {"schema": records.SCHEMA, "settings": settings} | document
         records.write_json(folder / "metrics.json", document)
+        directory.scored()
     finally:
         directory.close()
     kinds = {"base": document["base"]} if "base" in document else {}

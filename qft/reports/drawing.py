@@ -43,6 +43,7 @@ def canvas(alt: str, x: str, y: str, height: float = 3.0, width: float = 4.2) ->
     ink = {"text.color": INK, "axes.edgecolor": LINE, "axes.labelcolor": INK, "xtick.color": INK, "ytick.color": INK}
     settings: dict[Any, Any] = {
         "svg.fonttype": "none",
+        "text.parse_math": False,  # a $ in a name is a $
         "svg.hashsalt": "qft",
         "font.size": 10,
         "grid.color": LINE,
@@ -69,7 +70,8 @@ def _themed(svg: str, alt: str) -> str:
         r"<metadata>.*?</metadata>|<style.*?</style>", "", svg, flags=re.S
     )  # a style would be the whole page's
     svg = re.sub(r'(<svg[^>]*?) width="[^"]*"', r"\1", svg, count=1)
-    svg = re.sub(r'(<svg[^>]*?) height="[^"]*"', rf'\1 role="img" aria-label="{html.escape(alt)}"', svg, count=1)
+    label = f' role="img" aria-label="{html.escape(alt)}"'
+    svg = re.sub(r'(<svg[^>]*?) height="[^"]*"', lambda m: m[1] + label, svg, count=1)
     svg = svg.replace(INK, "var(--ink)").replace(LINE, "var(--line)")
     svg = re.sub(r"#0304(\d\d)", lambda m: f"var(--c{int(m[1], 16)})", svg)
     svg = re.sub(r"font-family: [^;\"]*;? ?", "", svg)

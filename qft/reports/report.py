@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+from qft.names import slug
 from qft.reports import circuit, claims, comparisons, curve, figures, layouts, matched, noise, tables
 from qft.reports.circuit import Answer
 from qft.reports.claims import Claim
@@ -150,7 +151,7 @@ def make(path: Path, names: Mapping[str, str] | None = None) -> Report:
         controls=controls,
         answers=circuit.answers(sweep, controls),
         claims=checked,
-        paper=[*layouts.losses(sweep, lora), *layouts.scores(sweep, lora)],
+        paper=_named_apart([*layouts.losses(sweep, lora), *layouts.scores(sweep, lora)]),
         claims_table=tables.claims_table(checked),
         lora_table=tables.versus_table(lora, *LORA),
         matched_table=tables.versus_table(fair, *MATCHED),
@@ -161,6 +162,15 @@ def make(path: Path, names: Mapping[str, str] | None = None) -> Report:
         cost=tables.cost(sweep),
         runs=tables.attempts(sweep),
     )
+
+
+def _named_apart(tables: list[Table]) -> list[Table]:
+    """Names of tables are made of those of data sets: here they become file names and ids, each its own."""
+    taken: list[str] = []
+    for each in tables:
+        each.name = slug(each.name, taken)
+        taken.append(each.name)
+    return tables
 
 
 def has_noise(report: Report) -> bool:

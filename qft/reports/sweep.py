@@ -16,6 +16,8 @@ from typing import Any
 
 from qft import records
 from qft.errors import QftError
+from qft.names import one_name
+from qft.reports import checked
 
 SCHEMA = 1
 MISSING = "missing"
@@ -161,10 +163,12 @@ def load(path: Path, names: Mapping[str, str] | None = None) -> Sweep:
                 raise QftError(f"'{name}' names another data set of {path}, or is no word of letters, digits and _.-")
         for cell in cells:
             cell.data = (names or {}).get(cell.data, cell.data)
-        for chosen in choices.get("chosen", []):
+        choices = checked.choices(choices)
+        for chosen in choices["chosen"]:
             chosen["data"] = (names or {}).get(chosen["data"], chosen["data"])
-        name, scale = str(plan["name"]), str(plan["scale"])
-        command = plan.get("command") or f"qft sweep {name} scale={scale}  # and options that were not recorded"
+        name, scale = checked.text(plan["name"]), checked.text(plan["scale"])
+        unknown = f"qft sweep {name} scale={scale}  # and options that were not recorded"
+        command = checked.text(plan.get("command") or unknown)
         sweep = Sweep(path, name, scale, cells, choices, command)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise QftError(f"{path / 'sweep.json'} is damaged ({type(error).__name__}: {error}).") from error
@@ -181,27 +185,38 @@ def _name_rows(cells: list[Cell]) -> None:
     for cell in cells:
         changes = [describe(k, v) for k, v in sorted(cell.variant.items())]
         words = ", ".join(c for c in changes if c not in cell.label)
-        cell.row = f"{cell.label}, {words}" if words and len(variants[cell.label]) > 1 else cell.label
+        cell.row = checked.text(f"{cell.label}, {words}") if words and len(variants[cell.label]) > 1 else cell.label
 
 
 def _cell(path: Path, spec: dict[str, Any]) -> Cell:
-    keys = ("name", "role", "label", "data", "lr", "overrides")
-    fixed = {k: spec[k] for k in keys} | {"adapter": spec["adapter"] or ""}  # the untuned base has none
-    cell = Cell(**fixed, n=int(spec["n"]), seed=int(spec["seed"]), variant=dict(spec.get("variant") or {}))
+    words: dict[str, Any] = {key: checked.text(spec[key]) for key in ("role", "label", "data")}
+    words["adapter"] = checked.text(spec["adapter"] or "")  # the untuned base has none
+    words["name"] = one_name("cell", str(spec["name"]))
+    cell = Cell(
+        **words,
+        n=int(spec["n"]),
+        seed=int(spec["seed"]),
+        lr=None if spec["lr"] is None else checked.rate(spec["lr"]),
+        variant=dict(spec.get("variant") or {}),
+        overrides=[checked.text(o) for o in spec["overrides"]],
+    )
     folder = path / "cells" / cell.name
     if not (folder / "cell.json").is_file():
         return cell
     try:
         _fill(cell, folder)
     except (QftError, KeyError, TypeError, ValueError, AttributeError, OSError) as error:
-        cell.state, cell.error = "damaged", f"{cell.name} cannot be read: {error}"
+        cell.state, cell.error = "damaged", checked.text(f"{cell.name} cannot be read: {error}")
         cell.record, cell.metrics, cell.history, cell.scores = {}, {}, [], {}
     return cell
 
 
 def _fill(cell: Cell, folder: Path) -> None:
     state = records.read_json(folder / "cell.json")
-    cell.state, cell.error, cell.attempts = str(state["state"]), state.get("error"), list(state.get("attempts") or [])
+    cell.state, cell.error = checked.text(state["state"]), checked.text(state.get("error") or "") or None
+    cell.attempts = [
+        {k: checked.text(v) for k, v in attempt.items() if v is not None} for attempt in state.get("attempts") or []
+    ]
     found = [name for name in ("record.json", "metrics.json") if (folder / name).is_file()]
     cell.link = f"cells/{cell.name}/{found[0] if found else 'cell.json'}"
     if not cell.done:
@@ -212,6 +227,8 @@ def _fill(cell: Cell, folder: Path) -> None:
         cell.record = records.read_json(folder / "record.json")
     if "metrics.json" in found:
         cell.metrics = records.read_json(folder / "metrics.json")
+    checked.unaltered(folder)
+    checked.numbers(cell.record, cell.metrics)
     if cell.record:
         cell.history = records.read_history(folder / "history.csv")
         if not cell.history or cell.history[-1]["step"] != cell.record["training"]["steps"]:

@@ -43,12 +43,12 @@ class Table:
 
 def markdown(table: Table) -> str:
     """GitHub's tables, which know no merged cells: the group's words go before the column's."""
-    lines = ["| " + " | ".join(_md(h) for h in _headings(table)) + " |"]
+    lines = ["| " + " | ".join(md(h) for h in _headings(table)) + " |"]
     lines.append("|" + "|".join("---" if k == 0 else "---:" for k in range(len(table.columns))) + "|")
     for row in table.rows:
-        texts = (f"**{_md(_words(e))}**" if e.bold else _md(_words(e)) for e in row)
+        texts = (f"**{md(_words(e))}**" if e.bold else md(_words(e)) for e in row)
         lines.append("| " + " | ".join(texts) + " |")
-    return "\n".join([f"**{table.title}**", "", *lines, *(f"\n{note}" for note in table.notes)]) + "\n"
+    return "\n".join([f"**{md(table.title)}**", "", *lines, *(f"\n{md(note)}" for note in table.notes)]) + "\n"
 
 
 def csv_text(table: Table) -> str:
@@ -59,12 +59,12 @@ def csv_text(table: Table) -> str:
     heads: list[str] = []
     for name, wide in zip(_headings(table), spread):
         heads += [name, f"{name} sd", f"{name} seeds"] if wide else [name]
-    writer.writerow(heads)
+    writer.writerow(map(_not_computed, heads))
     for row in table.rows:
         out: list[object] = []
         for entry, wide in zip(row, spread):
             words = entry.value is None or entry.kind == "interval" or "/" in entry.text
-            out.append(entry.text if words else entry.value)
+            out.append(_not_computed(entry.text) if words else entry.value)
             out += [_blank(entry.sd), _blank(entry.seeds)] if wide else []
         writer.writerow(out)
     return text.getvalue()
@@ -141,17 +141,25 @@ def _words(entry: Entry) -> str:
     return f"{entry.text} ({entry.remark})" if entry.remark else entry.text
 
 
+def _not_computed(text: str) -> str:
+    """Text that a spreadsheet shows and does not compute."""
+    return f"'{text}" if text[:1] in "=+-@\t\r" and text else text
+
+
 def _blank(value: float | None) -> object:
     return "" if value is None else value
 
 
-def _md(text: str) -> str:
-    return text.replace("\\", "\\\\").replace("|", "\\|").replace("<", "&lt;").replace("\n", " ")
+def md(text: str) -> str:
+    """Text of which Markdown makes neither HTML, links, pictures nor columns."""
+    text = text.replace("\\", "\\\\").replace("|", "\\|").replace("<", "&lt;").replace("\n", " ")
+    return text.replace("](", "]\\(").replace("][", "]\\[").replace("`", "\\`")
 
 
 def _tex(text: str) -> str:
     special = {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"}
     special |= {c: "\\" + c for c in "&%$#_{}"}
+    special |= {"\n": " ", "[": "{[}", "]": "{]}"}  # a bracket after a line's end would be an option of that
     special |= {"±": r"$\pm$", "–": "--", "−": "$-$", "≥": r"$\ge$", "<": "$<$", ">": "$>$", "×": r"$\times$"}
     return "".join(special.get(c, c) for c in text)
 

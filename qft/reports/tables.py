@@ -116,14 +116,13 @@ def cost(sweep: Sweep) -> Table | None:
 def choices(sweep: Sweep) -> Table | None:
     """Learning-rate grids and what was chosen on validation."""
     chosen = sweep.choices.get("chosen") or []
-    rates = sorted({float(lr) for c in chosen for lr in c["validation_losses"]})
+    rates = sorted({lr for c in chosen for lr in c["validation_losses"]})
     if not rates:
         return None
     rows = []
     for c in chosen:
-        found = {float(lr): loss for lr, loss in c["validation_losses"].items()}
-        line = [Entry(c["label"]), Entry(c["data"]), Entry(f"{float(c['lr']):g}", float(c["lr"]))]
-        line += [number(found.get(rate), 4) for rate in rates]
+        line = [Entry(c["label"]), Entry(c["data"]), Entry(f"{c['lr']:g}", c["lr"])]
+        line += [number(c["validation_losses"].get(rate), 4) for rate in rates]
         rows.append(line)
     notes = ["Validation loss at each rate; the lowest wins, by the same rule for all. The test set was not touched."]
     if edges := [f"{c['label']} on {c['data']}" for c in chosen if c.get("edge")]:

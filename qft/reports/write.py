@@ -13,6 +13,8 @@ FORMS = {"md": table.markdown, "csv": table.csv_text, "tex": table.latex}
 def everything(report: Report) -> list[Path]:
     """All files of one report; tables of an earlier one that no longer exist are removed."""
     folder = report.sweep.path / "tables"
+    if folder.is_symlink():
+        raise QftError(f"{folder} is a link: what a report writes must lie in the sweep's directory.")
     written = [report.sweep.path / "report.html"]
     text(written[0], page.page(report))
     for each in report.tables:
@@ -20,8 +22,10 @@ def everything(report: Report) -> list[Path]:
             written.append(folder / f"{each.name}.{suffix}")
             text(written[-1], form(each))
     for old in set(folder.iterdir()) - set(written):
-        if old.suffix[1:] in FORMS:
-            old.unlink()
+        same = [old.with_suffix(f".{suffix}") for suffix in FORMS]
+        if old.suffix[1:] in FORMS and all(path.is_file() for path in same):  # a note of the user's has one form
+            for path in same:
+                path.unlink()
     return written
 
 

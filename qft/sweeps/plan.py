@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from qft.errors import QftError, nearest
+from qft.names import one_name
 from qft.sweeps.cells import ELSEWHERE, Cell
 
 SCALES = ("paper", "demo", "smoke")
@@ -81,6 +82,8 @@ def plan(spec: Mapping[str, Any], scale: str, choice: Choice | None = None) -> l
             if row.get("lr_of") not in (None, *rows):
                 raise QftError(f"The row {key} takes its learning rate from {row['lr_of']}; keep that row too.")
             cells += _of_row(name, key, row, dataset, common, chosen, choice)
+    for cell in cells:
+        one_name("cell", cell.name)
     return cells
 
 

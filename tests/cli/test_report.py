@@ -33,7 +33,8 @@ def test_directories_are_plain_words_and_flags_keep_theirs() -> None:
 def test_page_tables_and_json(folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch, tmp_path: Path) -> None:
     monkeypatch.chdir(tmp_path)
     (folder / "tables").mkdir()
-    (folder / "tables/old.tex").write_text("of an earlier report")
+    for form in ("md", "csv", "tex"):
+        (folder / f"tables/old.{form}").write_text("of an earlier report")
     (folder / "tables/notes.txt").write_text("of the user")
     plain = Path("a sweep")  # "=" makes a word an override, so that directory is named by a link
     plain.symlink_to(folder)
@@ -84,7 +85,7 @@ def test_errors_are_one_sentence(folder: Path, tmp_path: Path, capsys: pytest.Ca
     (link := tmp_path / "sweep").symlink_to(folder)
     for args, words in (
         ([], "dir is required"),
-        (["nowhere"], "nowhere is no directory"),
+        (["nowhere"], "nowhere does not exist"),
         ([str(tmp_path)], "sweep.json"),
         (["x", "markdow=a"], "'markdown'"),
         ([str(link), "names.cpsycuon=x"], "'cpsycoun'"),
