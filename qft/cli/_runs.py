@@ -57,11 +57,32 @@ def saved_config(run: Path) -> dict[str, Any]:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise QftError(f"{run} is not a run directory: it holds no config.yaml.") from None
-    except (OSError, yaml.YAMLError) as error:
-        raise QftError(f"{path} cannot be read: {error}") from error
-    if not isinstance(content, dict):
-        raise QftError(f"{path} is damaged.")
+    except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
+        why = shortened(next(iter(str(error).splitlines()), type(error).__name__))
+        raise QftError(f"{path} cannot be read: {why}.") from error
+    if wrong := _wrong(content):
+        raise QftError(f"{path} is damaged: {wrong}.")
     return content
+
+
+def _wrong(content: Any) -> str | None:
+    """What of a stored config is not as every run has it, or None; its options are judged by what they are for."""
+    if not isinstance(content, dict):
+        return "it holds no keys"
+    for group, keys in (("model", ("path", "template")), ("data", ("_target_", "name")), ("adapter", ("name",))):
+        found = content.get(group)
+        if not isinstance(found, dict) or not all(isinstance(key, str) for key in found):
+            return f"{group} holds no keys"
+        for key in keys:
+            if not isinstance(found.get(key), str):
+                return f"{group}.{key} is no text"
+    for key in ("n", "seed", "max_seq_len"):
+        if type(content.get(key)) is not int:
+            return f"{key} is no number"
+    metrics = content["evaluation"].get("metrics") if isinstance(content.get("evaluation"), dict) else None
+    if not isinstance(metrics, list) or not all(isinstance(name, str) for name in metrics):
+        return "evaluation.metrics is no list of names"
+    return None
 
 
 def deciding(config: Mapping[str, Any]) -> dict[str, Any]:
@@ -71,13 +92,21 @@ def deciding(config: Mapping[str, Any]) -> dict[str, Any]:
 
 def same_as_started(run: Path, base: str, data: str) -> None:
     """Refuse a base model or data, by their fingerprints, other than the run was started with."""
+    _same(run, "model", "base model", base)
+    _same(run, "data", "data", data)
+
+
+def same_base(run: Path, base: str) -> None:
+    """The same for the base alone, where the run has been started."""
+    if (run / "record.json").exists():
+        _same(run, "model", "base model", base)
+
+
+def _same(run: Path, group: str, what: str, now: str) -> None:
     record = read_json(run / "record.json")
-    for what, now, then, key in (
-        ("base model", base, record["model"].get("fingerprint"), "model.path"),
-        ("data", data, record["data"].get("fingerprint"), "data.path"),
-    ):
-        if now != then:
-            raise QftError(f"The {what} is not what {run} was trained with; give the same with {key}=.")
+    kept = record.get(group) if isinstance(record, dict) else None
+    if not isinstance(kept, dict) or kept.get("fingerprint") != now:
+        raise QftError(f"The {what} is not what {run} was trained with; give the same with {group}.path=.")
 
 
 def check_name(config: TrainConfig) -> None:

@@ -10,7 +10,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-from qft import ranges, records
+from qft import ranges, records, trust
 from qft.cli import _runs, _scoring
 from qft.cli._output import log, megabytes, quiet_libraries, start_logging
 from qft.cli._overrides import words_as
@@ -52,7 +52,11 @@ def run(config: EvalConfig, overrides: list[str]) -> None:
     from qft.training import card
 
     backend = backends.load(**config.backend)
+    base = load.fingerprint(config.model)
+    if config.run:  # before anything of the base is loaded
+        _runs.same_as_started(Path(config.run), base, parts.record["fingerprint"])
     tokenizer = load.load_tokenizer(config.model)
+    load.check_vocabulary(config.model, tokenizer)
     chosen = template.choose(tokenizer, config.model["template"])
     e = config.evaluation
     cut: Counter[str] = Counter()
@@ -60,7 +64,7 @@ def run(config: EvalConfig, overrides: list[str]) -> None:
     validation = template.encode(parts.validation, tokenizer, chosen, config.max_seq_len, overlong)
     dtype = load.precision()
     settings: dict[str, Any] = {
-        "base": load.fingerprint(config.model),
+        "base": base,
         "dtype": str(dtype),
         "template": chosen.name,
         "adapter": _digest(adapter),
@@ -73,8 +77,6 @@ def run(config: EvalConfig, overrides: list[str]) -> None:
         "turns": e.turns,
         "limit": e.limit,
     }
-    if config.run:
-        _runs.same_as_started(Path(config.run), settings["base"], settings["data"])
     # where answers may lie already; a directory for new ones is made once nothing is left to refuse
     own = Path(config.run) if config.run and not config.out else None
     there = own or (Path(config.out) if config.out else None)
@@ -166,6 +168,11 @@ def _adapter(config: EvalConfig, overrides: list[str]) -> Path | None:
         for key in (k for k in given if k.startswith(f"{group}.")):
             kept[key.partition(".")[2]] = getattr(config, group)[key.partition(".")[2]]
         setattr(config, group, kept)
+    if config.model.get("trust_remote_code") and not trust.given().remote_code:
+        raise QftError(
+            f"{run} was trained with code of its model's own; if you trust that code, say so each time: "
+            "model.trust_remote_code=true."
+        )
     for key in ("n", "seed", "max_seq_len"):
         if key not in given:
             setattr(config, key, saved[key])

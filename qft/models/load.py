@@ -20,6 +20,7 @@ from qft.adapters.layer import QftLayer
 from qft.adapters.targets import check_targets, default_targets
 from qft.data.hub import unreachable_because
 from qft.errors import QftError, nearest
+from qft.models import files
 from qft.quantum.backends.base import Backend
 from qft.quantum.circuit import Circuit
 from qft.trust import Family, build, given
@@ -61,6 +62,9 @@ def locate(spec: Spec) -> str:
     if expanded.is_dir():
         if not (expanded / "config.json").is_file():
             raise QftError(f"model.path={path} holds no config.json, so it is not a model directory.")
+        files.check_inside(expanded, f"model.path={path}")
+        if (expanded / "adapter_config.json").exists():  # the library would load the base that file names instead
+            raise QftError(f"model.path={path} holds an adapter_config.json: give the base alone, without an adapter.")
         return str(expanded)
     if looks_local or expanded.exists():
         raise QftError(f"model.path={path} is not an existing model directory.")
@@ -79,7 +83,7 @@ def locate(spec: Spec) -> str:
 def fingerprint(spec: Spec) -> str:
     """What tells two bases apart: SHA-256 over names, sizes and both ends of the weight files; of a hub id, the id.
 
-    Both ends only, so that 15 GB of weights take no longer than 15 MB.
+    Both ends only, so that 15 GB of weights take no longer than 15 MB. Code of the model's that is to run counts too.
     """
     source = Path(locate(spec))
     if not source.is_dir():
@@ -91,6 +95,8 @@ def fingerprint(spec: Spec) -> str:
             digest.update(f"{file.name} {size} ".encode() + stream.read(1_000_000))
             stream.seek(max(0, size - 1_000_000))
             digest.update(stream.read())
+    for code in sorted(source.rglob("*.py")) if trusted(spec) else ():
+        digest.update(f"{code.relative_to(source)} ".encode() + code.read_bytes())
     return digest.hexdigest()
 
 
@@ -99,6 +105,11 @@ def _unreachable(path: str, hub: str, error: Exception) -> QftError:
         f"Model '{path}' could not be had from {hub} ({type(error).__name__}). "
         "Where there is no network, download it elsewhere and give the directory: model.path=DIR."
     )
+
+
+def trusted(spec: Spec) -> bool:
+    """Whether code of the model's repository is run: where the user has said so in this very command."""
+    return bool(spec.get("trust_remote_code")) and given().remote_code
 
 
 def _from_pretrained(auto: Any, spec: Spec, **options: Any) -> Any:
@@ -112,7 +123,7 @@ def _from_pretrained(auto: Any, spec: Spec, **options: Any) -> Any:
         return auto.from_pretrained(
             source,
             revision=spec.get("revision") or "main",
-            trust_remote_code=bool(spec.get("trust_remote_code")) and given().remote_code,
+            trust_remote_code=trusted(spec),
             **options,
         )
     except Exception as error:  # what a stranger's files hold fails in as many ways as there are loaders
@@ -134,8 +145,30 @@ def load_tokenizer(spec: Spec) -> Any:
 
 
 def load_base(spec: Spec, dtype: torch.dtype) -> PreTrainedModel:
-    """The base model in ``dtype`` on ``device()``; weights from safetensors files only."""
-    return _from_pretrained(AutoModelForCausalLM, spec, dtype=dtype, use_safetensors=True).to(device())
+    """The base model in ``dtype`` on ``device()``; weights from safetensors files only.
+
+    Raises QftError for files that are cut or none, and for weights that are missing, NaN or infinite.
+    """
+    name, source = f"model.path={spec['path']}", Path(locate(spec))
+    if source.is_dir():
+        files.check_weights(source, name)
+    options: dict[str, Any] = {"dtype": dtype, "use_safetensors": True, "output_loading_info": True}
+    model, loaded = _from_pretrained(AutoModelForCausalLM, spec, **options)
+    if missing := sorted(loaded["missing_keys"]):
+        raise QftError(f"{name}: its files hold no weights for {missing[0]} ({len(missing)} are missing).")
+    model = model.to(device())
+    files.check_finite(model, name)
+    return model
+
+
+def check_vocabulary(spec: Spec, tokenizer: Any) -> None:
+    """Refuse a tokenizer with ids that the model has no embedding for. No weight is loaded for that."""
+    size = _from_pretrained(AutoConfig, spec).get_text_config().vocab_size
+    largest = max(tokenizer.get_vocab().values(), default=-1)
+    if largest >= size:
+        raise QftError(
+            f"model.path={spec['path']}: its tokenizer has ids up to {largest}, and the model {size} embeddings."
+        )
 
 
 def meta_base(spec: Spec) -> PreTrainedModel:
@@ -146,7 +179,7 @@ def meta_base(spec: Spec) -> PreTrainedModel:
     try:
         config = AutoConfig.for_model(**stated) if stated else _from_pretrained(AutoConfig, spec)
         with torch.device("meta"):
-            return AutoModelForCausalLM.from_config(config)
+            return AutoModelForCausalLM.from_config(config, trust_remote_code=trusted(spec))
     except QftError:
         raise
     except Exception as error:  # numbers that describe no model fail in as many ways as there are architectures
@@ -212,26 +245,35 @@ def load_adapter(base: PreTrainedModel, path: str | Path) -> nn.Module:
     path = Path(path)
     if path / "adapter_model.safetensors" not in weight_files(path):
         return _load_whole(base, path)
+    files.check_adapter(path)
+    files.check_inside(path, str(path))
     try:
         with warnings.catch_warnings():
             warnings.filterwarnings("error", message=".*missing adapter keys.*")
-            return PeftModel.from_pretrained(base, str(path))  # type: ignore[arg-type]
+            model = PeftModel.from_pretrained(base, str(path))  # type: ignore[arg-type]
     except Exception as error:  # a stranger's adapter_config.json fails in as many ways as there are methods
         lines = [line.strip() for line in str(error).splitlines() if line.strip()]
         detail = next((line for line in lines if "size mismatch" in line), lines[0] if lines else type(error).__name__)
         raise QftError(f"The adapter in {path} does not fit this base model: {detail[:200]}") from error
+    files.check_finite(model, str(path))
+    return model
 
 
 def _load_whole(base: PreTrainedModel, path: Path) -> PreTrainedModel:
     place, dtype = base.device, base.dtype
+    files.check_inside(path, str(path))
+    files.check_weights(path, str(path))
+    if (path / "adapter_config.json").exists():
+        raise QftError(f"{path} holds an adapter_config.json beside a whole model; it is one or the other.")
     try:
-        kind = AutoConfig.from_pretrained(str(path)).model_type
+        kind = AutoConfig.from_pretrained(str(path), trust_remote_code=False).model_type
         if kind != base.config.model_type:
             raise ValueError(f"it is a {kind}, the base a {base.config.model_type}")
         base.to("meta")  # its memory is needed
         whole = type(base).from_pretrained(str(path), dtype=dtype, use_safetensors=True)
     except (OSError, RuntimeError, ValueError, KeyError, SafetensorError) as error:
         raise QftError(f"The model in {path} cannot be loaded: {str(error).splitlines()[0][:200]}") from error
+    files.check_finite(whole, str(path))
     return whole.to(place)
 
 

@@ -244,3 +244,30 @@ def test_a_sweep_found_here_does_not_speak_for_the_user(said: str, here: Path, c
     sweep["rows"] = {"lora": {"label": "LoRA", "adapter": "lora", "set": [said]}}
     write("configs/sweep/mine.yaml", sweep)
     assert "sweep.rows.lora.set[0]" in refused(capfd, "sweep", "mine", "scale=smoke")
+
+
+def test_a_stored_word_on_a_model_s_code_does_not_count(here: Path, capfd) -> None:
+    said = refused(capfd, "eval", stored({"model": {"trust_remote_code": True}}, here))
+    assert "say so each time" in said and "model.trust_remote_code=true" in said
+
+
+def test_nothing_of_another_base_is_loaded(here: Path, capfd) -> None:
+    """Its tokenizer is broken, and the fingerprint is complained of all the same."""
+    import qft
+
+    shutil.copytree(Path(qft.__file__).parent / "models/demo", "other")
+    for file in ("config.json", "tokenizer.json"):
+        Path("other", file).write_text("{")
+    run = stored({}, here)
+    assert "base model is not what" in refused(capfd, "eval", run, "model.path=./other")
+    Path("run/COMPLETE").unlink()
+    options = ["n=20", "trainer.max_steps=2", "trainer.batch_size=4", "adapter.r=2", "adapter.target_modules=[q_proj]"]
+    said = refused(capfd, "train", *options, "output_dir=.", "run=run", "resume=true", "model.path=./other")
+    assert "base model is not what" in said
+
+
+@pytest.mark.parametrize("text", ["", "[]", "7", "model: 5", "\x00", "a: 2026-99-99", "[" * 5000, "model: {path: [1]}"])
+def test_a_junk_config_of_a_run_is_one_sentence(text: str, here: Path, capfd) -> None:
+    shutil.copytree(OLD / "run", "run")
+    Path("run/config.yaml").write_text(text)
+    assert "config.yaml" in refused(capfd, "eval", "run=run")
