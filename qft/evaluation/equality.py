@@ -21,7 +21,7 @@ _WORD = r"\\(?:text|textrm|textbf|mathrm|mathbf|mbox|operatorname)\{([^{}]*)\}"
 _UNIT = re.compile(
     rf"(?P<number>{_NUMBER})\s*(?P<unit>"
     # a Latin letter that follows at once is a variable: 3x, but 3 m and 3cm
-    rf"(?:{_WORD}|\\?%|°|\^?\{{?\\circ\}}?|[\u3400-\u9fff/]+|(?:(?<=\s)[A-Za-z]|[A-Za-z]{{2}})[A-Za-z/\s]*)"
+    rf"(?:{_WORD}|\\?%|°|\^?\{{?\\circ\}}?|[\u3400-\u9fff][\u3400-\u9fff/]*|(?:(?<=\s)[A-Za-z]|[A-Za-z]{{2}})[A-Za-z/\s]*)"
     r"(?:\^?\{?[23²³]\}?)?)"
 )
 _DECORATION = re.compile(r"\\(?:left|right|displaystyle|,|;|!|:|quad)(?![A-Za-z])|~")

@@ -3,7 +3,7 @@
 import pytest
 
 from qft.data.message import Message
-from qft.data.think import last_boxed, take_apart
+from qft.data.think import boxes, last_boxed, take_apart
 
 
 @pytest.mark.parametrize(
@@ -46,9 +46,20 @@ def test_joining_is_the_inverse():
         (r"\boxed{\{1, 2\}}", r"\{1, 2\}"),
         (r"\boxed{3} and \boxed{4", "3"),  # the last whole one
         (r"\boxed{}", None),
-        (r"\boxed 5", None),
+        (r"\boxed 5.", "5"),
+        (r"\fbox{5}", "5"),
+        (r"\boxed B", "B"),
+        (r"in \boxed form", None),
+        (r"\boxed{5 + \boxed{6}}", "6"),
+        (r"\boxed{4} and } and \boxed{{5}", "4"),
         ("no box", None),
     ],
 )
 def test_the_last_boxed(text, boxed):
     assert last_boxed(text) == boxed
+
+
+def test_boxes_are_read_once_however_many_are_never_closed():
+    many = r"\boxed{" * 200_000  # read to its end for each, this takes hours
+    assert boxes(many) == [] and boxes(many + "1}") == ["1"]
+    assert boxes(many + "1" + "}" * 200_000) == ["1"] and boxes("{" * 200_000 + r"\boxed{2}") == ["2"]

@@ -4,8 +4,8 @@ In the paper's words, and how they are read here:
 
 - ``sa``, *Strict Accuracy*: "whether the output contains the correct answer in the answer segment". The answer
   segment is what follows ``</think>``. Where it has a ``\\boxed{}``, the last one is the model's answer and decides;
-  else any value that stands there. In a text without ``<think>`` nothing marks where the answer begins: where the
-  task asks for reasoning, only a box counts.
+  else the value that its final clause states (``qft.evaluation.final_answer``). In a text without ``<think>`` nothing
+  marks where the answer begins: where the task asks for reasoning, only a box counts.
 - ``accuracy``, *Accuracy*: "correct if the correct answer appears anywhere in the reasoning chain": any boxed or
   written value in the reasoning or the answer. A small number appears in many chains by chance; so it is defined.
 - ``ctc``, *Chain-of-Thought Completeness*: "whether the response includes a complete reasoning chain, assessing
@@ -16,7 +16,8 @@ In the paper's words, and how they are read here:
 
 The right answer is the row's ``answer`` or the last ``\\boxed{}`` of the reference; a row with neither has no SA
 and no Accuracy, one whose reference has no reasoning (nor its prompt) no CTC: they are left out of the mean.
-Two writings are the same where ``qft.evaluation.equality`` says so, by math-verify, within a time limit a row.
+Two writings are the same where ``qft.evaluation.equality`` says so, within a limit of computing a row. An answer that
+could not be compared because of the machine is "not judged": left out, and never wrong.
 """
 
 import logging
@@ -27,11 +28,12 @@ from dataclasses import dataclass
 from importlib.metadata import version
 
 from qft.data.message import THINK_CLOSE, THINK_OPEN
+from qft.data.think import boxes
 from qft.errors import QftError
-from qft.evaluation import judge
-from qft.evaluation.equality import FULL_WIDTH
+from qft.evaluation import final_answer, judge
 from qft.evaluation.judge import Comparison, Judge
 from qft.evaluation.metrics.base import Pair, Score, mean
+from qft.evaluation.values import values
 
 log = logging.getLogger(__name__)
 
@@ -39,12 +41,12 @@ NOT_JUDGED = "not judged"  # how the reason begins where the machine, not the an
 
 Verdict = tuple[bool | None, str]
 
-# a number with its sign (no minus between two terms), thousands separators, fraction or percent; a LaTeX fraction
-_VALUES = re.compile(
-    r"(?:(?<![\w)}])[-+−])?"
-    r"(?:(?:\d{1,3}(?:,\d{3})+(?!\d)|\d+)(?:\.\d+)?(?:/\d+)?(?:\s*\\?%)?|\d*\\[dt]?frac\{[^{}]*\}\{[^{}]*\})"
+# a question that asks for a percentage
+_PERCENT = re.compile(
+    r"(?:what|which|how many|as a|in|the) percent|percentage|\b(?:chances?|odds|likely|probability)\b|"
+    "百分之(?:几|多少)|百分比|百分率|占比|概率",
+    re.I,
 )
-_FORMULAS = re.compile(r"\$([^$]+)\$|\\\((.+?)\\\)|\\\[(.+?)\\\]", re.S)
 _CHOICE = r"(?:选项?|答案|answer|option|choice)(?:\s*(?:是|为|is|[:：]))*\s*\(?{}(?![A-Za-z])|\({}\)"
 
 
@@ -98,25 +100,12 @@ def segments(text: str, prompt: str = "") -> Segments:
     return Segments(True, not again, before + reasoning + more, answer.strip())
 
 
-def boxed(text: str) -> list[str]:
-    """What stands in each ``\\boxed{...}`` of a text, braces within kept; one that is never closed is none."""
-    out = []
-    for match in re.finditer(r"\\f?boxed\s*\{", text):
-        depth, start = 1, match.end()
-        for k in range(start, len(text)):
-            depth += {"{": 1, "}": -1}.get(text[k], 0)
-            if depth == 0:
-                out.append(text[start:k].strip())
-                break
-    return out
-
-
 def _judge(pair: Pair, judge: Judge, seconds: float) -> dict[str, Verdict]:
     parts = segments(pair.prediction, pair.prompt)
     model = segments(pair.reference, pair.prompt)
-    wanted = pair.answer or next(iter(boxed(model.answer)[-1:] or boxed(pair.reference)[-1:]), None)
+    wanted = pair.answer or next(iter(boxes(model.answer)[-1:] or boxes(pair.reference)[-1:]), None)
     asked = model.closed or pair.prompt.rstrip().endswith(THINK_OPEN)
-    out = {"ctc": _chain(parts, asked), "ac": _answer(parts, pair.finished, bool(boxed(model.answer)))}
+    out = {"ctc": _chain(parts, asked), "ac": _answer(parts, pair.finished, bool(boxes(model.answer)))}
     if wanted is None:
         return out | dict.fromkeys(("sa", "accuracy"), (None, "the reference states no answer that can be verified"))
     left = seconds
@@ -134,43 +123,55 @@ def _judge(pair: Pair, judge: Judge, seconds: float) -> dict[str, Verdict]:
             fault = fault or found.fault
         return (None, f"{NOT_JUDGED}: {fault}") if fault else (False, f"{wanted} does not stand there")
 
-    out["sa"] = _strict(parts, wanted, find, boxed_only=asked and not parts.closed)
+    out["sa"] = _strict(parts, pair.prompt, wanted, find, boxed_only=asked and not parts.closed)
     if out["sa"][0]:
         out["accuracy"] = True, out["sa"][1]
     else:
         whole = f"{parts.reasoning}\n{parts.answer}"
-        out["accuracy"] = find([*boxed(whole)[::-1], *_written(whole, wanted)])
+        out["accuracy"] = find([*boxes(whole)[::-1], *_written(whole, wanted)])
     return out
 
 
-def _strict(parts: Segments, wanted: str, find: Callable[[Iterable[str]], Verdict], boxed_only: bool) -> Verdict:
+def _strict(
+    parts: Segments, prompt: str, wanted: str, find: Callable[[Iterable[str]], Verdict], boxed_only: bool
+) -> Verdict:
     if not parts.answer:
         why = "<think> is not closed" if parts.opened and not parts.closed else "nothing stands there"
         return False, f"there is no answer segment: {why}"
-    if given := boxed(parts.answer):
+    if given := boxes(parts.answer):
         right, why = find(given[-1:])
         if right is False and "within" not in why:
             why = f"\\boxed{{{given[-1]}}} is not {wanted}"
         return right, f"the answer's box: {why}" if right else why
     if boxed_only:
         return False, "there is no answer segment: no </think>, and nothing is boxed"
-    right, why = find(_written(parts.answer, wanted))
+    given = _unboxed(parts.answer, wanted, prompt)
+    right, why = find(given)
+    if right is False and "within" not in why:
+        why = f"{given[-1]} is not {wanted}" if given else "no value is stated"
     return right, why if right is None else f"unboxed: {why}"
 
 
+def _unboxed(answer: str, wanted: str, prompt: str) -> list[str]:
+    """What an answer without a box states; its x % is x only where the reference or the question is of percent."""
+    found = final_answer.stated(answer)
+    if not re.search(r"\d", wanted) and final_answer.says(answer, wanted):
+        found = [wanted]
+    if "%" in wanted or _PERCENT.search(prompt):
+        return found
+    return [re.sub(r"^([^,%]*?)\s?\\?%$", r"(\1)/100", value) for value in found]
+
+
 def _written(text: str, wanted: str) -> list[str]:
-    """Values that stand in a text outside boxes, the last first; and ``wanted`` itself where it is a word there."""
-    text = text.translate(FULL_WIDTH)
-    out = [m.group() for m in _VALUES.finditer(text)]
-    for match in _FORMULAS.finditer(text):
-        out.append(next(g for g in match.groups() if g).rpartition("=")[2].strip())
+    """Values that stand anywhere in a text, the last first; and ``wanted`` itself where it is a word there."""
+    found = values(text)
     if re.fullmatch(r"[A-Za-z]", wanted):  # a choice; the letter alone may be an article or a variable
         named = re.search(_CHOICE.format(wanted, wanted), text)
     elif re.search(r"\d", wanted):
         named = None
     else:
         named = re.search(rf"(?<![A-Za-z]){re.escape(wanted)}(?![A-Za-z])", text)
-    return [*([wanted] if named else []), *out[::-1]]
+    return [*([wanted] if named else []), *found]
 
 
 def _chain(parts: Segments, asked: bool) -> Verdict:
@@ -188,6 +189,6 @@ def _answer(parts: Segments, finished: bool, in_a_box: bool) -> Verdict:
         return False, "there is no answer"
     if not finished:
         return False, "cut off at the length limit"
-    if in_a_box and not boxed(parts.answer):
+    if in_a_box and not boxes(parts.answer):
         return False, "the answer is not boxed"
     return True, "complete"
