@@ -206,4 +206,5 @@ def _clause(clause: str) -> tuple[str | None, bool, list[str]]:
             plain.append(match.group() + (unit.group() if unit else ""))
     if start and plain and found[0].start() >= start:
         return plain[0], not leading, denied
-    return (plain or purpose or spare or [None])[-1], bool(plain or purpose) and not leading, denied
+    last = (plain or purpose or spare)[-1:]
+    return (last[0] if last else None), bool(plain or purpose) and not leading, denied
