@@ -21,6 +21,7 @@ FINISHING = "finishing the step and saving; Ctrl-C again stops at once"
 def run(config: TrainConfig, overrides: list[str]) -> None:
     """Data -> tokens -> adapted model -> Trainer -> run directory (-> evaluation)."""
     start_logging(config.verbose)
+    ranks.check()
     if not ranks.first():
         log.setLevel("ERROR")
     if "_target_" not in config.adapter:

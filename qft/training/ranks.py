@@ -1,6 +1,7 @@
 """Several processes for one run, as torchrun and accelerate launch start them: the first one writes, all compute."""
 
 import os
+import socket
 from collections.abc import Callable
 from typing import Any
 
@@ -26,6 +27,25 @@ def _given(name: str, least: int) -> int:
     return int(text or least)
 
 
+def check() -> None:
+    """Raise QftError where the environment says that this is one of several processes and not how they meet."""
+    size = world()
+    missing = [name for name in ("RANK", "MASTER_ADDR", "MASTER_PORT") if not os.environ.get(name)] if size > 1 else []
+    if missing:
+        raise QftError(
+            f"WORLD_SIZE={size} in the environment says that this is one of {size} processes, but {missing[0]} is not "
+            f"set; start them with torchrun --nproc-per-node {size} -m qft train ..., or unset WORLD_SIZE."
+        )
+    if _given("RANK", 0) >= size:
+        raise QftError(f"RANK={os.environ['RANK']} in the environment must be below WORLD_SIZE={size}.")
+    if size > 1:
+        place = os.environ["MASTER_ADDR"], _given("MASTER_PORT", 0)
+        try:
+            socket.getaddrinfo(*place)  # torch would try again for half an hour
+        except OSError as error:
+            raise QftError(f"MASTER_ADDR={shortened(place[0])} in the environment is no address: {error}.") from error
+
+
 def join() -> None:
     """Meet the other processes (nccl on GPUs, one each; else gloo). Does nothing for a single process."""
     if world() == 1:
@@ -35,7 +55,11 @@ def join() -> None:
     if torch.cuda.is_available():
         torch.cuda.set_device(_given("LOCAL_RANK", 0))
     if not torch.distributed.is_initialized():
-        torch.distributed.init_process_group("nccl" if torch.cuda.is_available() else "gloo")
+        try:
+            torch.distributed.init_process_group("nccl" if torch.cuda.is_available() else "gloo")
+        except (ValueError, RuntimeError, OSError) as error:  # what a store raises that nobody answers, too
+            where = f"{os.environ.get('MASTER_ADDR')}:{os.environ.get('MASTER_PORT')}"
+            raise QftError(f"The {world()} processes do not meet at {where}: {str(error).splitlines()[0]}") from error
 
 
 def wait() -> None:

@@ -124,7 +124,7 @@ def test_a_killed_sweep_a_requeued_and_a_cancelled_job_change_nothing(
     assert decided(directory) == whole
     assert [a.count("done") for a in attempts(directory)] == [1, 1, 1]
     assert "sacct" not in said() and "Traceback" not in said()
-    assert not jobs()
+    until(lambda: not jobs())
 
 
 def test_a_preempted_job_saves_requeues_itself_and_goes_on(
@@ -137,6 +137,6 @@ def test_a_preempted_job_saves_requeues_itself_and_goes_on(
     until(lambda: urgent not in jobs())
     assert sweep.wait(600) == 0, (tmp_path / "out.txt").read_text()[-2000:]
     assert decided(directory) == whole
-    assert sorted(attempts(directory))[-1] == ["interrupted", "done"] or ["interrupted", "done"] in attempts(directory)
-    log = next((directory / ".slurm").glob(f"{job}_0_log.err")).read_text()
-    assert "Requeued job" in log or "Requeued job" in (directory / f".slurm/{job}_0_log.out").read_text()
+    assert ["interrupted", "done"] in attempts(directory), "it stopped by itself, and came back once"
+    logs = [(directory / f".slurm/{job}_0_log.{end}").read_text() for end in ("err", "out")]
+    assert any(f"Requeued job {job}" in log for log in logs)
