@@ -5,6 +5,7 @@ exclusive or of their sums, kept up to date by triggers. So a changed row, one t
 state are found. This is against accidents: whoever writes a journal on purpose can write the hashes too.
 """
 
+import functools
 import hashlib
 import sqlite3
 from collections.abc import Iterable, Sequence
@@ -14,6 +15,7 @@ from typing import Any
 from qft.errors import QftError
 
 _SEALS = "CREATE TABLE seals (name TEXT PRIMARY KEY, number INTEGER NOT NULL, total INTEGER NOT NULL) WITHOUT ROWID"
+_SCHEMA = "SELECT type, name, tbl_name, sql FROM main.sqlite_master ORDER BY name"
 _TRIGGERS = {
     "INSERT": "number = number + 1, total = (total | NEW.sum) - (total & NEW.sum)",
     "DELETE": "number = number - 1, total = (total | OLD.sum) - (total & OLD.sum)",
@@ -87,22 +89,26 @@ def update_sum(db: sqlite3.Connection, table: str, where: str, values: Sequence[
 
 def problem(db: sqlite3.Connection, tables: str) -> str:
     """What is wrong with the content of a journal that should have these tables; empty where nothing is."""
-    fresh = sqlite3.connect(":memory:")
-    create(fresh, tables)
-    schema = "SELECT type, name, tbl_name, sql FROM sqlite_master ORDER BY name"
-    expected = fresh.execute(schema).fetchall()
-    fresh.close()
     if db.in_transaction:
-        return _problem(db, schema, expected)
+        return _problem(db, _schema_of(tables))
     db.execute("BEGIN")  # one state of it, also beside a process that writes
     try:
-        return _problem(db, schema, expected)
+        return _problem(db, _schema_of(tables))
     finally:
         db.execute("COMMIT")
 
 
-def _problem(db: sqlite3.Connection, schema: str, expected: list[Any]) -> str:
-    if db.execute(schema).fetchall() != expected:
+@functools.cache
+def _schema_of(tables: str) -> list[Any]:
+    fresh = sqlite3.connect(":memory:")
+    create(fresh, tables)
+    found = fresh.execute(_SCHEMA).fetchall()
+    fresh.close()
+    return found
+
+
+def _problem(db: sqlite3.Connection, expected: list[Any]) -> str:
+    if db.execute(_SCHEMA).fetchall() != expected:
         return "its tables are not those of a journal"
     if (found := db.execute("PRAGMA integrity_check(1)").fetchone()[0]) != "ok":
         return str(found).splitlines()[-1]
