@@ -20,6 +20,12 @@ def seeded():
     torch.manual_seed(0)
 
 
+@pytest.fixture(autouse=True, scope="session")
+def state(tmp_path_factory: pytest.TempPathFactory):
+    """What the program keeps of its user between runs lies elsewhere than in the home of who tests it."""
+    os.environ["XDG_STATE_HOME"] = str(tmp_path_factory.mktemp("state"))
+
+
 @pytest.fixture(scope="session")
 def emulator():
     """The quantum cloud on this machine, in a process of its own."""

@@ -5,9 +5,13 @@ became of a cell is read from the shared disk, and whether a job is still there 
 has; sacct answers only where accounting is on.
 """
 
+import contextlib
 import difflib
+import hashlib
+import hmac
 import logging
 import os
+import secrets
 import shutil
 import signal
 import subprocess
@@ -58,6 +62,32 @@ def check(options: Mapping[str, Any]) -> None:
             raise QftError(f"slurm.{key}={value} should be of type {kind.__name__}.")
 
 
+def folder(directory: Path) -> Path:
+    """Where submitit keeps a sweep's jobs: a name in DIR/.slurm that only this user's machines know.
+
+    Answers of jobs are pickles, which run code when they are read. A sweep directory may come from a stranger, and
+    one who does not know the name cannot have put any there. The key to it is made once, in the user's home.
+    """
+    state = Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local/state") / "qft"
+    path = state / "key"
+    try:
+        state.mkdir(parents=True, exist_ok=True, mode=0o700)
+        if not path.exists():
+            drawn = state / f"key.{os.getpid()}"
+            drawn.touch(mode=0o600)
+            drawn.write_bytes(secrets.token_bytes(32))
+            with contextlib.suppress(FileExistsError):  # another process was first: its key counts
+                path.hardlink_to(drawn)
+            drawn.unlink()
+        key = path.read_bytes()
+    except OSError as error:
+        raise QftError(f"launcher=slurm keeps a key of yours in {path}: {error.strerror}.") from error
+    if len(key) < 32:
+        raise QftError(f"{path} is damaged; remove it.")
+    name = hmac.new(key, str(directory.resolve()).encode(), hashlib.sha256).hexdigest()[:32]
+    return directory.resolve() / ".slurm" / name
+
+
 class Queue(InfoWatcher):
     """States of all jobs of this user that are in the queue or left it lately; one that is not there is GONE."""
 
@@ -99,6 +129,7 @@ class Slurm:
     def __init__(self, directory: Path, execute: Execute, threads: int, options: Mapping[str, Any]) -> None:
         check(options)
         self.directory, self.execute, self.threads = directory.absolute(), execute, threads
+        self.folder = folder(directory)
         parameters = dict(options)
         self.cluster = parameters.pop("cluster", "slurm")
         made_with = {key: parameters.pop(key) for key in OF_EXECUTORS if key in parameters}
@@ -108,7 +139,7 @@ class Slurm:
             **parameters.get("slurm_additional_parameters", {}),
         }
         try:
-            self.executor = submitit.AutoExecutor(self.directory / ".slurm", cluster=self.cluster, **made_with)
+            self.executor = submitit.AutoExecutor(self.folder, cluster=self.cluster, **made_with)
             self.executor.update_parameters(**{"name": directory.name, "cpus_per_task": threads} | parameters)
         except (RuntimeError, ValueError, NameError, TypeError, AssertionError) as error:
             raise QftError(f"launcher=slurm: {str(error).splitlines()[0]}") from error
@@ -133,14 +164,14 @@ class Slurm:
             self.running.discard(job)
 
     def _note(self, cell: Cell) -> Path:
-        return self.directory / ".slurm" / f"{cell.name}.json"
+        return self.folder / f"{cell.name}.json"
 
     def _known(self, cell: Cell) -> Any:
         """The job of an earlier sweep that is still at this cell; one with other settings is cancelled."""
         if self.cluster != "slurm" or not self._note(cell).exists():
             return None
         note = read_json(self._note(cell))
-        job: Any = QueuedJob(self.directory / ".slurm", note["job"])
+        job: Any = QueuedJob(self.folder, note["job"])
         if job.done(force_check=True):
             return None
         if note["cell"] == cell.id:

@@ -25,7 +25,7 @@ from qft.errors import QftError, nearest
 from qft.quantum.backends.base import Backend
 from qft.records import RunDirectory, newest_checkpoint, read_json
 from qft.signals import Noted
-from qft.training import packing, ranks
+from qft.training import checkpoints, packing, ranks
 from qft.training.callbacks import Checkpoints, Finite, History, Lines, circuits_file, history_rows, progress
 from qft.training.interrupt import Interrupt
 
@@ -221,6 +221,8 @@ def fit(
     steps = config.max_steps or math.ceil(math.ceil(len(train) / per_step) * config.epochs)
     folder = directory / "checkpoints"
     checkpoint = newest_checkpoint(folder, before=steps)  # from the last step's the library would train one step more
+    if checkpoint is not None:
+        checkpoints.check(checkpoint)
     ranks.wait()
     for stale in folder.glob("checkpoint-*") if ranks.first() else ():
         if checkpoint is None or int(stale.name.rpartition("-")[2]) > int(checkpoint.name.rpartition("-")[2]):

@@ -18,7 +18,7 @@ from qft.sweeps.cells import Cell
 from qft.sweeps.choose import choose
 from qft.sweeps.plan import Choice, plan
 from qft.sweeps.run import Sweep, locked, run
-from qft.sweeps.slurm import Slurm, check
+from qft.sweeps.slurm import Slurm, check, folder
 
 SPEC: dict[str, Any] = {
     "name": "t",
@@ -244,6 +244,21 @@ def test_slurm_jobs_leave_the_same_directory(tmp_path: Path) -> None:
 def test_wrong_options_of_slurm_are_one_sentence(options: dict[str, Any], words: str) -> None:
     with pytest.raises(QftError, match=words):
         check({"cluster": "local"} | options)
+
+
+def test_a_stranger_cannot_name_the_folder_that_answers_of_jobs_are_read_from(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """They are pickles; a sweep directory of a stranger's may hold any, for every number a job can have."""
+    (tmp_path / "sweep").mkdir()
+    mine = folder(tmp_path / "sweep")
+    assert mine == folder(tmp_path / "sweep/../sweep") and mine.is_relative_to(tmp_path / "sweep/.slurm")
+    assert mine != folder(tmp_path)
+    launcher = Slurm(tmp_path / "sweep", job, 1, {"cluster": "debug"})
+    assert launcher.executor.folder == mine
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "theirs"))
+    assert folder(tmp_path / "sweep") != mine
+    assert (tmp_path / "theirs/qft/key").stat().st_mode & 0o777 == 0o600
 
 
 def test_slurm_without_a_cluster_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

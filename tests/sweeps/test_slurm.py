@@ -17,6 +17,8 @@ from typing import Any
 import pytest
 from killing import decided, start, states
 
+from qft.sweeps.slurm import folder
+
 pytestmark = [
     pytest.mark.extended,
     pytest.mark.xdist_group("slurm"),
@@ -92,7 +94,7 @@ def training(directory: Path) -> str | None:
     """The job of a cell that is in the middle of its training: there is a checkpoint."""
     for cell in directory.glob("cells/*"):
         if list(cell.glob("checkpoints/*/QFT_COMPLETE.json")) and not (cell / "COMPLETE").exists():
-            return json.loads((directory / f".slurm/{cell.name}.json").read_text())["job"]
+            return json.loads((folder(directory) / f"{cell.name}.json").read_text())["job"]
     return None
 
 
@@ -138,5 +140,5 @@ def test_a_preempted_job_saves_requeues_itself_and_goes_on(
     assert sweep.wait(600) == 0, (tmp_path / "out.txt").read_text()[-2000:]
     assert decided(directory) == whole
     assert ["interrupted", "done"] in attempts(directory), "it stopped by itself, and came back once"
-    logs = [(directory / f".slurm/{job}_0_log.{end}").read_text() for end in ("err", "out")]
+    logs = [(folder(directory) / f"{job}_0_log.{end}").read_text() for end in ("err", "out")]
     assert any(f"Requeued job {job}" in log for log in logs)

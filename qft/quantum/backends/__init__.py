@@ -26,4 +26,7 @@ def transient(name: str) -> tuple[str, ...]:
 def _class(name: str) -> Any:
     if name not in names():
         raise QftError(f"There is no backend '{name}'.{nearest(name, names())}")
-    return importlib.import_module(f"{__name__}.{name}").BACKEND
+    found = getattr(importlib.import_module(f"{__name__}.{name}"), "BACKEND", None)
+    if not (isinstance(found, type) and issubclass(found, Backend)):
+        raise QftError(f"backend={name} is none: its file defines no class BACKEND that is a Backend.")
+    return found
