@@ -5,7 +5,7 @@ WORKERS ?= 2
 PIP := $(BIN)/python -m pip install --disable-pip-version-check -q -c constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo table1 table2 test test-all lint bench clean
+.PHONY: help install demo table1 table2 test test-peft test-all lint bench clean
 
 help: ## list the targets
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## (.*)/  make \1\t\2/'
@@ -37,7 +37,10 @@ table2: install ## Table II at demo scale, and its report
 test: .venv/tested ## run the tests (minutes)
 	$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadgroup
 
-test-all: .venv/tested ## the same and the extended ones: services, PEFT's own tests, every extra (up to an hour)
+test-peft: .venv/tested ## PEFT's own tests, from its source distribution, over our adapters (ten minutes on two cores)
+	$(BIN)/python tests/peft_suite/run.py -n $(WORKERS)
+
+test-all: .venv/tested test-peft ## the same and the extended ones: services, PEFT's own tests, every extra (up to an hour)
 	$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadgroup -m 'extended or not extended' --timeout 1800
 
 lint: .venv/tested ## style, types and who may import whom
@@ -54,4 +57,4 @@ bench: .venv/benched ## measure everything side by side, write docs/performance.
 	$(BIN)/python scripts/build_performance.py $(if $(MODEL),--model $(MODEL)) $(if $(DATA),--data $(DATA))
 
 clean: ## remove .venv and caches, never outputs
-	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache build dist *.egg-info
+	rm -rf .venv .cache .pytest_cache .mypy_cache .ruff_cache build dist *.egg-info

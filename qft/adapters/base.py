@@ -81,6 +81,11 @@ class QftConfig(PeftConfig):
             raise TargetError("When `layers_pattern` is specified, `layers_to_transform` must also be specified.")
 
     @property
+    def wants_all_linear(self) -> bool:
+        """Whether target_modules is PEFT's word for every linear layer but the head, in any case."""
+        return isinstance(self.target_modules, str) and self.target_modules.lower() == "all-linear"
+
+    @property
     def scale(self) -> float:
         """s = alpha / r."""
         return (2 * self.r if self.alpha is None else self.alpha) / self.r
@@ -93,7 +98,7 @@ class QftConfig(PeftConfig):
         """Fill in target_modules where left open."""
         if self.target_modules is None:
             self.target_modules = default_targets(model)
-        elif self.target_modules == "all-linear":
+        elif self.wants_all_linear:
             self.target_modules = all_linear(model)
 
     def resolve(self, shapes: list[tuple[int, int]]) -> None:

@@ -167,7 +167,7 @@ class QAAConfig(QftConfig):
         super().__post_init__()
         if self.placement not in (*PLACES, "both"):
             raise QftError(f"placement={self.placement} does not exist.{nearest(self.placement, (*PLACES, 'both'))}")
-        if self.target_modules == "all-linear":
+        if self.wants_all_linear:
             raise QftError("qaa adapts blocks, not linear layers: leave target_modules=null and set placement.")
 
     def candidates(self, model: nn.Module) -> dict[str, tuple[int, int]]:

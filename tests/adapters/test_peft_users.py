@@ -1,12 +1,21 @@
-"""docs/peft.md as a user of PEFT would do it: Trainer and TRL's SFTTrainer, save, load elsewhere, generate."""
+"""What a user of PEFT does: docs/peft.md as it is written, Trainer with every method, and what is refused."""
 
+import re
 from pathlib import Path
 
 import pytest
 import tiny
 import torch
 from datasets import Dataset
-from peft import PeftModel, get_peft_model
+from peft import (
+    PeftModel,
+    convert_to_lora,
+    get_layer_status,
+    get_peft_model,
+    get_peft_model_state_dict,
+    inject_adapter_in_model,
+)
+from peft.utils.hotswap import hotswap_adapter
 from transformers import AutoTokenizer, Qwen2Config, Qwen2ForCausalLM, Trainer, TrainingArguments
 
 import qft
@@ -43,24 +52,68 @@ def test_trainer(config, tmp_path: Path) -> None:
 
 
 @pytest.mark.filterwarnings("ignore")  # the library's own, which change with each release
-def test_sft_trainer(tokenizer, tmp_path: Path) -> None:
-    from trl import SFTConfig, SFTTrainer
-
-    from qft.adapters import QWTHNConfig
-
+def test_the_page_runs(tokenizer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     sizes = {"hidden_size": 32, "intermediate_size": 48, "num_attention_heads": 2, "num_key_value_heads": 1}
-    base = Qwen2ForCausalLM(Qwen2Config(num_hidden_layers=1, vocab_size=len(tokenizer), **sizes))
-    trainer = SFTTrainer(
-        model=base,
-        args=SFTConfig(str(tmp_path / "out"), max_length=32, bf16=False, **QUIET),
-        train_dataset=Dataset.from_dict({"text": ["1 + 1 = 2", "2 + 2 = 4", "3 + 3 = 6", "4 + 4 = 8"] * 2}),
-        processing_class=tokenizer,
-        peft_config=QWTHNConfig(task_type="CAUSAL_LM"),
-    )
-    trainer.train()
-    losses = [e["loss"] for e in trainer.state.log_history if "loss" in e] or [
-        trainer.state.log_history[-1]["train_loss"]
-    ]
-    assert all(loss > 0 for loss in losses)
-    trainer.save_model(str(tmp_path / "adapter"))
-    assert (tmp_path / "adapter/adapter_model.safetensors").exists()
+    page = (Path(__file__).parents[2] / "docs" / "peft.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"^```python\n(.*?)^```", page, re.DOTALL | re.MULTILINE)
+    given = tokenizer(["1 + 1 =", "2 + 2 =", "3 + 3 ="], return_tensors="pt")
+    here = {
+        "rows": [{"input_ids": given.input_ids[0], "labels": given.input_ids[0]}] * 6,
+        "texts": Dataset.from_dict({"text": ["1 + 1 = 2", "2 + 2 = 4", "3 + 3 = 6", "4 + 4 = 8"] * 2}),
+        "tokenizer": tokenizer,
+        "inputs": {"input_ids": given.input_ids, "attention_mask": given.attention_mask},
+    }
+    monkeypatch.chdir(tmp_path)
+    for block in blocks:
+        torch.manual_seed(0)
+        here["base"] = Qwen2ForCausalLM(Qwen2Config(num_hidden_layers=2, vocab_size=len(tokenizer), **sizes))
+        exec(compile(block, "docs/peft.md", "exec"), here)
+    assert len(blocks) == 4
+    assert (tmp_path / "adapter" / "adapter_model.safetensors").is_file()
+
+
+def build(**options):
+    return get_peft_model(tiny.build("qwen2"), qft.adapters.QWTHNConfig(**options)).eval()
+
+
+def test_what_peft_keeps_for_its_own_methods_is_refused(tmp_path: Path) -> None:
+    model = build()
+    model.save_pretrained(tmp_path)
+    refused = {
+        "only PEFT's LoRA and IA3": lambda: model.add_weighted_adapter(["default"], [1.0], "sum"),
+        "Hotswapping only supports LORA": lambda: hotswap_adapter(model, str(tmp_path), "default"),
+        "do not support LoRA conversion": lambda: convert_to_lora(model, rank=2),
+        "not compatible with the `PeftMixedModel`": lambda: get_peft_model(
+            tiny.build("qwen2"), qft.adapters.QWTHNConfig(), mixed=True
+        ),
+        "selects model.embed_tokens, a Embedding": lambda: build(target_modules=["embed_tokens"]),
+        **{
+            f"unexpected keyword argument '{option}'": lambda option=option: build(**{option: None})
+            for option in ("rank_pattern", "alpha_pattern", "bias", "init_weights", "target_parameters")
+        },
+    }
+    for words, action in refused.items():
+        with pytest.raises((ValueError, TypeError, NotImplementedError), match=re.escape(words)):
+            action()
+
+
+def test_attention_of_torch_is_not_wrapped_where_it_would_have_no_effect() -> None:
+    def encoder():
+        return torch.nn.TransformerEncoderLayer(8, 2, 16)
+
+    model = get_peft_model(encoder(), qft.adapters.QWTHNConfig(target_modules="all-linear"))
+    assert model.targeted_module_names == ["linear1", "linear2"]
+    with pytest.raises(ValueError, match=r"selects self_attn\.out_proj"):
+        get_peft_model(encoder(), qft.adapters.QWTHNConfig(target_modules=["out_proj"]))
+
+
+def test_injected_without_a_peft_model() -> None:
+    injected = inject_adapter_in_model(qft.adapters.QWTHNConfig(), tiny.build("qwen2"))
+    state = get_peft_model_state_dict(injected)
+    some = {k: v for k, v in state.items() if ".layers.0." in k and "q_proj" in k}
+    with pytest.warns(RuntimeWarning, match="inconsistency .* the PEFT config and the provided state_dict"):
+        part = inject_adapter_in_model(qft.adapters.QWTHNConfig(), tiny.build("qwen2"), state_dict=some)
+    assert [layer.name for layer in get_layer_status(part)] == ["model.layers.0.self_attn.q_proj"]
+    with pytest.raises(ValueError, match=r"model\.embed_tokens is a Embedding; only linear layers can be adapted"):
+        wrong = {"model.embed_tokens.qft_delta.angles": torch.zeros(8)}
+        inject_adapter_in_model(qft.adapters.QWTHNConfig(), tiny.build("qwen2"), state_dict=wrong)

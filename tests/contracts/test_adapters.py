@@ -590,7 +590,7 @@ def test_gpt2_layers_are_adapted_like_linear_ones(case, tmp_path):
 def test_all_linear_reaches_gpt2_layers(case):
     if wraps_blocks(case):
         return
-    model = adapted(case, "gpt2", target_modules="all-linear")
+    model = adapted(case, "gpt2", target_modules="All-Linear")  # PEFT minds no case
     conv1d = [m for m in tiny.build("gpt2").modules() if isinstance(m, Conv1D)]
     assert len(layers(model)) == len(conv1d) > 0
 

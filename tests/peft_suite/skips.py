@@ -1,0 +1,17 @@
+"""Every skip of PEFT's own tests over our methods, each with its reason. Any other skip fails the run."""
+
+# what a skipped test says, in PEFT's words or our plugin's -> why that is right
+REASONS = {
+    "^not linear$": "not linear, so it cannot be merged: the refusal is held by tests/contracts/test_adapters.py",
+    "^adds a constant": "adds a constant, and the layer has no bias to merge it into: refused, as the contracts test",
+    "does not support the 'bias' argument": "has no option `bias`, as most of PEFT's methods have none: a TypeError",
+    "^Multiple active adapters with modules_to_save": "PEFT allows one active adapter with modules_to_save",
+}
+# tests skipped by name: a pattern of their id -> why
+SKIPS = {
+    "TestMixedAdapterBatches.*mha_raises": "targets torch's MultiheadAttention, which is no linear layer: refused",
+    "TestMixedAdapterBatches.*timing": "compares times on a GPU",
+    "TestMixedAdapterBatches.*merged_raises.(qwthn|qtha|qwthn polynomial).$": "not linear",
+    "TestDefaultTargetModules": "targets left open are found by looking at the model, not in a table of PEFT's",
+}
+REASONS |= {f"^{reason}$": reason for reason in SKIPS.values() if reason != "not linear"}
