@@ -14,6 +14,7 @@ from qft.data.message import Message
 from qft.data.rows import Row
 from qft.data.think import take_apart
 from qft.errors import QftError
+from qft.names import shortened
 
 Messages = tuple[Message, ...]
 
@@ -82,7 +83,7 @@ def chat(row: Row, counts: Counter[str], column: str = "messages") -> Messages:
         turns = turns[1:]
     wanted = ["user", "assistant"] * (len(turns) // 2)
     if not turns or [t["role"] for t in turns] != wanted:
-        found = ", ".join(str(t["role"]) for t in turns[:6])
+        found = ", ".join(shortened(str(t["role"]), 20) for t in turns[:6])
         raise LeftOut("its turns do not alternate user, assistant", found or "none")
     return tuple(_turn(row, column, k, t) for k, t in enumerate(turns))
 

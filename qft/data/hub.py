@@ -17,6 +17,7 @@ from typing import Any
 
 from qft.data.rows import ALL, SUFFIXES, Row, numbered, row_names
 from qft.errors import QftError, nearest
+from qft.names import shortened
 
 SECONDS = 5
 HUBS = ("hf", "modelscope")
@@ -95,7 +96,7 @@ def _knock(hub: str, dataset_id: str, address: str) -> None:
 
 
 def _unreachable(hub: str, dataset_id: str, reason: str) -> QftError:
-    reason = reason.splitlines()[0].rstrip(".")
+    reason = shortened(next(iter(reason.splitlines()), ""), 200).rstrip(".")
     return QftError(
         f"{dataset_id} could not be fetched (data.hub={hub}: {reason}); use a local copy by data.path=DIR_OR_FILE."
     )

@@ -172,7 +172,8 @@ def _csv(path: Path) -> Iterator[Block]:
         try:
             names = next(cells, [])
             if len(set(names)) < len(names) or not all(n.strip() for n in names):
-                raise QftError(f"{path}, line 1: the column names are empty or twice the same: {', '.join(names)}.")
+                held = shortened(", ".join(names))
+                raise QftError(f"{path}, line 1: the column names are empty or twice the same: {held}.")
             line = cells.line_num + 1
             for values in cells:
                 if values:

@@ -14,6 +14,7 @@ from typing import Any
 from qft.data.message import Sample
 from qft.data.rows import ALL
 from qft.errors import QftError
+from qft.names import shortened
 
 
 @dataclass(frozen=True)
@@ -45,14 +46,15 @@ def parse_rows(rows: str | None, option: str = "data.rows") -> slice:
     if rows is None:
         return slice(None)
     start, colon, stop = str(rows).partition(":")
+    said = f"{option}={shortened(str(rows))}"
     try:
         if not colon:
             raise ValueError
         first, last = int(start or 0), int(stop) if stop.strip() else None
     except ValueError:
-        raise QftError(f"{option}={rows} is not a range; write START:STOP, such as {option}=0:1000.") from None
+        raise QftError(f"{said} is not a range; write START:STOP, such as {option}=0:1000.") from None
     if first < 0 or (last is not None and last <= first):
-        raise QftError(f"{option}={rows} selects nothing; STOP must be larger than START, both from 0 up.")
+        raise QftError(f"{said} selects nothing; STOP must be larger than START, both from 0 up.")
     return slice(first, last)
 
 

@@ -24,6 +24,7 @@ from qft.data.origin import open_rows
 from qft.data.rows import Row
 from qft.data.think import last_boxed
 from qft.errors import QftError
+from qft.names import shortened
 
 REPOSITORIES = {
     "hf": "Congliu/Chinese-DeepSeek-R1-Distill-data-110k",
@@ -63,7 +64,8 @@ def _score(row: Row) -> float | None:
     try:
         return float(score)  # a csv file holds it as text
     except (TypeError, ValueError):
-        raise QftError(f"{row.where}: column score holds {score!r} where a number from 0 to 10 is needed.") from None
+        held = shortened(repr(score))
+        raise QftError(f"{row.where}: column score holds {held} where a number from 0 to 10 is needed.") from None
 
 
 def _example(k: int) -> dict[str, object]:
