@@ -10,6 +10,7 @@ T = TypeVar("T")
 DELAY = 2.0  # seconds
 
 
-def bar(items: Iterable[T], title: str) -> Iterable[T]:
+def bar(items: Iterable[T], title: str, unit: str = "") -> Iterable[T]:
     """The items as they are; on standard error, where it is a terminal, how many of them are through."""
-    return tqdm(items, title, file=sys.stderr, disable=not sys.stderr.isatty(), leave=False, delay=DELAY, unit="")
+    file, unit = sys.stderr, f" {unit}".rstrip()
+    return tqdm(items, title, file=file, disable=not file.isatty(), leave=False, delay=DELAY, unit=unit)
