@@ -15,6 +15,7 @@ from qft import __version__, signals
 from qft.cli import _help
 from qft.cli._output import complain
 from qft.errors import QftError, nearest
+from qft.names import visible
 
 FULL = ("can't allocate memory", "out of memory", "cannot allocate memory", "failed to map segment")
 
@@ -104,7 +105,7 @@ def _dispatch(args: list[str]) -> int:
     if args[:1] == ["help"] and len(args) > 1:
         args = [*args[1:], "--help"]
     if not args or args[0] in ("-h", "--help", "help"):
-        print(_help.overview(commands()))
+        print(visible(_help.overview(commands()), keep="\n"))
         return 0
     if args[0] == "--version":
         print(f"qft {__version__}")
@@ -113,7 +114,8 @@ def _dispatch(args: list[str]) -> int:
     if name not in commands():
         raise QftError(f"There is no command '{name}'.{nearest(name, commands())}")
     if any(a in ("-h", "--help") for a in rest):
-        print(_help.command(name, _help.docstring(name), [a for a in rest if a not in ("-h", "--help")]))
+        chosen = [a for a in rest if a not in ("-h", "--help")]
+        print(visible(_help.command(name, _help.docstring(name), chosen), keep="\n"))
         return 0
     try:
         Path.cwd()

@@ -69,8 +69,9 @@ def run(config: SweepConfig, overrides: list[str]) -> None:
         return
     from qft.sweeps import run as running
 
+    identities = _identities(planned, composed, config)
     with running.locked(directory):
-        _identify(planned, composed, directory, config)
+        cells.settle(directory, planned, identities, config.overwrite)
         cells.save_plan(directory, name, config.scale, command(config), planned, afresh=config.overwrite)
         workers, gpus = _workers(config)
         log.info("%s: %d cells, %d at a time", directory, len(planned), workers)
@@ -134,8 +135,10 @@ class _Composed:
         return config
 
 
-def _identify(planned: list[Cell], composed: dict[str, dict[str, Any]], directory: Path, config: SweepConfig) -> None:
-    """Give every cell its id: one data set and one model are read once each; what is there must agree."""
+def _identities(
+    planned: list[Cell], composed: dict[str, dict[str, Any]], config: SweepConfig
+) -> dict[str, dict[str, Any]]:
+    """Give every cell its id, and return what decided each; one data set and one model are read once each."""
     from qft.models import load
 
     known: dict[str, str] = {}
@@ -159,7 +162,7 @@ def _identify(planned: list[Cell], composed: dict[str, dict[str, Any]], director
         after = [ids[a] for a in cell.after]
         identities[cell.name] = cells.identity(c, *prints, config.threads, load.device().type, after, cell.test)
         ids[cell.name] = cell.id = cells.digest(identities[cell.name])
-    cells.settle(directory, planned, identities, config.overwrite)
+    return identities
 
 
 def _workers(config: SweepConfig) -> tuple[int, int]:

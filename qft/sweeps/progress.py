@@ -13,6 +13,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from qft.names import visible
 from qft.sweeps import cells
 from qft.sweeps.cells import Cell
 from qft.sweeps.estimate import Speed, in_words
@@ -95,12 +96,13 @@ class Progress(AbstractContextManager):
     def _drawn(self) -> Any:
         from rich.progress_bar import ProgressBar
         from rich.table import Table
+        from rich.text import Text  # a name is no markup
 
         table = Table.grid(padding=(0, 1))
         for cell, started in list(self.running.values()):
             share, text = self.part(cell)
             bar = ProgressBar(total=1.0, completed=share, width=24)
-            table.add_row(cell.name, bar, text, in_words(time.monotonic() - started))
+            table.add_row(Text(visible(cell.name)), bar, text, in_words(time.monotonic() - started))
         finished = len(self.plan) - len(self.left)
         bar = ProgressBar(total=len(self.plan), completed=finished, width=24)
         table.add_row("sweep", bar, f"{finished}/{len(self.plan)} cells", f"{self.remaining()} left")

@@ -31,8 +31,11 @@ def test_a_loss_that_is_no_number_ends_the_run(
     assert qft_here(*again, "resume=true") == 2 and "overwrite=true" in capfd.readouterr().err
     assert qft_here(*(a for a in again if a != "run=r"), "resume=true") == 2  # nothing there to go on with
     capfd.readouterr()
+    (run / "metrics.json").write_text("{}")
+    log = (run / "log.txt").read_text()
     assert qft_here(*ARGS, "trainer.max_steps=1", "overwrite=true") == 0
-    assert (run / "COMPLETE").exists() and not (run / "DIVERGED").exists()
+    assert (run / "COMPLETE").exists() and not any((run / name).exists() for name in ("DIVERGED", "metrics.json"))
+    assert (run / "log.txt").read_text().startswith(log) and "Diverged" not in (run / "record.json").read_text()
 
 
 def test_the_first_step_of_a_short_run_moves(tmp_path: Path) -> None:
