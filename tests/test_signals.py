@@ -1,5 +1,7 @@
 """Ctrl-C, SIGTERM and SIGHUP: what they end, what is finished first, and what of it a user sees."""
 
+import itertools
+import json
 import os
 import signal
 import subprocess
@@ -8,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from program import qft_here
 
 from qft.signals import Noted, Stopped, listen, restore
 
@@ -89,3 +92,27 @@ def test_ctrl_c_during_an_import_ends_the_program_without_a_traceback(module: st
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120)
     assert done.returncode == 130 and "qft: interrupted" in done.stderr and "Traceback" not in done.stderr
     assert not list(tmp_path.glob("outputs/*"))
+
+
+def test_answers_are_kept_when_an_evaluation_is_told_to_stop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from qft.evaluation import generate
+
+    monkeypatch.chdir(tmp_path)
+    args = ["eval", "n=20", "evaluation.limit=4", "evaluation.batch_size=2", "evaluation.max_new_tokens=4"]
+    args += ["evaluation.metrics=[bleu]", "out=here"]
+    decode, calls = generate.decode, itertools.count()
+
+    def told(*given: object) -> str:
+        if next(calls) == 3:  # the second batch
+            tell(signal.SIGTERM)
+        return decode(*given)  # type: ignore[arg-type]
+
+    def rows() -> list[dict]:
+        return [json.loads(line) for line in (tmp_path / "here/predictions.jsonl").read_text().splitlines()]
+
+    monkeypatch.setattr(generate, "decode", told)
+    assert qft_here(*args) == 143
+    kept = rows()
+    assert 2 <= len(kept) < 4 and not (tmp_path / "here/metrics.json").exists()
+    assert qft_here(*args) == 0
+    assert len(rows()) == 4 and rows()[:2] == kept[:2], "answers of a finished batch are not made again"

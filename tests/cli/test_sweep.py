@@ -38,6 +38,8 @@ def test_the_command_in_a_sweeps_plan_is_the_one_that_was_typed() -> None:
         (["table1", "adaptr=lora"], ["adaptr", "'adapter'"]),
         (["table1", "datasets=[nowhere]"], ["nowhere", "demo"]),
         (["table1", "retry=all"], ["retry=all", "failed"]),
+        (["table1", "slurm.foo=1"], ["slurm.foo", "launcher=slurm"]),
+        (["table1", "launcher=slurm", "slurm.cluster=local", "slurm.foo=1"], ["no option slurm.foo"]),
         (["table1", "workers=0"], ["workers=0"]),
         (["table1", "adapter=lora"], ["adapter=lora", "rows="]),
         (["table1", "trainer.lr=0.1"], ["trainer.lr=0.1", "searched"]),

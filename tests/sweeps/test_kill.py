@@ -2,8 +2,12 @@
 
 import json
 import random
+import signal
+import time
 from pathlib import Path
 
+import psutil
+import pytest
 from killing import decided, killed, start, states
 
 # a search of one rate, one final run, one base
@@ -32,3 +36,29 @@ def test_kills_change_nothing_and_no_cell_is_run_twice(tmp_path: Path) -> None:
     attempts = [json.loads(p.read_text())["attempts"] for p in tmp_path.glob("killed/cells/*/cell.json")]
     assert any(a["state"] == "interrupted" for cell in attempts for a in cell)
     assert not list(tmp_path.glob("killed/**/.*.tmp")), "temporary files are left"
+
+
+@pytest.mark.extended
+@pytest.mark.parametrize("everyone", [False, True], ids=["the sweep", "all its processes"])
+def test_sigterm_leaves_nothing_running_and_loses_no_step(everyone: bool, tmp_path: Path) -> None:
+    """Kubernetes tells the sweep alone, Slurm and systemd tell every process, its server of cells too."""
+    (tmp_path / "configs/sweep").mkdir(parents=True)
+    longer = TINY.replace("max_steps=4", "max_steps=60").replace("save_every=1", "save_every=30")
+    (tmp_path / "configs/sweep/tiny.yaml").write_text(longer)
+    args = ["tiny", "scale=smoke", "workers=1"]
+    whole = start([*args, "dir=whole"], tmp_path)
+    sweep = start([*args, "dir=told"], tmp_path)
+    cell = tmp_path / "told/cells/tiny-search-lora-demo-lr0.01"
+    while not (cell / "history.csv").exists() or len((cell / "history.csv").read_text().splitlines()) < 8:
+        assert sweep.poll() is None, (tmp_path / "out.txt").read_text()[-2000:]
+        time.sleep(0.02)
+    processes = [psutil.Process(sweep.pid), *psutil.Process(sweep.pid).children(recursive=True)]
+    for process in processes if everyone else processes[:1]:
+        process.send_signal(signal.SIGTERM)
+    assert sweep.wait(240) == 143
+    assert psutil.wait_procs(processes, timeout=60)[1] == []
+    assert states(tmp_path / "told") == ["interrupted"]
+    saved = [int(p.parent.name.rpartition("-")[2]) for p in cell.glob("checkpoints/*/QFT_COMPLETE.json")]
+    assert [step for step in saved if step % 30], "the step it was told at is saved"
+    assert start([*args, "dir=told"], tmp_path).wait(600) == 0 and whole.wait(600) == 0
+    assert decided(tmp_path / "told") == decided(tmp_path / "whole")
