@@ -45,6 +45,8 @@ def arguments(args: list[str]) -> list[str]:
 def run(config: JobsConfig, overrides: list[str]) -> None:
     """Open the journal, do what ``action`` says, show the jobs."""
     start_logging()
+    if config.backend["name"] != "qcloud":
+        raise QftError(f"backend={config.backend['name']} sends no jobs; leave it out.")
     if config.action not in ACTIONS:
         raise QftError(f"action={config.action} does not exist.{nearest(config.action, ACTIONS)}")
     if config.action in DECISIONS and config.job is None:

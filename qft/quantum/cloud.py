@@ -7,6 +7,7 @@ call that lists an account's jobs. The key is read from the environment and neve
 service pass through ``_scrub``.
 """
 
+import json
 import os
 import threading
 from collections.abc import Callable, Sequence
@@ -119,16 +120,23 @@ class Cloud:
         except Exception as error:
             raise Faulty(self._scrub(error)) from None
 
-    def programs(self, texts: Sequence[str], options: dict[str, Any]) -> tuple[list[Any], Any]:
-        """OriginIR texts and options as the client's own objects: whatever can go wrong before sending does here."""
+    def programs(self, texts: Sequence[str], options: str) -> tuple[list[Any], Any]:
+        """OriginIR texts and options (JSON) as the client's own objects: what can go wrong before sending does here.
+
+        Raises QftError where the client does not take them.
+        """
         from pyqpanda3 import intermediate_compiler
 
         read: Any = intermediate_compiler
         try:
-            settings = self._qcloud.QCloudOptions(is_prob_counts=True, **options)
+            settings = self._qcloud.QCloudOptions(is_prob_counts=True, **json.loads(options))
         except (TypeError, ValueError, RuntimeError) as error:
-            raise QftError(f"backend.options are not what the client takes: {self._scrub(error)}") from None
-        return [read.convert_originir_string_to_qprog(text) for text in texts], settings
+            said = self._scrub(str(error).partition("\n")[0])
+            raise QftError(f"The client does not take the options {self._scrub(options)}: {said}") from None
+        try:
+            return [read.convert_originir_string_to_qprog(text) for text in texts], settings
+        except (TypeError, ValueError, RuntimeError) as error:
+            raise QftError(f"The client cannot read a circuit of the journal: {self._scrub(error)}") from None
 
     def submit(self, chip: str, programs: list[Any], shots: int, settings: Any) -> str:
         """Send circuits as one job and return the service's id. Raises Refused, Busy or Lost."""

@@ -102,7 +102,7 @@ class Courier:
         if first.chip not in self._checked:
             self.cloud.check_chip(first.chip)
             self._checked.add(first.chip)
-        programs, settings = self.cloud.programs([c.text for c in circuits], json.loads(first.options))
+        programs, settings = self.cloud.programs([c.text for c in circuits], first.options)
         pause = self.patience.poll
         for attempt in range(1, ATTEMPTS + 1):
             try:

@@ -179,7 +179,10 @@ class Journal(JournalFile):
             "SELECT circuit, copy, text, chip, shots, options FROM slots JOIN circuits ON circuits.id = circuit "
             "WHERE job = ? ORDER BY slot"
         )
-        return [((c, k), Bound(*rest)) for c, k, *rest in self._rows(query, (job,))]
+        found = [((c, k), Bound(*rest)) for c, k, *rest in self._rows(query, (job,))]
+        if any(bound.id != circuit for (circuit, _), bound in found):  # what is sent is what was asked for
+            raise damaged(self.path, "a circuit is not as it was written")
+        return found
 
     def sent(self) -> int:
         """Circuits that were sent, or may have been; those of repeated submissions count again."""

@@ -195,11 +195,11 @@ def ask_everything(cloud: service.Emulator, number: int, statuses: list[int]) ->
 
 def programs(account: Cloud) -> list[Any]:
     text = "QINIT 2\nCREG 2\nH q[0]\nMEASURE q[0],c[0]\nMEASURE q[1],c[1]\n"
-    return account.programs([text, text], {"amend_flag": 0})[0]
+    return account.programs([text, text], '{"amend_flag": 0}')[0]
 
 
 def options(account: Cloud) -> Any:
-    return account.programs([], {"amend_flag": 0})[1]
+    return account.programs([], '{"amend_flag": 0}')[1]
 
 
 def test_damaged_answers_are_faulty_answers(cloud) -> None:

@@ -16,6 +16,7 @@ from qft.config import JobsConfig
 from qft.errors import QftError
 from qft.quantum import ansatz, backends
 from qft.quantum.journal import STATES, Bound, Journal, canonical
+from qft.quantum.journal_checks import update_sum
 
 CIRCUIT = ansatz.qwthn(2)
 TEXT = "QINIT 1\nCREG 1\nU3 q[0],(0.{:06},0.100000,0.200000)\nMEASURE q[0],c[0]\n"
@@ -274,9 +275,58 @@ def test_an_address_in_own_configs_gets_no_key(cloud, tmp_path, monkeypatch, cap
     assert cloud.seen()["requests"] == {}
 
 
+def forged(path, statement: str) -> None:
+    """A journal with one planned job, changed by somebody who knows about the hashes."""
+    bound = Bound(TEXT.format(1), "origin_wukong", 50, canonical({"amend_flag": 0}))
+    journal = Journal(path, "e")
+    journal.plan(journal.request("r", [bound], fresh=False), 1)
+    with journal._transaction():
+        journal._db.execute("PRAGMA defer_foreign_keys=ON")
+        journal._db.execute(statement)
+        for table in ("circuits", "jobs", "slots", "positions"):
+            update_sum(journal._db, table, "1", ())
+    journal.close()
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE circuits SET shots = 1000000000",
+        "UPDATE circuits SET chip = 'expensive'",
+        "UPDATE circuits SET text = 'QINIT 72'",
+        "UPDATE circuits SET options = 'x'",
+        "UPDATE jobs SET state = 'x' || char(27)",
+        "UPDATE jobs SET changed = 'yesterday'",
+        "UPDATE jobs SET note = x'00'",
+    ],
+)
+def test_what_a_forged_journal_holds_is_not_sent(cloud, path, qft_jobs, there, statement) -> None:
+    forged(path, statement)
+    with pytest.raises(QftError, match="damaged"):
+        qft_jobs("action=resubmit", "job=1", there)
+    assert cloud.seen()["requests"].get("submit", 0) == 0
+
+
+def test_circuits_and_options_that_the_client_does_not_take_are_not_sent(cloud, path, qft_jobs, there) -> None:
+    for k, (text, options, words) in enumerate(
+        [
+            ("not OriginIR", "{}", "cannot read a circuit"),
+            (TEXT.format(1), "[1]", "options"),
+            ("", '{"a": 1}', "options"),
+        ]
+    ):
+        journal = Journal(path, "e")
+        journal.plan(journal.request(f"r{k}", [Bound(text, "origin_wukong", 50, options)], fresh=False), 1)
+        journal.close()
+        with pytest.raises(QftError, match=words):
+            qft_jobs("action=resubmit", f"job={k + 1}", there)
+    assert set(qft_jobs().values()) == {"planned"} and "submit" not in cloud.seen()["requests"]
+
+
 @pytest.mark.parametrize(
     ("overrides", "words"),
     [
+        (["backend.name=statevector"], "sends no jobs"),
         (["action=lst"], "Did you mean 'list'"),
         (["action=forget"], "job=N"),
         (["action=detach"], "job=N"),
