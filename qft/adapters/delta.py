@@ -3,10 +3,13 @@
 import itertools
 from collections.abc import Iterator
 from contextlib import contextmanager
+from operator import is_
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+
+from qft.quantum.autodiff import followed
 
 HALF = (torch.bfloat16, torch.float16)
 
@@ -25,7 +28,9 @@ class Delta(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self._prepared: Any = None
+        self._kept: tuple[Any] | None = None  # what was prepared
+        # the weights it was made of: the dictionaries they stand in, their names there, themselves
+        self._made_of: tuple[Any, Any, Any] = ((), (), ())
         self._keep = True
 
     def prepare(self) -> Any:
@@ -51,6 +56,7 @@ class Delta(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """x (..., in) of any float dtype -> (..., out), autocast switched off."""
+        self._drop_of_others()
         with self.in_float32():
             if torch.is_autocast_enabled(x.device.type):
                 with torch.autocast(x.device.type, enabled=False):
@@ -89,22 +95,37 @@ class Delta(nn.Module):
 
         Any forward with gradients may be followed by an optimizer step, which no version counter of a
         fused optimizer shows: it drops what was kept, and nothing is kept again before train() or eval().
-        Both, .to() and loading weights drop it too; after editing weights by hand, call eval() again.
+        Both, .to() and loading weights drop it too; after editing weights by hand, call eval() again. Weights put in
+        for one call (torch.func.functional_call) are seen. Nothing is kept of what torch.func follows; a compiled
+        graph neither keeps nor uses anything.
         """
         if self.training or torch.is_grad_enabled():
             self.forget()
             self._keep = False
             return self.prepare()
-        if self._prepared is not None:
-            return self._prepared
+        if torch.compiler.is_compiling():
+            return self.prepare()
+        if self._kept is not None:
+            return self._kept[0]
         prepared = self.prepare()
-        if self._keep:
-            self._prepared = prepared
+        if self._keep and not followed(*self.parameters()):
+            self._kept = (prepared,)
         return prepared
+
+    def _drop_of_others(self) -> None:
+        """Drop what was kept where other weights stand here now than it was made of, and note which do."""
+        if not self._keep or self.training or torch.is_grad_enabled() or torch.compiler.is_compiling():
+            return
+        places, names, weights = self._made_of
+        if self._kept is not None and all(map(is_, map(dict.get, places, names), weights)):
+            return
+        self._kept = None
+        holders = [held for m in self.modules() for held in (m._parameters, m._buffers)]
+        self._made_of = tuple(zip(*((held, *item) for held in holders for item in held.items())))  # type: ignore[assignment]
 
     def forget(self) -> None:
         """Drop what ``prepared`` kept."""
-        self._prepared = None
+        self._kept, self._made_of = None, ((), (), ())
 
     def train(self, mode: bool = True) -> "Delta":
         self.forget()
@@ -128,7 +149,11 @@ class Delta(nn.Module):
                 tensor.data = tensor.data.to(dtype)
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_prepared": None}  # a bound circuit can be neither pickled nor shared
+        return {
+            **self.__dict__,
+            "_kept": None,
+            "_made_of": ((), (), ()),
+        }  # a bound circuit can be neither pickled nor shared
 
     def _load_from_state_dict(self, *args: Any, **kwargs: Any) -> None:
         self.forget()

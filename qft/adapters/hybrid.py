@@ -24,7 +24,9 @@ from torch import Tensor, nn
 
 from qft.adapters.delta import Delta
 from qft.adapters.hybrid_config import HybridConfig
+from qft.errors import QftError
 from qft.quantum import response
+from qft.quantum.autodiff import followed
 from qft.quantum.backends.base import Readout
 from qft.quantum.backends.statevector import Statevector
 from qft.tensor import mpo
@@ -108,7 +110,7 @@ class HybridDelta(Delta):
     def _readout(self) -> Readout | None:
         match self.kind:
             case "qnn":
-                return self.backend.bind(self.circuit, self.angles)
+                return self._bound()
             case "constants":
                 return lambda z: self.constants.unsqueeze(1).expand_as(z)
             case "silu":
@@ -116,6 +118,28 @@ class HybridDelta(Delta):
             case "polynomial":
                 return lambda z: response.evaluate(self.terms, z)
         return None
+
+    def _bound(self) -> Readout:
+        """The backend's read-out. Raises QftError where it is followed by what can follow torch's operations alone."""
+        if self.backend.ordinary:
+            return self.backend.bind(self.circuit, self.angles)
+
+        def refuse(of: Tensor) -> None:
+            if followed(of):
+                shots = "" if self.backend.shots is None else f" with shots={self.backend.shots}"
+                raise QftError(
+                    f"backend={self.backend.name}{shots} does not work under torch.func, torch.compile or forward-mode "
+                    "derivatives, which follow torch's own operations alone; use backend=statevector there."
+                )
+
+        refuse(self.angles)
+        read = self.backend.bind(self.circuit, self.angles)
+
+        def checked(z: Tensor) -> Tensor:
+            refuse(z)
+            return read(z)
+
+        return checked
 
     def through_silu(self, z: Tensor) -> Tensor:
         """The SiLU control: z (r, t) -> w (r, t)."""

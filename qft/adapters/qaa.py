@@ -25,7 +25,6 @@ from typing import Any, ClassVar, NamedTuple
 
 import torch
 from torch import Tensor, nn
-from torch.utils.checkpoint import checkpoint
 
 from qft.adapters.about import About
 from qft.adapters.base import QftConfig
@@ -33,6 +32,7 @@ from qft.adapters.delta import Delta
 from qft.adapters.targets import own_modules
 from qft.errors import QftError, nearest
 from qft.quantum import cnot_chain
+from qft.quantum.autodiff import recomputed
 from qft.quantum.backends.base import Backend
 from qft.quantum.backends.noisy import Noisy
 from qft.quantum.backends.statevector import Statevector
@@ -132,11 +132,7 @@ class QAADelta(Delta):
 
     def delta(self, x: Tensor, prepared: Prepared) -> Tensor:
         self._backend.count(x.shape[0])
-        if torch.is_grad_enabled():
-            m: Any = checkpoint(read_out, x, *prepared[:4], use_reentrant=False, preserve_rng_state=False)
-        else:
-            m = read_out(x, *prepared[:4])
-        return m @ prepared.up
+        return recomputed(read_out, x, *prepared[:4]) @ prepared.up
 
     @staticmethod
     def count(in_features: int, out_features: int, config: "QAAConfig") -> int:

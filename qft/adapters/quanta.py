@@ -23,12 +23,12 @@ from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
-from torch.utils.checkpoint import checkpoint
 
 from qft.adapters.about import About
 from qft.adapters.base import QftConfig
 from qft.adapters.delta import Delta
 from qft.errors import QftError
+from qft.quantum.autodiff import recomputed
 from qft.ranges import within
 from qft.tensor import factor
 
@@ -89,20 +89,19 @@ class QuanTADelta(Delta):
     def delta(self, x: Tensor, prepared: Tensor | None) -> Tensor:
         if prepared is not None:
             return x @ prepared.T
-        if torch.is_grad_enabled():
-            gates = list(self.gates), self.initial  # as they read now: in the backward pass it may be in half precision
-            return checkpoint(self._by_gates, x, *gates, use_reentrant=False, preserve_rng_state=False)
-        return self._by_gates(x, list(self.gates), self.initial)
+        # the gates are handed over: in the backward pass the module may hold others, in half precision say
+        return recomputed(self._by_gates, x, *self.gates, *self.initial)
 
-    def _by_gates(self, x: Tensor, gates: list[Tensor], initial: list[Tensor]) -> Tensor:
-        """Rows x (t, in) -> (T - T0) x, (t, out)."""
-        x = resize(x, prod(self.axes))
-        return resize(apply(gates, self.axes, x) - apply(initial, self.axes, x), self.out_features)
+    def _by_gates(self, x: Tensor, *gates: Tensor) -> Tensor:
+        """Rows x (t, in) -> (T - T0) x, (t, out), by the gates of T and then those of T0."""
+        x, half = resize(x, prod(self.axes)), len(gates) // 2
+        moved, start = (apply(list(part), self.axes, x) for part in (gates[:half], gates[half:]))
+        return resize(moved - start, self.out_features)
 
     def matrix(self) -> tuple[Tensor, None]:
         if self.in_features <= self.out_features:
             one = torch.eye(self.in_features, device=self.gates[0].device, dtype=self.gates[0].dtype)
-            return self._by_gates(one, list(self.gates), self.initial).T, None
+            return self._by_gates(one, *self.gates, *self.initial).T, None
         # fewer rows than columns: the transposed gates in reverse order, on the output's unit vectors
         size = prod(self.axes)
         one = torch.eye(size, device=self.gates[0].device, dtype=self.gates[0].dtype)[: self.out_features]

@@ -23,11 +23,12 @@ from typing import NamedTuple
 import numpy as np
 import torch
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
+from qft.quantum.autodiff import followed, kept
 from qft.quantum.circuit import Circuit
 from qft.quantum.gate_matrices import diagonals, local_matrices
 from qft.quantum.layers import layers
+from qft.quantum.transfer import constant
 
 MAX_QUBITS = 10
 DENSE_QUBITS = 6  # above, a dense matrix costs more than its layers
@@ -37,11 +38,17 @@ CHUNK = {"cpu": 2**17, "cuda": 2**25}  # amplitudes held at a time: in cache, or
 Step = tuple[str, int]  # ("matrix", first qubit), ("diagonal", 0) with an operator each, ("upload", which)
 
 
-class Plan(NamedTuple):
-    """What a bound circuit does after its first upload, which the state starts from."""
+class Plan:
+    """What a bound circuit does after its first upload, which the state starts from. Opaque to torch."""
 
-    steps: tuple[Step, ...]
-    start: int  # index of the first upload
+    def __init__(self, steps: tuple[Step, ...], start: int, tensors: "_Tensors") -> None:
+        self.steps, self.start = steps, start  # start: index of the first upload
+        self.generators, self.signs = tensors
+
+
+class _Tensors(NamedTuple):
+    """Constants of a circuit."""
+
     generators: list[Tensor]  # of each distinct upload, (num_inputs, 2^r): phases exp(-i generator^T z)
     signs: Tensor  # (r, 2^r): +1 where the qubit is 0
 
@@ -65,25 +72,39 @@ def _uploads(circuit: Circuit) -> tuple[list[int | None], list[np.ndarray]]:
     return which, distinct
 
 
+@kept
+def _upload_of_layer(circuit: Circuit) -> list[int | None]:
+    return _uploads(circuit)[0]
+
+
+@kept
+def _tensors(circuit: Circuit, dtype: torch.dtype, device: torch.device) -> _Tensors:
+    bits = (np.arange(2**circuit.qubits) >> np.arange(circuit.qubits)[::-1, None]) & 1
+    generators = [constant(g, dtype, device) for g in _uploads(circuit)[1]]
+    return _Tensors(generators, constant(1.0 - 2 * bits, dtype, device))
+
+
 def bind(circuit: Circuit, weights: Tensor) -> Callable[[Tensor], Tensor]:
     """Weights (num_weights,), float32 or float64 -> a function of inputs (num_inputs, t) giving <Z> (r, t).
 
-    Differentiable once in weights and inputs. Raises ValueError beyond MAX_QUBITS or without any input.
+    Differentiable in weights and inputs, any number of times. Raises ValueError beyond MAX_QUBITS or without any
+    input.
     """
     if circuit.qubits > MAX_QUBITS:
         raise ValueError(f"{circuit.qubits} qubits; the state vector is for at most {MAX_QUBITS}")
     if not circuit.num_inputs:
         raise ValueError("the circuit has no input")
-    which, distinct = _uploads(circuit)
+    which = _upload_of_layer(circuit)
     steps, operators = _steps(circuit, weights, which)
-    bits = (np.arange(2**circuit.qubits) >> np.arange(circuit.qubits)[::-1, None]) & 1
-    plan = Plan(
-        tuple(steps),
-        next(u for u in which if u is not None),
-        [torch.as_tensor(g, dtype=weights.dtype, device=weights.device) for g in distinct],
-        torch.as_tensor(1.0 - 2 * bits, dtype=weights.dtype, device=weights.device),
-    )
-    return lambda z: _Adjoint.apply(plan, z, *operators)
+    start = next(u for u in which if u is not None)
+    plan = Plan(tuple(steps), start, _tensors(circuit, weights.dtype, weights.device))
+
+    def read(z: Tensor) -> Tensor:
+        if followed(z, weights):
+            return _read(plan, z, [o.conj() for o in operators])
+        return _Adjoint.apply(plan, z, *operators)
+
+    return read
 
 
 def _steps(circuit: Circuit, weights: Tensor, which: list[int | None]) -> tuple[list[Step], list[Tensor]]:
@@ -125,19 +146,24 @@ def _steps(circuit: Circuit, weights: Tensor, which: list[int | None]) -> tuple[
     return steps, operators
 
 
+def _apart(psi: Tensor, first: int, size: int) -> Tensor:
+    """psi (2^r, t) as (2^first, size, the other qubits and t)."""
+    return psi.unflatten(0, (2**first, size, -1)).flatten(2)
+
+
 def _on(matrix: Tensor, first: int, psi: Tensor) -> Tensor:
     """``matrix`` on the qubits from ``first``: psi (2^r, t) -> (2^r, t)."""
     if len(matrix) == len(psi):
         return matrix @ psi
-    return (matrix @ psi.reshape(2**first, len(matrix), -1)).reshape(psi.shape)
+    return (matrix @ _apart(psi, first, len(matrix))).reshape(psi.shape)
 
 
 def _grad_matrix(matrix: Tensor, first: int, grad: Tensor, conjugate: Tensor) -> Tensor:
     """sum over everything else of grad psi^+, for ``conjugate`` = psi^* before the matrix."""
     if len(matrix) == len(grad):
         return grad @ conjugate.T
-    shape = (2**first, len(matrix), -1)
-    return (grad.reshape(shape) @ conjugate.reshape(shape).mT).sum(0)
+    size = len(matrix)
+    return (_apart(grad, first, size) @ _apart(conjugate, first, size).mT).sum(0)
 
 
 def _phases(plan: Plan, z: Tensor) -> list[Tensor]:
@@ -160,6 +186,12 @@ def _conjugate_state(plan: Plan, phases: list[Tensor], conjugates: list[Tensor])
     return psi
 
 
+def _read(plan: Plan, z: Tensor, conjugates: list[Tensor]) -> Tensor:
+    """<Z> (r, t) for inputs z (num_inputs, t)."""
+    parts = torch.view_as_real(_conjugate_state(plan, _phases(plan, z), conjugates))
+    return plan.signs @ parts.square().sum(-1)
+
+
 def _chunks(plan: Plan, *tensors: Tensor) -> list[tuple[Tensor, ...]]:
     z = tensors[0]
     rows = max(16, CHUNK.get(z.device.type, CHUNK["cpu"]) // plan.signs.shape[1])
@@ -167,21 +199,20 @@ def _chunks(plan: Plan, *tensors: Tensor) -> list[tuple[Tensor, ...]]:
 
 
 class _Adjoint(torch.autograd.Function):
-    """(plan, z, *operators) -> <Z>; keeps z and the operators."""
+    """(plan, z, *operators) -> <Z>; keeps z and the operators.
+
+    The backward may be differentiated again. It takes the operators for unitary, which is right for their
+    derivatives too: along the weights they stay so.
+    """
 
     @staticmethod
     def forward(ctx, plan: Plan, z: Tensor, *operators: Tensor) -> Tensor:  # type: ignore[override]
         ctx.plan = plan
         ctx.save_for_backward(z, *operators)
         conjugates = [o.conj().resolve_conj() for o in operators]
-        out = []
-        for (part,) in _chunks(plan, z):
-            parts = torch.view_as_real(_conjugate_state(plan, _phases(plan, part), conjugates))
-            out.append(plan.signs @ parts.square().sum(-1))
-        return torch.cat(out, 1)
+        return torch.cat([_read(plan, part, conjugates) for (part,) in _chunks(plan, z)], 1)
 
     @staticmethod
-    @once_differentiable
     def backward(ctx, grad: Tensor):  # type: ignore[override]
         plan = ctx.plan
         z, *operators = ctx.saved_tensors

@@ -7,9 +7,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from qft.quantum.autodiff import kept
 from qft.quantum.circuit import Circuit, Weight
 from qft.quantum.layers import FIXED, Angle, layers
 from qft.quantum.reference import PAULIS
+from qft.quantum.transfer import constant
 
 _PAULI = dict(zip(("RX", "RY", "RZ"), PAULIS[1:]))
 
@@ -68,24 +70,46 @@ def _tables(circuit: Circuit) -> _Tables:
     )
 
 
-def _complex(weights: Tensor) -> torch.dtype:
-    return torch.complex64 if weights.dtype == torch.float32 else torch.complex128
+class _Constants(NamedTuple):
+    """_Tables as tensors."""
+
+    numbers: Tensor  # to follow the weights
+    fixed: Tensor  # (n, 2, 2) complex: the identity, then FIXED
+    paulis: Tensor  # (rotations, 2, 2) complex
+    rotation_angles: Tensor
+    factors: Tensor  # (layers, r, depth)
+    diagonal_angles: Tensor
+    diagonal_rows: Tensor
+    generators: Tensor
 
 
-def _angles(tables: _Tables, weights: Tensor, index: list[int]) -> Tensor:
-    everything = torch.cat((weights, weights.new_tensor(tables.constants)))
-    return everything[torch.tensor(index, dtype=torch.long, device=weights.device)]
+@kept
+def _constants(circuit: Circuit, dtype: torch.dtype, device: torch.device) -> _Constants:
+    tables = _tables(circuit)
+    complex_ = torch.complex64 if dtype == torch.float32 else torch.complex128
+    return _Constants(
+        constant(tables.constants, dtype, device),
+        constant(np.array([np.eye(2), *FIXED.values()]), complex_, device),
+        constant(tables.paulis, complex_, device),
+        constant(tables.rotation_angles, torch.long, device),
+        constant(tables.factors, torch.long, device),
+        constant(tables.diagonal_angles, torch.long, device),
+        constant(tables.diagonal_rows, dtype, device),
+        constant(tables.generators, dtype, device),
+    )
+
+
+@kept
+def _diagonal_layers(circuit: Circuit) -> list[int]:
+    return _tables(circuit).diagonal_layers
 
 
 def local_matrices(circuit: Circuit, weights: Tensor, first: int, last: int) -> Tensor:
     """The local layers on qubits first <= q < last as matrices: complex (layers, 2^m, 2^m), m = last - first."""
-    tables, dtype, device = _tables(circuit), _complex(weights), weights.device
-    fixed = torch.as_tensor(np.array([np.eye(2), *FIXED.values()]), dtype=dtype, device=device)
-    half = _angles(tables, weights, tables.rotation_angles)[:, None, None] / 2
-    paulis = torch.as_tensor(tables.paulis, dtype=dtype, device=device)
-    rotations = half.cos() * fixed[0] - 1j * half.sin() * paulis
-    index = torch.as_tensor(tables.factors[:, first:last], device=device)
-    factors = torch.cat((fixed, rotations))[index]  # (layers, m, depth, 2, 2)
+    c = _constants(circuit, weights.dtype, weights.device)
+    half = torch.cat((weights, c.numbers))[c.rotation_angles][:, None, None] / 2
+    rotations = half.cos() * c.fixed[0] - 1j * half.sin() * c.paulis
+    factors = torch.cat((c.fixed, rotations))[c.factors[:, first:last]]  # (layers, m, depth, 2, 2)
     each = factors[:, :, 0]
     for d in range(1, factors.shape[2]):
         each = factors[:, :, d] @ each
@@ -97,10 +121,10 @@ def local_matrices(circuit: Circuit, weights: Tensor, first: int, last: int) -> 
 
 def diagonals(circuit: Circuit, weights: Tensor) -> dict[int, Tensor]:
     """The fixed diagonals by layer, complex (2^r,); layers without one are left out."""
-    tables = _tables(circuit)
-    if not tables.diagonal_layers:
+    which = _diagonal_layers(circuit)
+    if not which:
         return {}
-    rows = torch.as_tensor(tables.diagonal_rows, dtype=weights.dtype, device=weights.device)
-    generators = torch.as_tensor(tables.generators, dtype=weights.dtype, device=weights.device)
-    phase = (rows * _angles(tables, weights, tables.diagonal_angles)) @ generators
-    return dict(zip(tables.diagonal_layers, torch.complex(phase.cos(), -phase.sin())))
+    c = _constants(circuit, weights.dtype, weights.device)
+    angles = torch.cat((weights, c.numbers))[c.diagonal_angles]
+    phase = (c.diagonal_rows * angles) @ c.generators
+    return dict(zip(which, torch.complex(phase.cos(), -phase.sin())))

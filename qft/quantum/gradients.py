@@ -11,12 +11,12 @@ angle of its own first. A backward costs 2 circuits a row and rotation, 4 a row 
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from math import pi, sqrt
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
 from qft.quantum.circuit import Circuit, Gate, Input, Weight
 
@@ -59,7 +59,7 @@ def by_shift(circuit: Circuit, weights: Tensor, bind: Bind) -> Readout:
     """A read-out (num_inputs, t) -> (r, t) whose backward runs shifted circuits through ``bind``.
 
     ``bind(circuit, weights)`` evaluates without gradients; it is called once here, and in a backward once for each
-    shift of a weight. First derivatives only.
+    shift of a weight. A backward that is to be differentiated again is made of such read-outs itself.
     """
     plain = bind(circuit, weights.detach())
     return lambda z: _Shift.apply(circuit, bind, plain, z, weights)
@@ -75,14 +75,14 @@ class _Shift(torch.autograd.Function):
         return plain(z.detach())
 
     @staticmethod
-    @once_differentiable
     def backward(ctx: Any, upstream: Tensor):  # type: ignore[override]
         z, weights = ctx.saved_tensors
         apart = unshare(ctx.circuit)
         inputs, angles = z[apart.inputs], weights[apart.weights]
         grad_z = torch.zeros_like(z) if ctx.needs_input_grad[3] else None
         grad_w = torch.zeros_like(weights) if ctx.needs_input_grad[4] else None
-        read = ctx.bind(apart.circuit, angles) if grad_z is not None else None
+        bind = partial(by_shift, bind=ctx.bind) if torch.is_grad_enabled() else ctx.bind
+        read = bind(apart.circuit, angles) if grad_z is not None else None
         for angle, rule in apart.rules.items():
             if isinstance(angle, Input) and grad_z is not None and read is not None:
                 shifted = inputs.repeat(1, len(rule))
@@ -94,6 +94,6 @@ class _Shift(torch.autograd.Function):
                 for shift, factor in rule:
                     moved = angles.clone()
                     moved[angle.index] += shift
-                    values = ctx.bind(apart.circuit, moved)(inputs)
+                    values = bind(apart.circuit, moved)(inputs)
                     grad_w[apart.weights[angle.index]] += factor * (values * upstream).sum()
         return None, None, None, grad_z, grad_w

@@ -22,9 +22,9 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor
-from torch.utils.checkpoint import checkpoint
 
 from qft.quantum import fourier, response
+from qft.quantum.autodiff import recomputed
 from qft.quantum.chip import CZ, Part, to_chip
 from qft.quantum.circuit import Circuit, Input, Weight
 from qft.quantum.noise import NoiseModel
@@ -158,8 +158,7 @@ def bind(circuit: Circuit, weights: Tensor, noise: NoiseModel, observables: Tens
                 values = torch.cat([run(part) for part in grid.split(rows, 1)], 1)
                 series = fourier.series(values, circuit.num_inputs, degree)
             return series(z) if series else torch.cat([run(part) for part in z.split(rows, 1)], 1)
-        parts = [checkpoint(run, part, use_reentrant=False, preserve_rng_state=False) for part in z.split(rows, 1)]
-        return torch.cat(parts, 1)
+        return torch.cat([recomputed(run, part) for part in z.split(rows, 1)], 1)
 
     return read
 

@@ -16,8 +16,8 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
+from qft.quantum.autodiff import followed, kept
 from qft.quantum.circuit import Circuit, Gate, Input, Weight
 from qft.quantum.transfer import ID, X, Z, constant, fixed_transfer, pull_back, transfer_matrices, z_observables
 
@@ -39,7 +39,7 @@ def split_encoding(circuit: Circuit) -> tuple[Gate, ...]:
     return rest
 
 
-@cache
+@kept
 def is_multilinear(circuit: Circuit) -> bool:
     """Whether this file can evaluate the circuit: one leading RY(z_q) a qubit, at most MAX_QUBITS of them."""
     try:
@@ -69,7 +69,7 @@ class _Plan(NamedTuple):
     steps: list[tuple[tuple[int, ...], Tensor | tuple[int, int]]]  # qubits; a matrix, or the kind and which of it
 
 
-@cache
+@kept
 def _plan(circuit: Circuit, dtype: torch.dtype, device: torch.device) -> _Plan:
     gates = split_encoding(circuit)
     weighted = [g for g in gates if isinstance(g.angle, Weight)]
@@ -94,7 +94,7 @@ def on_encoding(o: Tensor, qubits: int) -> Tensor:
     return o.flatten(-qubits).index_select(-1, _kept(qubits, o.device))
 
 
-@cache
+@kept
 def _kept(qubits: int, device: torch.device) -> Tensor:
     """Places of the strings of I, Z, X in all strings: of an encoded qubit they are 1, cos z, sin z; <Y> is 0."""
     places = [0]
@@ -104,37 +104,46 @@ def _kept(qubits: int, device: torch.device) -> Tensor:
 
 
 class _Multilinear(torch.autograd.Function):
-    """evaluate() with a backward that keeps C and the cosines and sines of z, and rebuilds their products."""
+    """evaluate() with a backward that keeps C, z, its cosines and sines, and rebuilds their products.
+
+    The backward is ordinary operations on what came in, so it can be differentiated again.
+    """
 
     @staticmethod
     def forward(ctx, c: Tensor, z: Tensor) -> Tensor:  # type: ignore[override]
         few = c.shape[-1] * z.shape[-1] <= _FEW  # by shape alone: with gradients and without, the bits are the same
         if any(ctx.needs_input_grad) or not few:
             cos, sin = z.cos(), z.sin()
-            ctx.save_for_backward(c, cos, sin)
+            ctx.save_for_backward(c, z, cos, sin)
         if few:
             return c @ _written_out(z)
-        u, v = _half_features(cos, sin)
-        mid = (_folded(c, u[-1].shape[0]) @ u[-1]).reshape(c.shape[0], -1, z.shape[-1])
-        return mid.mul_(v[-1]).sum(1)
+        mid, last = _by_halves(c, cos, sin)
+        return mid.mul_(last).sum(1)
 
     @staticmethod
-    @once_differentiable
     def backward(ctx, grad: Tensor):  # type: ignore[override]
-        c, cos, sin = ctx.saved_tensors
+        c, z, cos, sin = ctx.saved_tensors
+        if torch.is_grad_enabled():  # to be differentiated again, in z
+            cos, sin = z.cos(), z.sin()
         u, v = _half_features(cos, sin)
-        (k, t), nu, nv = grad.shape, u[-1].shape[0], v[-1].shape[0]
+        k, nu, nv = grad.shape[0], u[-1].shape[0], v[-1].shape[0]
         grad_c = grad_z = None
-        by_v = (grad.unsqueeze(1) * v[-1]).reshape(-1, t)  # (k nv, t)
+        by_v = (grad.unsqueeze(1) * v[-1]).flatten(0, 1)  # (k nv, t)
         if ctx.needs_input_grad[0]:
             grad_c = (u[-1] @ by_v.T).reshape(nu, k, nv).transpose(0, 1).reshape(c.shape)
         if ctx.needs_input_grad[1]:
-            by_u = (grad.unsqueeze(1) * u[-1]).reshape(-1, t)  # (k nu, t)
+            by_u = (grad.unsqueeze(1) * u[-1]).flatten(0, 1)  # (k nu, t)
             grad_v = c.reshape(-1, nv).T @ by_u
             grad_u = _folded(c, nu).T @ by_v
             h = len(u) - 1
             grad_z = torch.cat((_feature_grad(u, cos[:h], sin[:h], grad_u), _feature_grad(v, cos[h:], sin[h:], grad_v)))
         return grad_c, grad_z
+
+
+def _by_halves(c: Tensor, cos: Tensor, sin: Tensor) -> tuple[Tensor, Tensor]:
+    """C times the products over the first half of the qubits, (k, 3^hv, t), and those over the second, (3^hv, t)."""
+    u, v = _half_features(cos, sin)
+    return (_folded(c, u[-1].shape[0]) @ u[-1]).unflatten(0, (c.shape[0], -1)), v[-1]
 
 
 def _half_features(cos: Tensor, sin: Tensor) -> tuple[list[Tensor], list[Tensor]]:
@@ -161,7 +170,7 @@ def _feature_grad(products: list[Tensor], cos: Tensor, sin: Tensor, grad: Tensor
     """Chain rule through the partial products: grad (3^h, t) -> gradient of z (h, t)."""
     out = []
     for q in reversed(range(len(cos))):
-        g = grad.reshape(-1, 3, grad.shape[-1])
+        g = grad.unflatten(0, (-1, 3))
         turned = torch.addcmul(g[:, 2] * cos[q], g[:, 1], sin[q], value=-1)  # of d(1, cos, sin)/dz
         out.append((turned * products[q]).sum(0) if q else turned[0])
         if q:
@@ -169,7 +178,7 @@ def _feature_grad(products: list[Tensor], cos: Tensor, sin: Tensor, grad: Tensor
     return torch.stack(out[::-1]) if out else cos
 
 
-@cache
+@kept
 def _trig(dtype: torch.dtype, device: torch.device) -> Tensor:
     return constant([[[0], [1], [1]], [[0], [0], [-pi / 2]]], dtype, device)
 
@@ -186,10 +195,13 @@ def _written_out(z: Tensor) -> Tensor:
 def evaluate(c: Tensor, z: Tensor) -> Tensor:
     """<Z_k> for many rows: C (k, 3^r) and z (r, t), both of one real dtype -> (k, t).
 
-    Rows lie along the last axis, so that every elementwise step runs over contiguous memory. Keeps only C
-    and (cos z, sin z) for the backward (first derivatives; the second is not provided). A few rows, as in
-    writing one token after the other, take a way of few kernels.
+    Rows lie along the last axis, so that every elementwise step runs over contiguous memory. Keeps only C and
+    (z, cos z, sin z) for the backward, which can be differentiated again. A few rows, as in writing one token
+    after the other, take a way of few kernels.
     """
     if not torch.is_grad_enabled() and c.shape[-1] * z.shape[-1] <= _FEW:
         return c @ _written_out(z)  # what the Function below does, without its call
+    if followed(c, z):
+        mid, last = _by_halves(c, z.cos(), z.sin())
+        return (mid * last).sum(1)
     return _Multilinear.apply(c, z)

@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from qft.quantum.autodiff import kept
 from qft.quantum.reference import PAULIS, gate_matrix
 
 ID, X, Y, Z = range(4)  # order of the Paulis on every axis of length 4
@@ -74,7 +75,7 @@ def transfer_matrices(name: str, angles: Tensor) -> Tensor:
     return (torch.cat((phase.cos(), phase.sin()), -1) @ basis).unflatten(-1, (size, size))
 
 
-@cache
+@kept
 def _basis_tensors(name: str, dtype: torch.dtype, device: torch.device) -> tuple[Tensor, Tensor]:
     frequencies, basis = _transfer_basis(name)
     return constant(frequencies, dtype, device), constant(basis, dtype, device)
@@ -94,7 +95,7 @@ def z_observables(qubits: int, like: Tensor) -> Tensor:
     return _z_observables(qubits, like.dtype, like.device)
 
 
-@cache
+@kept
 def _z_observables(qubits: int, dtype: torch.dtype, device: torch.device) -> Tensor:
     out = np.zeros((qubits,) + (4,) * qubits)
     for q in range(qubits):

@@ -68,6 +68,13 @@ def test_gradcheck(circuit, way):
     assert torch.autograd.gradcheck(lambda z, w: amplitudes.bind(circuit, w)(z), (z, w))
 
 
+@pytest.mark.parametrize("name", ["qtha-2-2", "random-3-1"])
+def test_second_derivatives_are_right(name, way):
+    circuit = CIRCUITS[name]
+    z, w = angles(circuit, rows=9)
+    assert torch.autograd.gradgradcheck(lambda z, w: amplitudes.bind(circuit, w)(z), (z, w), fast_mode=True)
+
+
 def test_gradients_summed_over_chunks(monkeypatch):
     circuit = ansatz.qtha(3, 2)
     z, w = angles(circuit, rows=50)

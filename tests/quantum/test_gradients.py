@@ -45,6 +45,14 @@ def test_it_equals_autograd(name, backend):
         torch.testing.assert_close(mine, theirs, rtol=0, atol=1e-8)
 
 
+def test_second_derivatives_are_right():
+    circuit = CIRCUITS["shared"]
+    z, w, _ = case(circuit, rows=2)
+    assert torch.autograd.gradgradcheck(
+        lambda z, w: gradients.by_shift(circuit, w, Statevector().bind)(z), (z, w), fast_mode=True
+    )
+
+
 def test_only_the_gradients_asked_for_are_run():
     circuit = ansatz.qwthn(3)  # 3 RY of inputs; 3 CRZ and 3 RY of weights
     for wanted, circuits in (("z", 3 * 2), ("w", 3 * 4 + 3 * 2), ("zw", 3 * 2 + 3 * 4 + 3 * 2)):

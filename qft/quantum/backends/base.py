@@ -18,13 +18,15 @@ class Backend(ABC):
 
     ``gradient``: how read-outs are differentiated. parameter_shift runs further circuits (``gradients.py``); None
     means not at all, so that the backend evaluates and never trains. ``shots``: measurements of a circuit, None where
-    expectations are exact. ``seeded``: whether equal seeds give equal shots.
+    expectations are exact. ``seeded``: whether equal seeds give equal shots. ``ordinary``: whether read-outs are made
+    of torch's own operations alone, which torch.func, forward-mode derivatives and torch.compile can follow.
     """
 
     name: str
     gradient: Gradient | None = None
     shots: int | None = None
     seeded: bool = True
+    ordinary: bool = False
     transient: ClassVar[tuple[str, ...]] = ()  # options that decide how results are had, not which
 
     def __init__(self) -> None:

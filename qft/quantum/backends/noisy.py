@@ -36,6 +36,7 @@ class Noisy(Backend):
         self.noise = NoiseModel.of(noise or {}, scale)
         self.shots, self._seed = shots, seed
         self.gradient = "autograd" if shots is None else "parameter_shift"
+        self.ordinary = shots is None
 
     def refusal(self, circuit: Circuit) -> str | None:
         return noisy_circuit.refusal(circuit)
