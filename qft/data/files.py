@@ -42,6 +42,14 @@ def listed(folder: Path) -> list[Path]:
         raise QftError(f"{folder} cannot be listed ({_reason(error)}).") from None
 
 
+def is_folder(path: Path) -> bool:
+    """Whether it is a directory; False where that cannot be known."""
+    try:
+        return path.is_dir()
+    except OSError:  # a link to where we may not look
+        return False
+
+
 @contextmanager
 def opened(path: Path) -> Iterator[IO[bytes]]:
     """A data file, open to be read. QftError where that fails, then or while it is read, and for packed files."""

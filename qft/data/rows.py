@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path, PurePath
 from typing import IO, Any, NamedTuple, TypeVar
 
-from qft.data.files import listed, opened
+from qft.data.files import is_folder, listed, opened
 from qft.errors import QftError
 from qft.names import shortened
 
@@ -70,8 +70,8 @@ def row_files(path: Path, folder: str | None = None) -> list[Path]:
     if path.is_file():
         return [path]
     outer = [f for f in listed(path) if not f.name.startswith(".")]
-    inner = [f for d in outer if d.is_dir() for f in listed(d)]
-    inside = {f.relative_to(path): f for f in (*outer, *inner) if not f.is_dir()}
+    inner = [f for d in outer if is_folder(d) for f in listed(d)]
+    inside = {f.relative_to(path): f for f in (*outer, *inner) if not is_folder(f)}
     return [inside[name] for name in row_names(inside, str(path), folder)]
 
 

@@ -183,6 +183,20 @@ def test_no_permission_and_a_disk_that_fails(tmp_path, monkeypatch):
             assert f"{tmp_path} cannot be listed (Permission denied)" in refused(tmp_path, load)
 
 
+def test_a_link_to_where_nobody_may_look_is_passed_by(tmp_path, monkeypatch):
+    (tmp_path / "x.jsonl").write_text(LINES)
+    (tmp_path / "secret").mkdir()
+    whole = Path.is_dir
+
+    def is_dir(self):
+        if self.name == "secret":
+            raise PermissionError(13, "Permission denied")
+        return whole(self)
+
+    monkeypatch.setattr(Path, "is_dir", is_dir)
+    assert len(jsonl.load(path=str(tmp_path)).pool) == 27
+
+
 def test_a_link_to_a_file_is_a_file(tmp_path):
     """As the caches of the hubs have them."""
     (tmp_path / "blob").write_text(LINES)
