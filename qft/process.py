@@ -51,12 +51,15 @@ def lock(path: Path, wait: bool = False) -> IO[str]:
 def is_free(path: Path) -> bool:
     """Whether no process holds the lock file; True where there is none. Makes nothing."""
     try:
-        with path.open("rb") as file:
-            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
     except OSError:  # none there, or none of ours: whoever takes it will be told
         return True
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    finally:
+        os.close(descriptor)
     return True
 
 

@@ -36,6 +36,7 @@ from typing import IO, Any
 import qft
 from qft import process
 from qft.errors import QftError
+from qft.names import visible
 from qft.process import write_text
 
 SCHEMA = 1
@@ -126,6 +127,8 @@ def write_json(path: Path, content: Any) -> None:
 
 def read_json(path: Path) -> Any:
     """Read one JSON document of a run. Raises QftError where it is missing or damaged."""
+    if path.exists() and not path.is_file():  # a pipe would hold us up for ever
+        raise QftError(f"{path} is not a file.")
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -168,6 +171,13 @@ class _Log(logging.FileHandler):
         return process.append(Path(self.baseFilename))
 
 
+class _Lines(logging.Formatter):
+    """Lines of log.txt that steer no terminal it is shown on."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return visible(super().format(record), keep="\n\t")
+
+
 class RunDirectory:
     """One run's directory, held by one process at a time."""
 
@@ -199,7 +209,7 @@ class RunDirectory:
         except OSError as error:
             self.close()
             raise QftError(f"{self.path} cannot be used as a run directory: {refusal(error)}.") from error
-        handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+        handler.setFormatter(_Lines("%(asctime)s %(levelname)s %(name)s: %(message)s"))
         self._handler = handler
         logging.getLogger().addHandler(handler)
         return self

@@ -28,6 +28,11 @@ def test_a_run_directory_leads_no_write_elsewhere(name: str, there: bool, tmp_pa
 
 
 def test_a_pipe_holds_nobody_up(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / ".lock")
+    assert process.is_free(tmp_path / ".lock")
+    with pytest.raises(QftError, match="is not a file"):
+        records.read_json(tmp_path / ".lock")
+    (tmp_path / ".lock").unlink()
     os.mkfifo(tmp_path / "log.txt")
     with pytest.raises(QftError, match="cannot be used as a run directory"):
         records.RunDirectory(tmp_path).open()

@@ -104,11 +104,17 @@ def folder(directory: Path, name: str) -> Path:
 def read_state(directory: Path, name: str) -> dict[str, Any] | None:
     """cell.json of a cell, or None where it has not been run."""
     path = folder(directory, name) / "cell.json"
+    if not path.exists():
+        return None
     try:
-        return read_json(path) if path.exists() else None
-    except QftError as error:
-        why = f"{path} is damaged ({error.__cause__}); remove it, and the run goes on where it was."
+        content: dict[str, Any] = {"attempts": []} | read_json(path)
+        kinds = {"state": str, "id": str, "attempts": list}
+        if not all(isinstance(content[key], kind) for key, kind in kinds.items()):
+            raise TypeError("not what a sweep writes")
+    except (QftError, KeyError, TypeError) as error:
+        why = f"{path} is damaged ({error.__cause__ or error}); remove it, and the run goes on where it was."
         raise QftError(why) from error
+    return content
 
 
 def state_of(directory: Path, cell: Cell) -> str | None:

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from qft.records import read_json, write_json
+from qft.errors import QftError
+from qft.records import RunDirectory, read_json, write_json
 from qft.sweeps.cells import Cell, done, folder, searched
 
 
@@ -59,5 +60,10 @@ def choose(directory: Path, cells: Sequence[Cell]) -> list[str]:
 
 
 def _loss(run: Path) -> float | None:
-    loss = read_json(run / "record.json")["training"]["validation_loss"]
-    return loss if loss is not None and math.isfinite(loss) else None
+    if (directory := RunDirectory(run)).complete:
+        directory.verify(("record.json",))  # an altered one decides nothing
+    try:
+        loss = read_json(run / "record.json")["training"]["validation_loss"]
+        return loss if loss is not None and math.isfinite(loss) else None
+    except (KeyError, TypeError) as error:
+        raise QftError(f"{run / 'record.json'} is damaged ({error}); remove {run} to run the cell again.") from error

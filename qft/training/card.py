@@ -6,7 +6,9 @@ from typing import Any
 
 import yaml
 
-from qft.records import read_json, write_text
+from qft.names import visible
+from qft.process import write_text
+from qft.records import read_json
 
 LOADING = """\
 ```python
@@ -32,7 +34,8 @@ def write(run: Path) -> None:
     scored = run / "metrics.json"
     metrics = read_json(scored)["metrics"] if scored.exists() else None
     header = yaml.safe_dump(_header(run.name, config, metrics), allow_unicode=True, sort_keys=False)
-    write_text(run / "adapter" / "README.md", f"---\n{header}---\n\n{_body(run.name, config, record, metrics)}")
+    body = visible(_body(run.name, config, record, metrics), keep="\n")
+    write_text(run / "adapter" / "README.md", f"---\n{header}---\n\n{body}")
 
 
 def _header(name: str, config: dict[str, Any], metrics: dict[str, Any] | None) -> dict[str, Any]:

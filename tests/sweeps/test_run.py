@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from qft.errors import Diverged, QftError
-from qft.records import write_json
+from qft.records import RunDirectory, write_json
 from qft.signals import Stopped, listen, restore
 from qft.sweeps import cells
 from qft.sweeps.attempt import attempt
@@ -131,6 +131,23 @@ def test_a_search_that_diverged_is_never_chosen_and_ends_the_others_not(tmp_path
     assert [(c["label"], c["lr"]) for c in chosen] == [("LoRA", 0.1)]
     assert chosen[0]["validation_losses"] == {"0.1": 2.0, "0.2": None, "0.3": None}
     assert states["t-lora-demo-n20-seed0"] == "done" and states["t-qwthn-demo-n20-seed0"] == "not run"
+
+
+def test_an_altered_search_decides_nothing(tmp_path: Path) -> None:
+    go(tmp_path, Fake(tmp_path))
+    record = cells.folder(tmp_path, "t-search-lora-demo-lr0.1") / "record.json"
+    RunDirectory(record.parent).finish()
+    record.write_text(record.read_text().replace("2.0", "0.1"))
+    with pytest.raises(QftError, match=r"record\.json is damaged: not what it was"):
+        go(tmp_path, Fake(tmp_path))
+
+
+@pytest.mark.parametrize("text", ["[]", "{}", '{"state": 1, "id": "x", "attempts": []}'])
+def test_a_state_that_is_none_is_named(text: str, tmp_path: Path) -> None:
+    (folder := cells.folder(tmp_path, "a")).mkdir(parents=True)
+    (folder / "cell.json").write_text(text)
+    with pytest.raises(QftError, match=r"cell\.json is damaged"):
+        cells.read_state(tmp_path, "a")
 
 
 def test_a_run_that_diverged_is_left_alone_until_it_is_retried(tmp_path: Path) -> None:
