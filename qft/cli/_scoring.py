@@ -18,9 +18,9 @@ NOTE = "Beside published numbers stands 'llamafactory', probably how those were 
 def metric_options(metrics: Sequence[str], given: Mapping[str, Any] | None) -> dict[str, dict[str, Any]]:
     """Options of the metrics: their yaml files, over them what ``metric.NAME.OPTION=`` says.
 
-    Raises QftError for metrics and options that do not exist and for values of another type.
+    Raises QftError for metrics and options that do not exist and for values that cannot be scored with.
     """
-    from qft.evaluation.score import check
+    from qft.evaluation.score import check, check_values
 
     given = given or {}
     check(metrics, given)
@@ -33,6 +33,7 @@ def metric_options(metrics: Sequence[str], given: Mapping[str, Any] | None) -> d
         check_types(declared, merged, f"metric.{name}")
         options: Any = OmegaConf.to_container(merged, resolve=True)
         out[name] = {k: v for k, v in options.items() if k != "_target_"}
+    check_values(metrics, out)
     return out
 
 

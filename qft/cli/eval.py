@@ -28,23 +28,18 @@ def run(config: EvalConfig, overrides: list[str]) -> None:
     start_logging(config.verbose)
     _check(config)
     adapter = _adapter(config, overrides)
-    if config.evaluation.baseline and adapter and (adapter / "config.json").is_file():
-        raise QftError(
-            "Full tuning has no adapter to switch off: leave evaluation.baseline=false, "
-            "and evaluate the base alone with qft eval model.path=... and no run=."
-        )
+    check_baseline(config.evaluation, bool(adapter and (adapter / "config.json").is_file()))
     _runs.check_out(config, config.out)
     options = check_options(config.evaluation, config.metric, config.max_seq_len)
-    from qft.data import prepare
+    from qft.data import prepare, template
+
+    template.check_name(config.model["template"])
 
     overlong = prepare.overlong(config.data)
     parts = prepare.split(prepare.load(config.data), config.n, config.data)
-    test = parts.test[: config.evaluation.limit]
-    if not test:
-        raise QftError(f"data={config.data['name']} has no test samples to evaluate on.")
+    check_test(config.data, parts)
 
     quiet_libraries()
-    from qft.data import template
     from qft.evaluation import evaluate, memory, predictions, score
     from qft.evaluation.generate import Decoding
     from qft.models import load
@@ -60,7 +55,7 @@ def run(config: EvalConfig, overrides: list[str]) -> None:
     chosen = template.choose(tokenizer, config.model["template"])
     e = config.evaluation
     cut: Counter[str] = Counter()
-    prompts = template.prompts(test, tokenizer, chosen, config.max_seq_len, e.max_new_tokens, e.turns, overlong, cut)
+    prompts = asked(parts, tokenizer, chosen, e, config.max_seq_len, overlong, cut)
     validation = template.encode(parts.validation, tokenizer, chosen, config.max_seq_len, overlong)
     dtype = load.precision()
     settings: dict[str, Any] = {
@@ -130,14 +125,45 @@ def _check(config: EvalConfig) -> None:
         raise QftError("qft eval takes a trained adapter: run=DIR or adapter.path=DIR (neither: the base model).")
 
 
-def check_options(e: EvaluationConfig, metric: Any, max_seq_len: int) -> dict[str, dict[str, Any]]:
-    """Raise QftError for options of an evaluation that cannot be meant; return those of its metrics."""
+def check_baseline(e: EvaluationConfig, whole: bool) -> None:
+    """Raise QftError where the base is to be evaluated beside a model that was tuned as a whole."""
+    if e.baseline and whole:
+        raise QftError(
+            "Full tuning has no adapter to switch off: leave evaluation.baseline=false, "
+            "and evaluate the base alone with qft eval model.path=... and no run=."
+        )
+
+
+def check_test(data: dict[str, Any], parts: Any) -> None:
+    """Raise QftError for data that nothing can be asked about."""
+    if not parts.test:
+        raise QftError(f"data={data['name']} has no test samples to evaluate on.")
+
+
+def asked(
+    parts: Any, tokenizer: Any, chosen: Any, e: EvaluationConfig, max_seq_len: int, overlong: str, cut: Counter[str]
+) -> list[Any]:
+    """The prompts of an evaluation. Raises QftError where there can be none."""
+    from qft.data import template
+
+    test = parts.test[: e.limit]
+    return template.prompts(test, tokenizer, chosen, max_seq_len, e.max_new_tokens, e.turns, overlong, cut)
+
+
+def check_options(e: EvaluationConfig, metric: Any, max_seq_len: int | None) -> dict[str, dict[str, Any]]:
+    """Raise QftError for options of an evaluation that cannot be meant; return those of its metrics.
+
+    ``max_seq_len`` None: nothing is answered yet, so there need be no room for a prompt.
+    """
+    from qft.data import template
+
+    template.check_turns(e.turns)
     if isinstance(e.batch_size, str) and e.batch_size != "auto":
         raise QftError(f"evaluation.batch_size={e.batch_size} must be a number or auto.")
     ranges.check(e, "evaluation.")
     if isinstance(e.batch_size, int) and e.batch_size < 1:
         raise QftError(f"evaluation.batch_size={e.batch_size} must be at least 1.")
-    if e.max_new_tokens >= max_seq_len:
+    if max_seq_len is not None and e.max_new_tokens >= max_seq_len:
         raise QftError(
             f"evaluation.max_new_tokens={e.max_new_tokens} leaves no room for a prompt within "
             f"max_seq_len={max_seq_len}."

@@ -30,6 +30,7 @@ def run(config: ScoreConfig, overrides: list[str]) -> None:
     metrics = config.evaluation.metrics or _metrics(folder, document)
     options = _scoring.metric_options(metrics, config.metric)
     from qft.evaluation import predictions, score
+    from qft.training import card
 
     settings = records.read_json(folder / "evaluation.json")
     if not isinstance(settings, dict) or not isinstance(settings.get("prompts"), dict):
@@ -52,6 +53,8 @@ def run(config: ScoreConfig, overrides: list[str]) -> None:
         document = {"schema": records.SCHEMA, "settings": settings} | document
         records.write_json(folder / "metrics.json", document)
         directory.scored()
+        if (folder / "adapter" / "README.md").exists():
+            card.write(folder)
     finally:
         directory.close()
     kinds = {"base": document["base"]} if "base" in document else {}

@@ -1,6 +1,7 @@
 """Fine-tune a model with an adapter; eval=true also evaluates it."""
 
 import shutil
+from collections import Counter
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -28,12 +29,17 @@ def run(config: TrainConfig, overrides: list[str]) -> None:
         raise QftError("Choose a method to train: adapter=qwthn, adapter=lora, ...")
     if ranks.first() and not config.resume:  # to go on, the configuration is compared, once it is known whole
         _runs.decide(config)
+    evaluation.check_options(config.evaluation, config.metric, config.max_seq_len if config.eval else None)
     if config.eval:
-        evaluation.check_options(config.evaluation, config.metric, config.max_seq_len)
-    from qft.data import prepare
+        evaluation.check_baseline(config.evaluation, whole=config.adapter["_target_"] is None)
+    from qft.data import prepare, template
+
+    template.check_name(config.model["template"])
 
     overlong = prepare.overlong(config.data)
     parts = prepare.split(prepare.load(config.data), config.n, config.data)
+    if config.eval:
+        evaluation.check_test(config.data, parts)
     log.info("data: %s, %s", config.data["name"], _sizes(parts.record))
     for kind, number in parts.record["counts"].items():
         log.debug("data: %s %s", f"{number:,}", kind)
@@ -41,7 +47,6 @@ def run(config: TrainConfig, overrides: list[str]) -> None:
     quiet_libraries()
     import torch
 
-    from qft.data import template
     from qft.models import count, fit, load
     from qft.quantum import backends
     from qft.training import packing, trainer
@@ -62,6 +67,8 @@ def run(config: TrainConfig, overrides: list[str]) -> None:
     chosen = template.choose(tokenizer, config.model["template"])
     train = template.encode(parts.train, tokenizer, chosen, config.max_seq_len, overlong)
     validation = template.encode(parts.validation, tokenizer, chosen, config.max_seq_len, overlong)
+    if config.eval:  # what cannot be asked is known before anything is trained
+        evaluation.asked(parts, tokenizer, chosen, config.evaluation, config.max_seq_len, overlong, Counter())
 
     if config.trainer.lr is None:
         config.trainer.lr = trainer.default_lr(counts.hidden_size)

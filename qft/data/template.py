@@ -48,6 +48,18 @@ def names() -> list[str]:
     return sorted(f.name.removesuffix(".jinja") for f in folder.iterdir() if f.name.endswith(".jinja"))
 
 
+def check_name(name: str) -> None:
+    """Raise QftError where there is no such template."""
+    if name not in ("auto", *names()):
+        raise QftError(f"model.template={name} does not exist.{nearest(str(name), ['auto', *names()])}")
+
+
+def check_turns(turns: str) -> None:
+    """Raise QftError for answers asked for other than at the last turn or at all."""
+    if turns not in ("last", "all"):
+        raise QftError(f"evaluation.turns={turns} does not exist.{nearest(turns, ['last', 'all'])}")
+
+
 def choose(tokenizer: Any, name: str = "auto") -> Template:
     """The template ``name``, or the one of the tokenizer's family; ``plain`` where no family is known.
 
@@ -59,8 +71,7 @@ def choose(tokenizer: Any, name: str = "auto") -> Template:
         name = next((t for token, t in _FAMILIES if token in vocabulary), "plain")
         if name == "chatml" and "You are a helpful assistant" in str(tokenizer.chat_template):
             name = "qwen2"
-    if name not in names():
-        raise QftError(f"model.template={name} does not exist.{nearest(name, ['auto', *names()])}")
+    check_name(name)
     if name == "plain" and tokenizer.eos_token is None:
         raise QftError("The tokenizer has no end-of-sequence token; choose model.template by name.")
     file = resources.files("qft.data") / "templates" / f"{name}.jinja"
@@ -185,8 +196,7 @@ def prompts(
     marked (``overlong=truncate``), is left out (``drop``) or refused (``error``); ``counts`` counts
     ``prompts``, ``truncated`` and ``dropped`` ones. Raises QftError for an unknown ``turns`` or no room.
     """
-    if turns not in ("last", "all"):
-        raise QftError(f"evaluation.turns={turns} does not exist.{nearest(turns, ['last', 'all'])}")
+    check_turns(turns)
     room = max_len - max_new_tokens
     if room < 1:
         raise QftError(f"max_new_tokens={max_new_tokens} leaves no room for a prompt within max_seq_len={max_len}.")

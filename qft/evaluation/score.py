@@ -47,6 +47,12 @@ def check(metrics: Sequence[str], options: Options | None = None) -> None:
                 raise QftError(f"There is no key 'metric.{name}.{key}'.{nearest(key, known)}")
 
 
+def check_values(metrics: Sequence[str], options: Options) -> None:
+    """Raise QftError where a metric cannot be computed with its options: before anything is trained or answered."""
+    for name in metrics:
+        _module(name).check(**options.get(name, {}))
+
+
 def score_all(pairs: Sequence[Pair], metrics: Sequence[str], options: Options | None = None) -> list[Score]:
     """Compute each named metric on the pairs, in the order named; ``options``: metric -> its own options."""
     check(metrics, options)
@@ -100,7 +106,7 @@ def _kept(path: Path, rows: list[dict[str, Any]], before: Mapping[str, Any] | No
     """Earlier scores of the same answers; none, with a note, where the file of single scores is not whole."""
     test, lines = dict((before or {})["test"]), []
     try:
-        lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+        lines = [json.loads(line) for line in path.read_text(encoding="utf-8").split("\n") if line]
         whole = [(x["id"], x["turn"], set(x["scores"])) for x in lines] == [
             (r["id"], r["turn"], set(test)) for r in rows
         ]

@@ -244,7 +244,7 @@ def _fill(cell: Cell, folder: Path) -> None:
 def _scores(path: Path) -> dict[str, dict[Sample, float]]:
     """scores.jsonl as name -> sample -> score; a score that could not be had is left out."""
     out: dict[str, dict[Sample, float]] = {}
-    for line in path.read_text(encoding="utf-8").splitlines():
+    for line in filter(None, path.read_text(encoding="utf-8").split("\n")):
         row = json.loads(line)
         for name, value in row["scores"].items():
             if value is not None:

@@ -47,7 +47,7 @@ def _header(name: str, config: dict[str, Any], metrics: dict[str, Any] | None) -
     header["tags"] = ["qft", config["adapter"]["name"]]
     if metrics and metrics.get("test"):
         found = [
-            {"type": key, "name": key, "value": round(score["value"], 4)}
+            {"type": key, "name": key, "value": round(score["value"], 4), "args": {"answers": score.get("samples")}}
             for key, score in metrics["test"].items()
             if score["value"] is not None
         ]
@@ -84,7 +84,10 @@ def _body(name: str, config: dict[str, Any], record: dict[str, Any], metrics: di
         ("training loss, mean of the run", _number(training["train_loss_run_mean"])),
     ]
     if metrics:
-        results += [(f"{key} (test)", _number(score["value"])) for key, score in metrics["test"].items()]
+        results += [
+            (f"{key} ({_answers(score.get('samples'), metrics['generation']['answers'])})", _number(score["value"]))
+            for key, score in metrics["test"].items()
+        ]
     lines += ["", "## Results", "", *_table("result", results)]
     options = {k: v for k, v in adapter.items() if k not in ("_target_", "name", "about", "supports")}
     settings = [(f"adapter.{k}", v) for k, v in options.items()]
@@ -93,6 +96,14 @@ def _body(name: str, config: dict[str, Any], record: dict[str, Any], metrics: di
     lines += ["", "## Settings", "", *_table("setting", settings)]
     lines += ["", f"Made by `{record['command']}`.", ""]
     return "\n".join(lines)
+
+
+def _answers(judged: int | None, given: int) -> str:
+    """What a score is from: fewer answers than were given where some cannot be judged; early scores do not say."""
+    if judged is None:
+        return "test"
+    counted = f"{given:,} answer{'' if given == 1 else 's'}"
+    return f"test, {counted}" if judged == given else f"test, {judged:,} of {counted}"
 
 
 def _number(value: float | None) -> str:

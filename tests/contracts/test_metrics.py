@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from qft.errors import QftError
 from qft.evaluation.intervals import interval
 from qft.evaluation.metrics.base import Pair, Score
 from qft.evaluation.score import metric_names, score_all
@@ -111,6 +112,9 @@ def test_each_has_its_yaml(name):
     module = importlib.import_module(f"qft.evaluation.metrics.{name}")
     config = yaml.safe_load((ROOT / "configs" / "metric" / f"{name}.yaml").read_text(encoding="utf-8"))
     assert config.pop("_target_") == f"{module.__name__}.score"
+    module.check(**config)
+    with pytest.raises(QftError, match=rf"metric\.{name}\.\w+="):  # the last option, of no type that it takes
+        module.check(**config | {list(config)[-1]: -1})
     pairs = [Pair(t, t) for t in CHINESE]
     assert module.score(pairs, **config) == score_all(pairs, [name])  # the yaml's values are the defaults
 

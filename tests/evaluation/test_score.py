@@ -80,6 +80,12 @@ def test_scores_are_added_to_those_of_the_same_answers(tmp_path: Path):
     assert "sa" not in changed["test"] and "sa" not in lines(tmp_path)[0]["scores"]
 
 
+def test_any_character_may_stand_in_an_id_or_answer(tmp_path: Path):
+    rows = [row | {"id": f"{row['id']}\u2028\x85", "prediction": "\\boxed{7\u2028\x1c}"} for row in ROWS]
+    first = score_file(tmp_path, rows, ["reasoning"])
+    assert "sa" in score_file(tmp_path, rows, ["bleu"], before=first)["test"]
+
+
 def test_a_damaged_file_of_scores_is_not_gone_on_with(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ):

@@ -48,11 +48,26 @@ def test_a_trained_adapter(tmp_path: Path) -> None:
 
 
 def test_scores_are_results(tmp_path: Path) -> None:
-    scores = {"test": {"bleu4_standard": {"value": 12.5}, "bertscore_f1": {"value": None}}}
+    scores = {
+        "generation": {"answers": 1250},
+        "test": {
+            "bleu4_standard": {"value": 12.5, "samples": 1250},
+            "sa": {"value": 40.0, "samples": 1249},
+            "ac": {"value": 50.0},  # as early versions wrote it
+            "bertscore_f1": {"value": None, "samples": 0},
+        },
+    }
     made = written(tmp_path / "r", CONFIG, scores)
-    (result,) = made.data.eval_results or []
+    result, sa, _ = made.data.eval_results or []
+    assert (result.metric_args, sa.metric_args) == ({"answers": 1250}, {"answers": 1249})
     assert (result.metric_type, result.metric_value, result.dataset_name) == ("bleu4_standard", 12.5, "demo")
-    assert "| bleu4_standard (test) | 12.5 |" in made.text
+    for line in (
+        "| bleu4_standard (test, 1,250 answers) | 12.5 |",
+        "| sa (test, 1,249 of 1,250 answers) | 40 |",
+        "| ac (test) | 50 |",
+        "| bertscore_f1 (test, 0 of 1,250 answers) | - |",
+    ):
+        assert line in made.text
 
 
 def test_a_base_on_this_machine_is_not_named_as_one_of_the_hub(tmp_path: Path) -> None:

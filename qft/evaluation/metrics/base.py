@@ -1,7 +1,9 @@
-"""The contract of a metric: a module of this folder with ``score``, plus one yaml in configs/metric.
+"""The contract of a metric: a module of this folder with ``score`` and ``check``, plus one yaml in configs/metric.
 
 ``score(pairs, **own options) -> list[Score]`` judges answers one by one against their references. There is at
-least one pair; any text may be "" (``qft.evaluation.score.score_all`` sees to the rest). A real score::
+least one pair; any text may be "" (``qft.evaluation.score.score_all`` sees to the rest). ``check(**own options)``
+raises QftError where that is bound to fail, for a value or a missing package, at once and without loading anything:
+it is asked before a model is trained. A real score::
 
     Score("bleu4_standard", 21.3, "nrefs:1|case:mixed|eff:no|tok:zh|smooth:exp|version:2.6.0", True, [18.9, 30.2])
 """

@@ -6,6 +6,7 @@ x, y: contextual embeddings of a BERT's hidden layer. No idf weights, no rescali
 different models cannot be compared; the signature names the model. Averaged over samples, times 100.
 """
 
+import importlib.util
 from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
@@ -13,6 +14,21 @@ from typing import Any
 
 from qft.errors import QftError
 from qft.evaluation.metrics.base import Pair, Score, mean
+from qft.ranges import Range, check_one
+
+
+def check(model: str | None = None, layer: int | None = None, batch_size: int = 32) -> None:
+    """Raise QftError for options that nothing can be scored with, and where the package bert-score is missing."""
+    for name, value in (("layer", 1 if layer is None else layer), ("batch_size", batch_size)):
+        check_one(f"metric.bertscore.{name}", value, Range(at_least=1), whole=True)
+    if model is None:
+        return
+    if not isinstance(model, str) or not model:
+        raise QftError(f"metric.bertscore.model={model} must be a model directory or the id of one.")
+    if not Path(model).is_dir() and (model.startswith((".", "/", "~")) or model.count("/") > 1):
+        raise QftError(f"metric.bertscore.model={model} is not an existing model directory.")
+    if importlib.util.find_spec("bert_score") is None:
+        raise QftError("evaluation.metrics=[bertscore] needs the extra: pip install 'qft[bertscore]'.")
 
 
 def score(
@@ -23,14 +39,11 @@ def score(
     A pair with an empty side gives 0; a negative F1 (only a random model has one) counts as 0. Raises QftError
     where the package bert-score is missing or ``model`` is a path that does not exist.
     """
+    check(model, layer, batch_size)
     if model is None:
         return [_skipped("no model: name one with metric.bertscore.model=DIR", len(pairs))]
-    try:
-        from bert_score import BERTScorer
-    except ImportError:
-        raise QftError("evaluation.metrics=[bertscore] needs the extra: pip install 'qft[bertscore]'.") from None
-    if not Path(model).is_dir() and (model.startswith((".", "/", "~")) or model.count("/") > 1):
-        raise QftError(f"metric.bertscore.model={model} is not an existing model directory.")
+    from bert_score import BERTScorer
+
     try:
         scorer: Any = BERTScorer(model_type=model, num_layers=_layer(model, layer), batch_size=batch_size)
     except (OSError, ValueError) as error:

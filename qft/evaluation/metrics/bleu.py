@@ -29,14 +29,19 @@ from qft.progress import bar
 TOKENIZERS = ("auto", "zh", "13a", "char", "intl", "none")
 
 
+def check(tokenize: str = "auto") -> None:
+    """Raise QftError for options that nothing can be scored with."""
+    if tokenize not in TOKENIZERS:
+        raise QftError(f"metric.bleu.tokenize={tokenize} is unknown.{nearest(str(tokenize), TOKENIZERS)}")
+
+
 def score(pairs: Sequence[Pair], tokenize: str = "auto") -> list[Score]:
     """The three variants. ``tokenize=auto``: zh where any reference holds a Chinese character, else 13a.
 
     ``per_sample`` of formula and standard is sacrebleu's sentence BLEU with ``effective_order`` (only the n-gram
     lengths a short text has), else short answers would all be 0: so its mean is not ``value``.
     """
-    if tokenize not in TOKENIZERS:
-        raise QftError(f"metric.bleu.tokenize={tokenize} is unknown.{nearest(tokenize, TOKENIZERS)}")
+    check(tokenize)
     if tokenize == "auto":
         tokenize = "zh" if has_cjk(p.reference for p in pairs) else "13a"
     pairs, cut = within_limit(pairs)

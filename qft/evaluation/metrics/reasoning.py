@@ -21,7 +21,6 @@ could not be compared because of the machine is "not judged": left out, and neve
 """
 
 import logging
-import math
 import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -29,11 +28,11 @@ from importlib.metadata import version
 
 from qft.data.message import THINK_CLOSE, THINK_OPEN
 from qft.data.think import boxes
-from qft.errors import QftError
 from qft.evaluation import final_answer, judge
 from qft.evaluation.judge import Comparison, Judge
 from qft.evaluation.metrics.base import Pair, Score, mean
 from qft.evaluation.values import values
+from qft.ranges import Range, check_one
 
 log = logging.getLogger(__name__)
 
@@ -52,8 +51,7 @@ _CHOICE = r"(?:选项?|答案|answer|option|choice)(?:\s*(?:是|为|is|[:：]))*
 
 def check(seconds: float = 5.0) -> None:
     """Raise QftError where nothing can be judged with these options."""
-    if not 0 < seconds < math.inf:
-        raise QftError(f"metric.reasoning.seconds={seconds} must be a finite number above 0.")
+    check_one("metric.reasoning.seconds", seconds, Range(above=0))
     judge.check()
 
 

@@ -31,6 +31,12 @@ TOKENIZERS = ("auto", "jieba", "default")
 TYPES = ("rouge1", "rouge2", "rougel")
 
 
+def check(tokenize: str = "auto") -> None:
+    """Raise QftError for options that nothing can be scored with."""
+    if tokenize not in TOKENIZERS:
+        raise QftError(f"metric.rouge.tokenize={tokenize} is unknown.{nearest(str(tokenize), TOKENIZERS)}")
+
+
 def score(pairs: Sequence[Pair], tokenize: str = "auto") -> list[Score]:
     """Nine Scores: ``rouge1``, ``rouge2``, ``rougel`` in three variants.
 
@@ -38,8 +44,7 @@ def score(pairs: Sequence[Pair], tokenize: str = "auto") -> list[Score]:
     rouge-score's default (runs of a-z and 0-9, lower case), which sees nothing in Chinese text. A pair with an
     empty side gives 0.
     """
-    if tokenize not in TOKENIZERS:
-        raise QftError(f"metric.rouge.tokenize={tokenize} is unknown.{nearest(tokenize, TOKENIZERS)}")
+    check(tokenize)
     if tokenize == "auto":
         tokenize = "jieba" if has_cjk(p.reference for p in pairs) else "default"
     pairs, cut_off = within_limit(pairs)
