@@ -2,6 +2,7 @@
 
 import ipaddress
 import re
+from urllib.request import getproxies_environment, proxy_bypass_environment  # type: ignore[attr-defined]
 
 from qft.errors import QftError
 
@@ -23,11 +24,23 @@ def check(url: str | None, plain_http: bool) -> None:
         return
     if not (parts := _ADDRESS.fullmatch(url)):
         raise QftError(f"backend.url={url[:100]!r} is no address: write https://HOST, with a port or path if need be.")
-    if parts[1] == "http" and not plain_http and not _here(parts[2]):
+    if parts[1] == "https" or plain_http:
+        return
+    if not _here(parts[2]):
         raise QftError(
             f"backend.url={url} is plain http, over which everybody on the way reads the key: write https://, or "
             "backend.plain_http=true to accept that."
         )
+    if _by_proxy(parts[2]):
+        raise QftError(
+            f"backend.url={url} is plain http to this machine, but by a proxy (http_proxy in the environment), "
+            f"which reads the key: export no_proxy={parts[2]}, or accept it with backend.plain_http=true."
+        )
+
+
+def _by_proxy(host: str) -> bool:
+    proxies = getproxies_environment()
+    return bool(proxies.get("http") or proxies.get("all")) and not proxy_bypass_environment(host)
 
 
 def _here(host: str) -> bool:

@@ -24,7 +24,8 @@ TOLERANCE = 1e-3  # of a distribution's sum
 REFUSALS = (400, 401, 402, 403, 404, 405, 406, 411, 413, 414, 415, 422, 431)
 _STATUS = re.compile(r"QCloud HTTP request failed with status (\d{3}): ?(.*)", re.DOTALL)
 _UNREACHED = re.compile(
-    r"curl_easy_perform failed: .*(connect to server|Failed to connect|resolve host)", re.IGNORECASE
+    r"curl_easy_perform failed: .*(connect to server|Failed to connect|resolve host|SSL certificate problem)",
+    re.IGNORECASE,
 )
 _TASK = re.compile(r"[A-Za-z0-9._:+/=-]{1,128}")
 

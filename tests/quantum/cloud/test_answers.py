@@ -291,7 +291,9 @@ def test_a_key_that_cannot_be_one(key: str, monkeypatch) -> None:
         (None, True),
     ],
 )
-def test_addresses_that_may_have_the_key(url: str | None, plain: bool) -> None:
+def test_addresses_that_may_have_the_key(url: str | None, plain: bool, monkeypatch) -> None:
+    for name in ("http_proxy", "all_proxy"):
+        monkeypatch.delenv(name, raising=False)
     address.check(url, plain)
 
 
@@ -338,6 +340,15 @@ def test_plain_http_is_asked_for_by_name(url: str | None) -> None:
 def test_what_is_no_address_is_none_whatever_is_allowed(url: str) -> None:
     with pytest.raises(QftError, match="is no address"):
         address.check(url, True)
+
+
+def test_a_proxy_is_not_this_machine(monkeypatch) -> None:
+    monkeypatch.setenv("http_proxy", "http://proxy.example:3128")
+    with pytest.raises(QftError, match=r"http_proxy.*no_proxy=127\.0\.0\.1"):
+        address.check("http://127.0.0.1:8000", False)
+    address.check("https://service.example", False)
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    address.check("http://127.0.0.1:8000", False)
 
 
 def test_an_address_does_not_hold_the_key(cloud) -> None:
