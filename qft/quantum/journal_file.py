@@ -79,8 +79,8 @@ class JournalFile:
     def _open(self, real: Path, experiment: str | None, write: bool, moved: bool) -> None:
         with self._safely():
             journal_checks.prepare(self._db)
-        # the file is one, also after SIGKILL; EXTRA syncs the directory too when the rollback file goes
-        for pragma in ("journal_mode=DELETE", "synchronous=EXTRA", "foreign_keys=ON") if write else ("query_only=ON",):
+        # EXTRA syncs the directory, too, when the rollback file goes
+        for pragma in ("synchronous=EXTRA", "foreign_keys=ON") if write else ("query_only=ON",):
             self._rows(f"PRAGMA {pragma}")
         application, version = (self._rows(f"PRAGMA {p}")[0][0] for p in ("application_id", "user_version"))
         if application == 0:
@@ -94,6 +94,8 @@ class JournalFile:
                 "that, or another file with backend.journal=FILE."
             )
         with self._safely():
+            if version < SCHEMA and application:
+                raise journal_checks.damaged(self.path, "it names no version")
             if problem := journal_checks.problem(self._db, _META + self.tables):
                 raise journal_checks.damaged(self.path, problem)
         if experiment is not None and self.experiment != experiment:
@@ -102,6 +104,7 @@ class JournalFile:
                 "give a file of its own with backend.journal=FILE."
             )
         if write:
+            self._rows("PRAGMA journal_mode=DELETE")  # the file is one, also after SIGKILL
             self._take_over(moved)
             self._opened()
 

@@ -129,9 +129,12 @@ def test_a_file_that_is_no_journal(path: Path, content: bytes) -> None:
 def test_a_database_of_something_else(path: Path) -> None:
     with sqlite3.connect(path) as db:
         db.execute("CREATE TABLE recipes (name TEXT)")
+        db.execute("PRAGMA journal_mode=WAL")
     db.close()
+    before = path.read_bytes()
     with pytest.raises(QftError, match="not a journal of qft"):
         Journal(path, "e")
+    assert path.read_bytes() == before
 
 
 def test_no_journal_is_made_by_looking(path: Path) -> None:

@@ -98,7 +98,7 @@ def child(url: str, path: Path, point: str, done: int | None) -> int:
     try:
         if done is not None:
             arm(point, done)
-        courier = Courier(Journal(path, "experiment"), Cloud(url), Patience(60, 0.005, 0.05))
+        courier = Courier(Journal(path, "experiment"), Cloud(url), Patience(600, 0.005, 0.05))
         found = courier.counts(circuits(point), batch_size=2, max_circuits=None)
         code = DONE if len(found) == 2 * JOBS and all(sum(c.values()) == 200 for c in found) else 1
     except QftError as error:

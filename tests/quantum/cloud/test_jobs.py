@@ -87,7 +87,7 @@ def test_jobs_that_stayed_open_are_listed_fetched_and_waited_for(
 
 
 def test_open_jobs_are_cancelled_one_or_all(cloud, path, qft_jobs, there) -> None:
-    cloud.set(delay=60)
+    cloud.set(delay=3600)
     left(cloud, path)
     cancel = ("action=cancel", there)
     assert list(qft_jobs(*cancel, "job=2").values()) == ["submitted", "cancelled", "submitted", "submitted"]
@@ -191,7 +191,7 @@ def test_every_action_in_every_state(cloud, path, qft_jobs, there, state) -> Non
     for action, way in ways.items():
         path.unlink()
         task = one_job(cloud, path, state)
-        cloud.set(delay=60 if action == "cancel" else 0, forget=True)
+        cloud.set(delay=3600 if action == "cancel" else 0, forget=True)
         found = qft_jobs(f"action={action}", "job=1", there, *([f"task={task}"] if action == "attach" else []))
         assert found[1] == way.state, action
         assert cloud.seen()["requests"].get("submit", 0) == way.sent, action
@@ -238,7 +238,7 @@ def test_an_id_of_another_job_of_the_journal_is_refused(cloud, path, qft_jobs) -
 
 def test_a_job_that_the_service_has_forgotten_stops_no_start_for_ever(cloud, path, qft_jobs, there) -> None:
     cloud.set(faults=[{"where": "detail", "what": "refuse"}])
-    left(cloud, path, n=1, deadline=60)
+    left(cloud, path, n=1, deadline=3600)
     cloud.set(faults=[])
     assert qft_jobs("action=detach", "job=1") == {1: "unknown"}
     assert qft_jobs("action=resubmit", "job=1", there) == {1: "failed", 2: "submitted"}
@@ -249,7 +249,7 @@ def test_a_job_that_the_service_has_forgotten_stops_no_start_for_ever(cloud, pat
 
 
 def test_the_address_in_a_journal_gets_no_key(cloud, path, qft_jobs, there, monkeypatch) -> None:
-    cloud.set(delay=60)
+    cloud.set(delay=3600)
     left(cloud, path, n=1)
     cloud.set(forget=True)
     for action in ("wait", "fetch", "cancel"):
