@@ -55,7 +55,7 @@ def assemble(
             left_out.append(f"{row.where}: {': '.join(reason.args)}")
             continue
         samples[position] = Sample(f"row_{position}", messages, answer)
-    asked = {k: question(s) for k, s in samples.items()}
+    asked = {k: hashlib.sha256(question(s).encode()).digest() for k, s in samples.items()}
     starts = {k: beginnings([m.content for m in s.messages]) for k, s in samples.items()}
 
     usable = longest({k: starts[k] for k in samples if k in test_rows})
@@ -91,7 +91,7 @@ def _order(sample: Sample) -> str:
 
 def _pool(
     samples: dict[int, Sample],
-    asked: dict[int, str],
+    asked: dict[int, bytes],
     starts: dict[int, list[bytes]],
     wanted: list[int],
     held: list[int],
@@ -113,7 +113,7 @@ def _pool(
             apart[k] = starts[k]
     kept = longest(apart)
     counts["rows that a longer one of their dialogue holds dropped"] += len(apart) - len(kept)
-    pool: dict[str, Sample] = {}
+    pool: dict[bytes, Sample] = {}
     for k in apart:
         if k in kept and asked[k] in pool:
             counts["rows with the question of an earlier row dropped"] += 1

@@ -1,5 +1,6 @@
 """The llamafactory variant gives what the libraries give when they are called as LLaMA-Factory calls them."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -7,7 +8,7 @@ import pytest
 from qft.evaluation.metrics.base import Pair
 from qft.evaluation.score import score_all
 
-SHARED = Path(__file__).parents[3] / "shared" / "data" / "cpsycoun"
+SHARED = Path(os.environ.get("QFT_SHARED") or Path(__file__).parents[3] / "shared") / "data" / "cpsycoun"
 # written for this test: punctuation, numbers, Latin words, repeats, line ends, one word, nothing shared, nothing
 PAIRS = [
     ("听起来你最近压力很大，能具体说说发生了什么吗？", "我听到你最近压力很大。你能多说一点发生的事情吗？"),
