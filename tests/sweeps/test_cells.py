@@ -11,7 +11,7 @@ import pytest
 from qft.errors import QftError
 from qft.records import read_json, write_json
 from qft.sweeps import cells
-from qft.sweeps.attempt import arguments, attempt, free
+from qft.sweeps.attempt import arguments, attempt, free, held
 from qft.sweeps.cells import Cell
 
 CONFIG = {
@@ -86,6 +86,8 @@ def test_cells_of_other_settings_are_refused_by_name_or_replaced(tmp_path: Path)
     one.id = "2"
     with pytest.raises(QftError, match=r"a: threads: 1 -> 2.*overwrite=true"):
         cells.settle(tmp_path, [one], {"a": {"threads": 2}}, overwrite=False)
+    with held(tmp_path, "a"), pytest.raises(QftError, match="a is being run"):
+        cells.settle(tmp_path, [one], {"a": {"threads": 2}}, overwrite=True)
     assert cells.read_state(tmp_path, "a") is not None
     cells.settle(tmp_path, [one], {"a": {"threads": 2}}, overwrite=True)
     assert cells.read_state(tmp_path, "a") is None
