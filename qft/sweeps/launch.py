@@ -11,7 +11,7 @@ import os
 import signal
 import sys
 import threading
-from multiprocessing import connection, forkserver
+from multiprocessing import connection, forkserver, resource_tracker
 from pathlib import Path
 from queue import SimpleQueue
 from typing import Any, Protocol
@@ -60,6 +60,7 @@ class Local:
         self.context = multiprocessing.get_context("forkserver")
         self.context.set_forkserver_preload(["qft.sweeps.heavy", execute.__module__])
         # Slurm and containers signal every process: the server must outlive its cells, to say how they ended
+        resource_tracker.ensure_running()  # before: where the server has to start it, it unblocks signals
         signal.pthread_sigmask(signal.SIG_BLOCK, PASSED_ON)
         forkserver.ensure_running()
         signal.pthread_sigmask(signal.SIG_UNBLOCK, PASSED_ON)

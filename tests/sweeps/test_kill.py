@@ -60,5 +60,6 @@ def test_sigterm_leaves_nothing_running_and_loses_no_step(everyone: bool, tmp_pa
     assert states(tmp_path / "told") == ["interrupted"]
     saved = [int(p.parent.name.rpartition("-")[2]) for p in cell.glob("checkpoints/*/QFT_COMPLETE.json")]
     assert [step for step in saved if step % 30], "the step it was told at is saved"
-    assert start([*args, "dir=told"], tmp_path).wait(600) == 0 and whole.wait(600) == 0
+    again = start([*args, "dir=told"], tmp_path)
+    assert whole.wait(600) == 0 and again.wait(600) == 0
     assert decided(tmp_path / "told") == decided(tmp_path / "whole")
