@@ -103,7 +103,7 @@ def _tables(document: dict[str, Any], named: dict[str, Any]) -> None:
         show("table", None, "the source, as it was read", ["met", "times"], known)
     for row in document["left_out"]:
         print(f"  left out: {visible(str(row))}")
-    near = ", ".join(f"{number} {parts}" for parts, number in document["near_duplicates"].items())
+    near = ", ".join(f"{parts} {number}" for parts, number in document["near_duplicates"].items())
     print(f"  near-duplicates (same runs of 13 words, of characters in Chinese): {near}")
     print(f"  fingerprint {document['fingerprint']}\n  subset      {document['subset']}")
     print(f"  template    {visible(document['template'])}\n")

@@ -23,7 +23,7 @@ _UNIT = re.compile(r"[\u3400-\u4dbf\u4e00-\u9fff]|[^\W_\u3400-\u4dbf\u4e00-\u9ff
 
 
 def near_duplicates(train: Sequence[Sample], validation: Sequence[Sample], test: Sequence[Sample]) -> dict[str, int]:
-    """How many samples of one part have a near-duplicate in another: ``{"test of training": 3, ...}``.
+    """How many samples of one part have a near-duplicate in another: ``{"test near training": 3, ...}``.
 
     Time grows with the text of all, memory with that of validation and test (170,000 problems: less than a minute).
     """
@@ -47,9 +47,9 @@ def near_duplicates(train: Sequence[Sample], validation: Sequence[Sample], test:
     of_training, of_validation = found(bar(train, "samples compared")), found(validation)
     tested = range(len(validation), len(validation) + len(test))
     return {
-        "validation of training": sum(k not in tested for k in of_training),
-        "test of training": sum(k in tested for k in of_training),
-        "test of validation": sum(k in tested for k in of_validation),
+        "validation near training": sum(k not in tested for k in of_training),
+        "test near training": sum(k in tested for k in of_training),
+        "test near validation": sum(k in tested for k in of_validation),
     }
 
 

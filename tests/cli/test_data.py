@@ -50,7 +50,7 @@ def test_the_text_shows_the_mask_and_what_was_met(capsys: pytest.CaptureFixture[
     assert "<|im_start|>assistant\n⟦word " in said.out and "<|im_end|>⟧" in said.out
     assert "my.jsonl, line 31: the answer is empty" in said.out
     assert "rows with the question of a test row dropped" in said.out
-    assert "0 validation of training, 0 test of training, 0 test of validation" in said.out
+    assert "validation near training 0, test near training 0, test near validation 0" in said.out
     assert "█" in said.out and "max_seq_len=40" in said.out
     assert "training samples longer than 40 tokens dropped" in said.err
 

@@ -14,7 +14,9 @@ def sample(text, name="s"):
 
 def near(one, other):
     """Whether the two are near-duplicates, either being the one held out."""
-    found = {near_duplicates([sample(a)], [], [sample(b)])["test of training"] for a, b in ((one, other), (other, one))}
+    found = {
+        near_duplicates([sample(a)], [], [sample(b)])["test near training"] for a, b in ((one, other), (other, one))
+    }
     assert len(found) == 1
     return bool(found.pop())
 
@@ -49,10 +51,10 @@ def test_short_texts_are_compared_whole():
 def test_set_phrases_are_no_evidence(monkeypatch):
     phrase = " ".join(WORDS)
     held = [sample(f"{phrase} {k} times {k + 1}") for k in range(200)]
-    assert near_duplicates(held[100:], held[:100], [])["validation of training"] == 100
-    assert near_duplicates([sample(f"{phrase} other")], held, [])["validation of training"] == 0
+    assert near_duplicates(held[100:], held[:100], [])["validation near training"] == 100
+    assert near_duplicates([sample(f"{phrase} other")], held, [])["validation near training"] == 0
     monkeypatch.setattr(overlap, "COMMON", 200)
-    assert near_duplicates([sample(f"{phrase} other")], held, [])["validation of training"] == 200
+    assert near_duplicates([sample(f"{phrase} other")], held, [])["validation near training"] == 200
 
 
 def test_the_parts_are_told_apart():
@@ -60,14 +62,14 @@ def test_the_parts_are_told_apart():
     a, b, c = (sample(t) for t in texts)
     other = sample("something else")
     assert near_duplicates([a], [a, other], [b, c]) == {
-        "validation of training": 1,
-        "test of training": 0,
-        "test of validation": 0,
+        "validation near training": 1,
+        "test near training": 0,
+        "test near validation": 0,
     }
     assert near_duplicates([c], [b], [c, b]) == {
-        "validation of training": 0,
-        "test of training": 1,
-        "test of validation": 1,
+        "validation near training": 0,
+        "test near training": 1,
+        "test near validation": 1,
     }
 
 
@@ -88,4 +90,4 @@ def test_the_definition_taken_literally():
         expected = sum(
             any(len(runs(a) & runs(b)) >= 0.5 * min(len(runs(a)), len(runs(b))) for b in train) for a in held
         )
-        assert near_duplicates(train, [], held)["test of training"] == expected
+        assert near_duplicates(train, [], held)["test near training"] == expected
