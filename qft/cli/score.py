@@ -69,11 +69,33 @@ def _document(folder: Path) -> dict[str, Any]:
     if not path.exists():
         return {}
     try:
-        return records.read_json(path)
+        document = records.read_json(path)
     except QftError:
-        raise QftError(
-            f"{path} is damaged; write it again with qft eval, or remove it to keep the scores only."
-        ) from None
+        document = None
+    if not _whole(document):
+        raise QftError(f"{path} is damaged; write it again with qft eval, or remove it to keep the scores only.")
+    return document
+
+
+def _whole(document: Any) -> bool:
+    """Whether metrics.json is one: blocks of scores with their numbers, and names of metrics."""
+    if not isinstance(document, dict) or not all(isinstance(document.get(k, {}), dict) for k in ("metrics", "base")):
+        return False
+    tests = [document.get(key, {}).get("test", {}) for key in ("metrics", "base")]
+    named = document.get("scored_with", [])
+    return (
+        isinstance(named, list)
+        and all(isinstance(name, str) for name in named)
+        and all(isinstance(test, dict) and all(map(_is_score, test.values())) for test in tests)
+    )
+
+
+def _is_score(entry: Any) -> bool:
+    if not isinstance(entry, dict) or "value" not in entry:
+        return False
+    value, interval = entry["value"], entry.get("interval") or []
+    numbers = [] if value is None else [value]
+    return isinstance(interval, list) and all(isinstance(n, int | float) for n in [*numbers, *interval])
 
 
 def _metrics(folder: Path, document: dict[str, Any]) -> list[str]:

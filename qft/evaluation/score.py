@@ -110,7 +110,7 @@ def _kept(path: Path, rows: list[dict[str, Any]], before: Mapping[str, Any] | No
         whole = [(x["id"], x["turn"], set(x["scores"])) for x in lines] == [
             (r["id"], r["turn"], set(test)) for r in rows
         ]
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         whole = False
     if not whole:
         log.warning("%s is missing or damaged: scores computed earlier are dropped.", path)

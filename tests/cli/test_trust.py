@@ -271,3 +271,18 @@ def test_a_junk_config_of_a_run_is_one_sentence(text: str, here: Path, capfd) ->
     shutil.copytree(OLD / "run", "run")
     Path("run/config.yaml").write_text(text)
     assert "config.yaml" in refused(capfd, "eval", "run=run")
+
+
+def test_junk_scores_of_a_run_are_one_sentence(here: Path, capfd) -> None:
+    shutil.copytree(OLD / "run", "run")
+    for text in (
+        "[]",
+        "7",
+        "[" * 5000,
+        '{"metrics": 5}',
+        '{"metrics": {"test": []}}',
+        '{"scored_with": [{}]}',
+        '{"base": {"test": {"x": {}}}}',
+    ):
+        Path("run/metrics.json").write_text(text)
+        assert "metrics.json is damaged" in refused(capfd, "score", "run=run", "evaluation.metrics=[rouge]")
