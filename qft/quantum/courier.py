@@ -24,6 +24,7 @@ from qft.signals import Noted
 
 log = logging.getLogger(__name__)
 
+LONGEST = 10**8  # seconds, three years
 GROWTH = 1.5  # of the time between two queries of a job
 ATTEMPTS = 8  # to submit a job to a service that is busy
 FAULTS = 12  # faulty answers about one job, one after another, before we give up asking
@@ -37,6 +38,11 @@ class Patience:
     deadline: float
     poll: float
     poll_max: float
+
+    def __post_init__(self) -> None:
+        for name, value in vars(self).items():
+            if not 0 < value <= LONGEST:
+                raise QftError(f"backend.{name}={value} is seconds and must be above 0 and at most {LONGEST:,}.")
 
 
 class Courier:

@@ -27,6 +27,7 @@ from qft.quantum.surrogate import HELD_OUT, Surrogate, grid, held_out, settings
 
 log = logging.getLogger(__name__)
 
+MOST = 10**9  # shots and circuits
 DECIMALS = 6  # of every angle: what is simulated is what is sent
 MODES = ("direct", "surrogate")
 GROUPINGS = {"grouped": observables.grouped, "per_observable": observables.apart}
@@ -75,12 +76,12 @@ class QCloud(Backend):
     ) -> None:
         super().__init__()
         for key, value in (("shots", shots), ("batch_size", batch_size), ("max_qubits", max_qubits)):
-            if value < 1:
-                raise QftError(f"backend.{key}={value} must be at least 1.")
+            if not 1 <= value <= MOST:
+                raise QftError(f"backend.{key}={value} must be at least 1 and at most {MOST:,}.")
+        if not 0 <= seed < 2**32:
+            raise QftError(f"backend.seed={seed} must be at least 0 and below 2^32.")
         if max_circuits is not None and max_circuits < 0:
             raise QftError(f"backend.max_circuits={max_circuits} must be at least 0, or null for no limit.")
-        if not min(deadline, poll, poll_max) > 0:
-            raise QftError("backend.deadline, poll and poll_max are seconds and must be above 0.")
         for key, choice, choices in (("mode", mode, MODES), ("grouping", grouping, GROUPINGS)):
             if choice not in choices:
                 raise QftError(f"backend.{key}={choice} does not exist.{nearest(choice, choices)}")
@@ -97,6 +98,7 @@ class QCloud(Backend):
         self._experiment = ""
         self._moved = moved
         self._cloud = Cloud(url, plain_http)
+        self._cloud.programs([], canonical(self.options))  # here and not only when sending
         self._courier: Courier | None = None
         self._surrogates: dict[tuple[Circuit, bytes], Surrogate] = {}
         self._fits: list[dict[str, float]] = []
