@@ -66,9 +66,10 @@ def open_predictions(folder: Path, settings: dict[str, Any], overwrite: bool) ->
 def recorded_batch_size(folder: Path) -> int | None:
     """The batch size of an evaluation that was begun here: an automatic choice is made only once."""
     try:
-        return records.read_json(folder / SETTINGS)["batch_size"]
+        size = records.read_json(folder / SETTINGS)["batch_size"]
     except (QftError, KeyError, TypeError):
         return None
+    return size if type(size) is int and size > 0 else None
 
 
 def evaluate(

@@ -67,7 +67,7 @@ def _row(path: Path, number: int, line: bytes) -> dict[str, Any]:
 
     try:
         row = json.loads(line, parse_constant=constant)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise refuse(f"not JSON ({error})") from None
     if not isinstance(row, dict):
         raise refuse("not a JSON object")

@@ -205,7 +205,7 @@ def _cell(path: Path, spec: dict[str, Any]) -> Cell:
         return cell
     try:
         _fill(cell, folder)
-    except (QftError, KeyError, TypeError, ValueError, AttributeError, OSError) as error:
+    except (QftError, KeyError, TypeError, ValueError, AttributeError, OSError, RecursionError) as error:
         cell.state, cell.error = "damaged", checked.text(f"{cell.name} cannot be read: {error}")
         cell.record, cell.metrics, cell.history, cell.scores = {}, {}, [], {}
     return cell

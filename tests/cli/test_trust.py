@@ -15,6 +15,7 @@ from qft import trust
 from qft.cli import _trust
 from qft.data import prepare
 from qft.errors import QftError
+from qft.evaluation.evaluate import recorded_batch_size
 from qft.models.load import adapter_config
 
 CONFIGS = Path(__file__).parents[2] / "configs"
@@ -286,3 +287,9 @@ def test_junk_scores_of_a_run_are_one_sentence(here: Path, capfd) -> None:
     ):
         Path("run/metrics.json").write_text(text)
         assert "metrics.json is damaged" in refused(capfd, "score", "run=run", "evaluation.metrics=[rouge]")
+    Path("run/predictions.jsonl").write_text("[" * 5000 + "\n")
+    Path("run/metrics.json").unlink()
+    assert "predictions.jsonl, row 1" in refused(capfd, "score", "run=run", "evaluation.metrics=[rouge]")
+    for size in ("x", 0, -1, [], True, None, 1.5):
+        Path("run/evaluation.json").write_text(json.dumps({"batch_size": size}))
+        assert recorded_batch_size(Path("run")) is None
