@@ -5,6 +5,9 @@ REASONS = {
     "^not linear$": "not linear, so it cannot be merged: the refusal is held by tests/contracts/test_adapters.py",
     "^adds a constant": "adds a constant, and the layer has no bias to merge it into: refused, as the contracts test",
     "does not support the 'bias' argument": "has no option `bias`, as most of PEFT's methods have none: a TypeError",
+    "support training the bias directly": "has no option `bias`",
+    "^This test does not apply to|only for prompt learning": "about prompt learning",
+    "^Test not applicable for": "about prompt learning, or weighted sums of LoRA and IA3",
     "^Multiple active adapters with modules_to_save": "PEFT allows one active adapter with modules_to_save",
 }
 # tests skipped by name: a pattern of their id -> why
