@@ -41,6 +41,8 @@ def check(metrics: Sequence[str], options: Options | None = None) -> None:
     for name, given in (options or {}).items():
         if name not in metric_names():
             raise QftError(f"metric.{name} is unknown.{nearest(name, metric_names())}")
+        if not isinstance(given, Mapping):
+            raise QftError(f"metric.{name}={given!r} should name an option of it: metric.{name}.OPTION=VALUE.")
         known = list(inspect.signature(_module(name).score).parameters)[1:]
         for key in given:
             if key not in known:

@@ -21,6 +21,7 @@ from qft.adapters.targets import check_targets, default_targets
 from qft.data.hub import unreachable_because
 from qft.errors import QftError, nearest
 from qft.models import files
+from qft.names import shortened
 from qft.quantum.backends.base import Backend
 from qft.quantum.circuit import Circuit
 from qft.trust import Family, build, given
@@ -58,7 +59,7 @@ def locate(spec: Spec) -> str:
     if path.startswith("package:qft/"):
         return str(Path(qft.__file__).parent / path.removeprefix("package:qft/"))
     looks_local = path.startswith((".", "/", "~")) or path.count("/") > 1
-    expanded = Path(path).expanduser()
+    expanded = _expanded(path)
     if expanded.is_dir():
         if not (expanded / "config.json").is_file():
             raise QftError(f"model.path={path} holds no config.json, so it is not a model directory.")
@@ -78,6 +79,16 @@ def locate(spec: Spec) -> str:
         except Exception as error:  # its client raises many kinds; all mean the same to the user
             raise _unreachable(path, "ModelScope", error) from error
     return path
+
+
+def _expanded(path: str) -> Path:
+    """The path with ~ filled in. Raises QftError for what no file system can hold."""
+    try:
+        expanded = Path(path).expanduser()
+        expanded.is_dir()
+    except (OSError, ValueError, RuntimeError) as error:  # too long, a null byte, nobody's home
+        raise QftError(f"model.path={shortened(path)} cannot be read: {getattr(error, 'strerror', error)}.") from error
+    return expanded
 
 
 def fingerprint(spec: Spec) -> str:
