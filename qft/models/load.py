@@ -144,7 +144,7 @@ def _from_pretrained(auto: Any, spec: Spec, **options: Any) -> Any:
 
 
 def _first_line(error: Exception) -> str:
-    return next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
+    return shortened(next((line for line in str(error).splitlines() if line.strip()), type(error).__name__), 300)
 
 
 def load_tokenizer(spec: Spec) -> Any:
