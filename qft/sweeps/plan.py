@@ -24,9 +24,9 @@ SCALES = ("paper", "demo", "smoke")
 ROW = {"label", "adapter", "set", "variant", "test", "lr_of", "evaluate"}
 SCALE = {"data", "n", "seeds", "search", "set", "seconds_per_step"}
 # options that a sweep sets itself, cell by cell; given for all cells they would make its labels wrong
-OWN = ("adapter", "data", "n", "seed", "trainer.lr", *ELSEWHERE)
+OWN = ("adapter", "data", "n", "seed", "trainer.lr", *(key for key in ELSEWHERE if key != "trust_configs"))
 # what qft eval takes of a run's options
-OF_EVALUATION = ("model", "data", "max_seq_len", "evaluation", "metric", "n", "seed")
+OF_EVALUATION = ("model", "data", "max_seq_len", "evaluation", "metric", "n", "seed", "trust_configs")
 
 
 @dataclass(frozen=True)
@@ -113,7 +113,7 @@ def _of_row(
             overrides = _merged([*own, f"n={n}", f"seed={seed}"])
             test = row.get("test", True)
             cells.append(Cell(name, "final", *about, n, seed, overrides, None, variant, test=test, after=searched))
-            settings = [o for o in overrides if o.startswith(("evaluation.", "metric.", "+metric."))]
+            settings = [o for o in overrides if o.startswith(("evaluation.", "metric.", "+metric.", "trust_configs="))]
             for suffix, other in (row.get("evaluate") or {}).items():
                 again = [*settings, *other["set"]]
                 cells.append(

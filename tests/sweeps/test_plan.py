@@ -178,3 +178,9 @@ def test_choices_of_rows_that_are_not_planned_now_are_kept(tmp_path: Path) -> No
     left = read_json(tmp_path / "choices.json")
     assert [c["label"] for c in left["chosen"]] == ["B"], "the search of A has not been run"
     assert left["grids"] == {"A": [0.1], "B": [0.1]}
+
+
+def test_the_users_trust_goes_to_every_cell() -> None:
+    made = plan(spec("noise"), "smoke", Choice(options=["trust_configs=true"]))
+    assert {(cell.role, cell.command) for cell in made} >= {("base", "eval"), ("search", "train"), ("final", "eval")}
+    assert all("trust_configs=true" in cell.overrides for cell in made)
