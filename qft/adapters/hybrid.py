@@ -121,7 +121,7 @@ class HybridDelta(Delta):
 
     def _bound(self) -> Readout:
         """The backend's read-out. Raises QftError where it is followed by what can follow torch's operations alone."""
-        if self.backend.ordinary:
+        if self.backend.compiles if torch.compiler.is_compiling() else self.backend.ordinary:
             return self.backend.bind(self.circuit, self.angles)
 
         def refuse(of: Tensor) -> None:
@@ -154,10 +154,10 @@ class HybridDelta(Delta):
         a0, b0 = self.mlp_a.bias, None if self.mlp_b.bias is None else self.mlp_b.bias * self.scale
         b = self.mlp_b.weight * self.scale
         if hasattr(self, "mpo_a"):
-            padding = prod(c.shape[1] for c in self.mpo_a) - a.shape[1]
+            padding = prod([c.shape[1] for c in self.mpo_a]) - a.shape[1]
             a = mpo.rows_times(nn.functional.pad(a, (0, padding)), list(self.mpo_a))[:, : self.in_features]
             columns = b if b0 is None else torch.cat((b, b0.unsqueeze(1)), 1)
-            padding = prod(c.shape[2] for c in self.mpo_b) - b.shape[0]
+            padding = prod([c.shape[2] for c in self.mpo_b]) - b.shape[0]
             columns = nn.functional.pad(columns, (0, 0, 0, padding))
             columns = mpo.times_columns(list(self.mpo_b), columns)[: self.out_features]
             b, b0 = (columns, None) if b0 is None else (columns[:, :-1], columns[:, -1])

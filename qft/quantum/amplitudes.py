@@ -74,6 +74,11 @@ def _uploads(circuit: Circuit) -> tuple[list[int | None], list[np.ndarray]]:
 
 @kept
 def _upload_of_layer(circuit: Circuit) -> list[int | None]:
+    """Of ``_uploads`` the first. Raises ValueError for a circuit this file cannot evaluate."""
+    if circuit.qubits > MAX_QUBITS:
+        raise ValueError(f"{circuit.qubits} qubits; the state vector is for at most {MAX_QUBITS}")
+    if not circuit.num_inputs:
+        raise ValueError("the circuit has no input")
     return _uploads(circuit)[0]
 
 
@@ -90,10 +95,6 @@ def bind(circuit: Circuit, weights: Tensor) -> Callable[[Tensor], Tensor]:
     Differentiable in weights and inputs, any number of times. Raises ValueError beyond MAX_QUBITS or without any
     input.
     """
-    if circuit.qubits > MAX_QUBITS:
-        raise ValueError(f"{circuit.qubits} qubits; the state vector is for at most {MAX_QUBITS}")
-    if not circuit.num_inputs:
-        raise ValueError("the circuit has no input")
     which = _upload_of_layer(circuit)
     steps, operators = _steps(circuit, weights, which)
     start = next(u for u in which if u is not None)

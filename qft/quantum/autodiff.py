@@ -38,10 +38,14 @@ def kept(function: Callable[P, R]) -> Callable[P, R]:
     """As functools.cache, for what does not depend on data: torch.compile takes the result for a constant."""
     cached: Any = functools.cache(function)
 
-    @functools.wraps(function)
-    def call(*args: P.args, **kwargs: P.kwargs) -> R:
-        return cached(*args, **kwargs)
+    def constant(*args: P.args, **kwargs: P.kwargs) -> tuple[R]:
+        return (cached(*args, **kwargs),)  # in a tuple: the compiler takes two bare tensors of one name for one
 
     # torch.compiler.assume_constant_result does this and no more, but loads the compiler
-    call._dynamo_marked_constant = True  # type: ignore[attr-defined]
+    constant._dynamo_marked_constant = True  # type: ignore[attr-defined]
+
+    @functools.wraps(function)
+    def call(*args: P.args, **kwargs: P.kwargs) -> R:
+        return constant(*args, **kwargs)[0]
+
     return call

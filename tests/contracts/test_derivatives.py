@@ -1,4 +1,4 @@
-"""What every adapter of ours owes to those who differentiate it: empty batches, second derivatives, torch.func.
+"""What every adapter of ours owes to those who follow it: empty batches, second derivatives, torch.func, compile.
 
 On single deltas, small and in float64. Methods are found by the walk of qft.adapters; PATHS adds what evaluates a
 circuit in another way.
@@ -146,3 +146,36 @@ def forward(f, x):
 def test_what_cannot_be_followed_says_so(follower):
     with pytest.raises(QftError, match=r"backend=noisy with shots=50 does not work under torch.func"):
         FOLLOWERS[follower](build("qwthn-shots"), rows())
+
+
+def test_what_cannot_be_compiled_says_so():
+    with pytest.raises(Exception, match=r"backend=noisy does not work under torch.func, torch.compile"):
+        torch.compile(build("qwthn-noisy"), backend="eager", fullgraph=True)(rows())
+
+
+COMPILED = [("qwthn", "aot_eager")] + [
+    pytest.param(path, backend, marks=pytest.mark.extended)
+    for path in ("qwthn", "qtha", "quanta", "qwthn-polynomial")
+    for backend in ("aot_eager", "inductor")
+    if (path, backend) != ("qwthn", "aot_eager")
+]
+
+
+@pytest.mark.filterwarnings("ignore:Torchinductor does not support code generation for complex operators")
+@pytest.mark.parametrize("path, backend", COMPILED)
+def test_a_compiled_graph_is_whole_and_equal(path, backend):
+    """In training, and in evaluation, where the eager module has kept what it prepared and then gets other weights."""
+    torch._dynamo.reset()
+    delta = build(path)
+    compiled = torch.compile(delta, backend=backend, fullgraph=True)
+    x = rows().requires_grad_()
+    inputs = (x, *delta.parameters())
+    mine, expected = (torch.autograd.grad(f(x).square().sum(), inputs) for f in (compiled, delta))
+    for a, b in zip(mine, expected, strict=True):
+        close(a, b)
+    delta.eval()
+    with torch.no_grad():
+        close(delta(x), compiled(x))
+        next(delta.parameters()).mul_(1.5)
+        delta.eval()
+        close(compiled(x), delta(x))

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
+import torch
 from torch import Tensor
 
 from qft.quantum.circuit import Circuit
@@ -19,7 +20,8 @@ class Backend(ABC):
     ``gradient``: how read-outs are differentiated. parameter_shift runs further circuits (``gradients.py``); None
     means not at all, so that the backend evaluates and never trains. ``shots``: measurements of a circuit, None where
     expectations are exact. ``seeded``: whether equal seeds give equal shots. ``ordinary``: whether read-outs are made
-    of torch's own operations alone, which torch.func, forward-mode derivatives and torch.compile can follow.
+    of torch's own operations alone, which torch.func and forward-mode derivatives can follow; ``compiles``: whether
+    torch.compile can, too.
     """
 
     name: str
@@ -27,6 +29,7 @@ class Backend(ABC):
     shots: int | None = None
     seeded: bool = True
     ordinary: bool = False
+    compiles: bool = False
     transient: ClassVar[tuple[str, ...]] = ()  # options that decide how results are had, not which
 
     def __init__(self) -> None:
@@ -45,8 +48,9 @@ class Backend(ABC):
         return None
 
     def count(self, rows: int) -> None:
-        """Record that ``rows`` circuits were evaluated."""
-        self.evaluations += rows
+        """Record that ``rows`` circuits were evaluated; not in a compiled graph, which would follow the number."""
+        if not torch.compiler.is_compiling():
+            self.evaluations += rows
 
     def begin(self, folder: Path, experiment: str, circuits: Sequence[tuple[Circuit, Tensor]]) -> None:  # noqa: B027
         """Told once by a command: where the run keeps its files, what it evaluates, and all circuits to come."""

@@ -17,7 +17,7 @@ class Statevector(Backend):
 
     name = "statevector"
     gradient = "autograd"
-    ordinary = True
+    ordinary = compiles = True
 
     def bind(self, circuit: Circuit, weights: Tensor) -> Readout:
         evaluate: Readout
