@@ -165,7 +165,7 @@ WORDS: list[tuple[str, list[str]]] = [
     ("not a run directory", ["eval", "run=/"]),
     ("one of them", ["eval", "run=.", "adapter.path=."]),
     ("run=", ["eval", "run=" + LONG]),
-    ("adapter", ["eval", "adapter.path=" + LONG]),
+    ("too long", ["eval", "adapter.path=" + LONG]),
     ("run=", ["score", "run="]),
     ("journal", ["jobs"]),
     ("nowhere", ["jobs", "run=nowhere"]),
@@ -226,7 +226,7 @@ FILES: list[tuple[str, Callable[[Path], None], list[str]]] = [
     ("afile", file("afile", "x"), ["data", "output_dir=afile"]),
     ("afile", file("afile", "x"), ["train", "output_dir=afile"]),
     ("afile", file("afile", "x"), ["report", "afile"]),
-    ("no journal", file("afile", "x"), ["jobs", "journal=afile"]),
+    ("not a journal", file("afile", "x"), ["jobs", "journal=afile"]),
     (
         "line 1",
         file("a.jsonl", '{"prompt": "\ud800", "response": "b"}\n' * 30),
@@ -262,7 +262,7 @@ FILES: list[tuple[str, Callable[[Path], None], list[str]]] = [
     ("predictions.jsonl", file("r/readme"), ["score", "run=r"]),
     ("sweep.json", file("s/sweep.json", "[]"), ["report", "s"]),
     ("sweep.json", file("s/sweep.json", "{"), ["report", "s"]),
-    ("sweep.json", file("s/sweep.json", '{"schema": 99}'), ["report", "s"]),
+    ("newer", file("s/sweep.json", '{"schema": 99}'), ["report", "s"]),
 ]
 
 
