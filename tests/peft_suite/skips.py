@@ -1,5 +1,7 @@
 """Every skip of PEFT's own tests over our methods, each with its reason. Any other skip fails the run."""
 
+import re
+
 # what a skipped test says, in PEFT's words or our plugin's -> why that is right
 REASONS = {
     "^not linear$": "not linear, so it cannot be merged: the refusal is held by tests/contracts/test_adapters.py",
@@ -13,8 +15,12 @@ REASONS = {
 # tests skipped by name: a pattern of their id -> why
 SKIPS = {
     "TestMixedAdapterBatches.*mha_raises": "targets torch's MultiheadAttention, which is no linear layer: refused",
+    "test_generate_with_mixed_adapter_batches.*(qwthn|qtha|quanta)": (
+        "makes each weight 10 times larger: a product of eight factors becomes 10^7 beside the base and rounding "
+        "decides; tests/contracts/test_adapters.py compares beam searches of mixed batches"
+    ),
     "TestMixedAdapterBatches.*timing": "compares times on a GPU",
     "TestMixedAdapterBatches.*merged_raises.(qwthn|qtha|qwthn polynomial).$": "not linear",
     "TestDefaultTargetModules": "targets left open are found by looking at the model, not in a table of PEFT's",
 }
-REASONS |= {f"^{reason}$": reason for reason in SKIPS.values() if reason != "not linear"}
+REASONS |= {f"^{re.escape(reason)}$": reason for reason in SKIPS.values() if reason != "not linear"}
