@@ -1,6 +1,7 @@
 """What every test shares: one thread, a fixed torch seed, and no quiet skips in CI."""
 
 import os
+import signal
 import sys
 from pathlib import Path
 
@@ -10,6 +11,8 @@ import torch
 sys.path.insert(0, str(Path(__file__).parent))  # tests import their helpers by name: tiny, plain, program
 sys.path.insert(0, str(Path(__file__).parent / "quantum/cloud"))  # ... and service, the emulator of the cloud
 torch.set_num_threads(1)
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # started in the background; what is tested hears Ctrl-C
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # the only reasons for which a test may be skipped where CI=true
 ALLOWED_SKIPS = ("needs ../shared", "needs a GPU", "needs a Slurm cluster")
