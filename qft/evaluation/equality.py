@@ -5,7 +5,7 @@ than one unit of its last place away: 0.33333333 is 1/3. Two words are compared 
 math-verify (numbers there to six places), which is neither thread-safe nor always quick: so this file is also a
 program that answers one question a line in a process of its own, and dies at its time limit (``qft.evaluation.judge``
 starts it). It therefore imports nothing of qft. What math-verify does not read is put right first: full-width
-characters, separators of thousands, Chinese and English units, currency signs, percent, powers of ten.
+characters, separators of thousands, Chinese and English units, currency signs, percent, powers of ten, "million".
 """
 
 import re
@@ -31,6 +31,10 @@ _PLAIN = re.compile(
     rf"(?P<sign>[-+]?)(?:(?P<whole>\d+)(?: (?=\d+/)|(?=\\)))?(?:"
     rf"\(?(?P<top>{_DECIMAL})\)?(?:\\times ?10\^\{{(?P<power>[-+]?\d{{1,3}})\}})?(?:/(?P<bottom>{_DECIMAL}))?"
     rf"|\\[dt]?frac ?(?:\{{(?P<above>{_DECIMAL})\}}|(?P<one>\d)) ?(?:\{{(?P<below>{_DECIMAL})\}}|(?P<two>\d)))"
+)
+_SCALES = {"thousand": 3, "million": 6, "billion": 9, "trillion": 12, "万": 4, "亿": 8}
+_SCALED = re.compile(
+    rf"([-+]?\d{{1,15}}(?:\.\d{{1,15}})?)\s*(?:\\text\{{\s*)?({'|'.join(_SCALES)})(?![A-Za-z])([^{{}}]*)\}}?"
 )
 _LETTERS = re.compile(r"[^\W\d_]{3,}(?: [^\W\d_]+)*|[\u3400-\u9fff]+")
 
@@ -59,7 +63,7 @@ def split_unit(text: str) -> tuple[str, str]:
 def equal(target: str, candidate: str) -> bool:
     """Whether both state the same. A unit may be left out of one side, but two units must be the same.
 
-    x % equals x / 100; as with any unit, the sign alone may be left out of one side.
+    x % equals x / 100 and x million equals 1000000 x; as with any unit, sign or word may be left out of one side.
     """
     known = at_once(target, candidate)
     return _by_units(tidy(target), tidy(candidate), _same) is True if known is None else known
@@ -79,6 +83,9 @@ def at_once(target: str, candidate: str) -> bool | None:
 
 def _by_units(target: str, candidate: str, same: Callable[[str, str], bool | None]) -> bool | None:
     """Compare with their units and without; ``same`` compares what is left. None where it knows no answer."""
+    written_out = _written_out(target), _written_out(candidate)
+    if written_out != (target, candidate) and _by_units(*written_out, same):
+        return True
     (a, unit_a), (b, unit_b) = split_unit(target), split_unit(candidate)
     if unit_a and unit_b and sorted(unit_a) != sorted(unit_b):  # sorted: 2ab is no unit, and the same as 2ba
         return False
@@ -90,6 +97,14 @@ def _by_units(target: str, candidate: str, same: Callable[[str, str], bool | Non
     if unit_b == "%" and not unit_a:
         found.append(same(a, f"({b})/100"))
     return True if True in found else None if None in found else False
+
+
+def _written_out(text: str) -> str:
+    """``1.5 million dollars`` as ``1500000 dollars``; any other text as it is."""
+    if (match := _SCALED.fullmatch(text)) is None:
+        return text
+    amount, scale, unit = match.groups()
+    return f"{Fraction(amount) * 10 ** _SCALES[scale]} {unit.strip()}".strip()
 
 
 def _plainly(target: str, candidate: str) -> bool | None:

@@ -37,7 +37,11 @@ _TAKEN_BACK = re.compile(
 _ASKED = re.compile(
     r"\b(?:whether|wonder|unclear)\b|\bif (?:it|he|she|they|there) were\b|是否|是不是|会不会|难道|不知道", re.I
 )
-_REASON = re.compile(r"\b(?:because|since|if|as long as|given that|assuming|compared)\b|因为|如果", re.I)
+_REASON = re.compile(
+    r"\b(?:because|since|if|as long as|given that|assuming|compared)\b|"
+    r"^\s*(?:as (?:he|she|it|they|there)|who)\b|因为|如果",
+    re.I,
+)
 # what denies a value, and what may stand between the two: no other verb that states it
 _BETWEEN = r"(?:(?!\b(?:is|are|was|were|equals|makes?|gives?|leaves?|total)\b|[=是为等]).){0,40}$"
 _DENIED = re.compile(
@@ -60,8 +64,8 @@ _BOUND = re.compile(
     re.I,
 )
 _CIRCUMSTANCE = re.compile(
-    r"\b(?:after|in|for|within|per|during|every|each of|out of|of the|on|with|by|from|until|between|among|than|"
-    r"step|day|part|case|year)\s+"
+    r"\b(?:after|in|for|within|per|during|every|each of|out of|of the|end of|discount of|including|excluding|on|with|"
+    r"by|from|until|between|among|than|step|day|part|case|year)\s+"
     r"(?:(?:the|his|her|their|its|all|these|those|next|first|last|only|another|other|a|an|each|buying|using)\s+){0,2}$|"
     r"第$",
     re.I,
@@ -71,9 +75,13 @@ _PURPOSE = re.compile(
     r" to [a-z]+ (?:(?:the|his|her|their|its|all|these|those|another) )?$"
 )
 _MORE_THAN = re.compile(
-    rf"\s*(?:is|are|was|were)\s+{VALUE}\s+(?:\w+\s+)?(?:more|less|fewer|times|older|younger)\b", re.I
+    rf"\s*(?:is|are|was|were)\s+{VALUE}\s+(?:\w+\s+)?(?:more|less|fewer|times|older|younger|longer|shorter|higher|lower)\b",
+    re.I,
 )
-_UNIT = re.compile(r"\s?(?:mm|cm|dm|km|m|kg|mg|g|ml|l|毫米|厘米|千米|公里|米|毫克|千克|公斤|克|毫升|升)(?![A-Za-z'])")
+_UNIT = re.compile(
+    r"\s?(?:[万亿]|thousand|(?:m|b|tr)illion|"
+    r"mm|cm|dm|km|m|kg|mg|g|ml|l|毫米|厘米|千米|公里|米|毫克|千克|公斤|克|毫升|升)(?![A-Za-z'])"
+)
 _OPPOSITE = {"yes": "no", "no": "yes", "true": "false", "false": "true", "是": "否", "否": "是", "对": "错", "错": "对"}
 _CHOICE = (
     r"(?:(?i:\b(?:answer|option|choice))|选项?|答案)(?:\s*(?:是|为|is|选|:))*\s*\(?([A-Z])(?![A-Za-z])|"
@@ -109,7 +117,7 @@ def says(text: str, word: str) -> bool:
     if re.fullmatch(r"[A-Z]", word):  # a choice; the letter alone may be an article or a variable
         pattern = _CHOICE
     elif re.fullmatch("[是否对错]", word):
-        pattern = rf"^\W*(?:答案)?[是为:]*\s*({word}|{other})\W*$"
+        pattern = rf"^\W*(?:答案)?[是为:]*\s*({word}|{other})的?\W*$"
     else:
         pattern = rf"(?<![A-Za-z])({re.escape(word)}|{re.escape(other)})(?![A-Za-z])"
     for sentence in reversed(_SENTENCE.split(readable(text[-TAIL:], []))):

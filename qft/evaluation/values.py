@@ -15,6 +15,7 @@ _FORMULA = re.compile(
     r"\$\$(.{1,300}?)\$\$|\\\((.{1,300}?)\\\)|\\\[(.{1,300}?)\\\]|(?<!\\)\$(?!\s)([^$\n]{1,300}?)(?<![\s\\])\$(?!\d)",
     re.S,
 )
+_EXCLAIMED = re.compile(rf"(?<![\w.,])(\\?[$¥￥€£]?{_NUMBER})!+(?=\s*$|\s+\w)", re.M)
 HELD = r"\ue000\d+\ue001"  # what stands for a formula or for several values
 ATOM = rf"(?:{HELD}|{VALUE})"
 TERMS = re.compile(rf"{ATOM}(?:\s*(?:[-+*/×÷^−–]|x(?=[\s\d]))\s*{ATOM})*")
@@ -37,10 +38,10 @@ def values(text: str) -> list[str]:
 
 
 def readable(text: str, held: list[str]) -> str:
-    """The text without full-width signs, Markdown and LaTeX.
+    """The text without full-width signs, Markdown, tags and LaTeX.
 
     Formulas that are no plain values, and several values listed at once, are put into ``held``, and a sign for each
-    into the text.
+    into the text. What ends a sentence as the factorial of more than 20 is a number with an exclamation mark.
     """
 
     def hold(value: str) -> str:
@@ -58,8 +59,9 @@ def readable(text: str, held: list[str]) -> str:
 
     text = re.sub("[\ue000\ue001]", "", text).replace("！", "。").translate(FULL_WIDTH)
     text = re.sub(r"\*\*+|__+|`", "", text)
+    text = _EXCLAIMED.sub(lambda m: m.group() if re.fullmatch(r"\d|1\d|20", m[1]) else f"{m[1]}.", text)
     text = re.sub(r"(?m)^\s*(?:[-*•>]\s+|\d{1,2}[.)、](?=\s|\D))", "", text)
-    text = _FORMULA.sub(formula, text)
+    text = re.sub(r"</?[A-Za-z]+>", " ", _FORMULA.sub(formula, text))
     text = re.sub(r"\\(?:text|textbf|mathrm|mathbf|mbox)\s?\{([^{}]*)\}", r" \1 ", text)
     for written, plain in (
         (r"\\times|\\cdot", "×"),

@@ -1,4 +1,4 @@
-"""Answers labelled by hand, before the rule that judges them was written; what the rule makes of them."""
+"""Answers labelled by hand and what the rule makes of them; those of the kind "later" are younger than the rule."""
 
 import json
 import os
