@@ -8,6 +8,7 @@ from collections.abc import Collection, Iterator
 from typing import Any
 
 from omegaconf import OmegaConf
+from omegaconf.errors import OmegaConfBaseException
 
 from qft import trust
 from qft.cli import _configs
@@ -60,10 +61,16 @@ def check(cfg: Any, overrides: Collection[str]) -> None:
     Raises QftError for an interpolation that is none of ours, and for what counts only as the user's own word.
     """
     check_interpolations(cfg)
+    try:
+        OmegaConf.to_container(cfg, resolve=True)
+    except OmegaConfBaseException as error:  # a key that is not there, or one that names itself
+        raise QftError(f"A ${{key}} in ./configs or of an option leads nowhere: {_first_line(error)}.") from error
     given = {o.partition("=")[0].lstrip("+") for o in overrides}
     trusted = OmegaConf.select(cfg, "trust_configs") is True
     if trusted and "trust_configs" not in given:
         raise QftError("trust_configs=true counts on the command line only; take it out of ./configs.")
+    if OmegaConf.select(cfg, "overwrite") is True and "overwrite" not in given:
+        raise QftError("overwrite=true deletes, and counts on the command line only; take it out of ./configs.")
     targets = set(_own_targets()) if trusted else set()
     for group in trust.PACKAGES:
         target = OmegaConf.select(cfg, f"{group}._target_")
@@ -83,7 +90,10 @@ def check(cfg: Any, overrides: Collection[str]) -> None:
             "add model.trust_remote_code=true each time."
         )
     if not trusted:
-        _check_sweep(OmegaConf.select(cfg, "sweep"))
+        _check_sweep("sweep", OmegaConf.select(cfg, "sweep"))
+        if "options" not in given:
+            _check_sweep("options", OmegaConf.select(cfg, "options"))
+        _check_slurm(OmegaConf.select(cfg, "slurm"), given)
     trust.extend(targets, remote)
 
 
@@ -94,14 +104,34 @@ def check_interpolations(cfg: Any) -> None:
             raise QftError(f"{key}: of interpolations only ${{key}} and ${{oc.select:key,default}} are understood.")
 
 
-def _check_sweep(sweep: Any) -> None:
-    """The options a sweep's yaml gives to its runs are not the user's words there."""
-    for key, text in _strings(OmegaConf.to_container(sweep, resolve=False)) if OmegaConf.is_config(sweep) else ():
+def _check_sweep(group: str, sweep: Any) -> None:
+    """The options that files give to a sweep's runs are not the user's words, neither as written nor put together."""
+    for key, text in _strings(OmegaConf.to_container(sweep, resolve=True)) if OmegaConf.is_config(sweep) else ():
         if found := next((word for word in USERS_WORDS if word in text), None):
             raise QftError(
-                f"sweep.{key} speaks of '{found}', which only you may: give it on the command line, or add "
-                "trust_configs=true if you trust ./configs."
+                f"{group}{key if key.startswith('[') else f'.{key}'} speaks of '{found}', which only you may: give it "
+                "on the command line, or add trust_configs=true if you trust ./configs."
             )
+
+
+def _check_slurm(slurm: Any, given: Collection[str]) -> None:
+    """Options of jobs become lines of a script that the cluster runs, so that none counts from ./configs."""
+    options = OmegaConf.to_container(slurm) if OmegaConf.is_config(slurm) else {}
+    for key in _leaves(options, "slurm"):
+        if not any(key == word or key.startswith(f"{word}.") for word in given):
+            raise QftError(
+                f"./configs has {key}, which a job's script would run. Give it on the command line, or add "
+                "trust_configs=true if you trust these files."
+            )
+
+
+def _leaves(content: Any, key: str) -> Iterator[str]:
+    """The keys of what is not a mapping in nested mappings."""
+    if isinstance(content, dict):
+        for name, value in content.items():
+            yield from _leaves(value, f"{key}.{name}")
+    else:
+        yield key
 
 
 def _own_targets() -> Iterator[str]:
@@ -137,6 +167,10 @@ def _first_difference(ours: Any, theirs: Any, key: str) -> str | None:
         pairs = ((name, ours.get(name), theirs.get(name)) for name in sorted({*ours, *theirs}, key=str))
         return next((d for n, a, b in pairs if (d := _first_difference(a, b, f"{key}.{n}"))), None)
     return None if ours == theirs else key
+
+
+def _first_line(error: Exception) -> str:
+    return next(iter(str(error).strip().splitlines()), type(error).__name__)
 
 
 def _not_ours(key: str) -> QftError:

@@ -36,7 +36,7 @@ def arguments(args: list[str]) -> list[str]:
         elif "=" not in arg and not arg.startswith("-") and args.index(arg) == 0:
             out.append(f"sweep={arg}")
         elif arg.startswith("-") or root in own or "=" not in arg:
-            out.append(f"+{arg}" if arg.startswith(("paths.", "slurm.")) else arg)
+            out.append(f"++{arg}" if arg.startswith(("paths.", "slurm.")) else arg)
         else:
             options.append("'" + arg.replace("\\", "\\\\").replace("'", "\\'") + "'")
     if not any(a.startswith("sweep=") for a in out) and not {"--cfg", "--info"} & set(args):

@@ -56,8 +56,8 @@ def locate(spec: Spec) -> str:
     if spec.get("hub") not in (None, *HUBS):
         raise QftError(f"model.hub={spec['hub']} does not exist.{nearest(spec['hub'], HUBS)}")
     path = str(spec["path"])
-    if path.startswith("package:qft/"):
-        return str(Path(qft.__file__).parent / path.removeprefix("package:qft/"))
+    if path.startswith("package:qft/"):  # looked at like any other: what follows may lead out of the package
+        path = str(Path(qft.__file__).parent / path.removeprefix("package:qft/"))
     looks_local = path.startswith((".", "/", "~")) or path.count("/") > 1
     expanded = _expanded(path)
     if expanded.is_dir():

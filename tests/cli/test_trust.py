@@ -247,9 +247,42 @@ def test_a_sweep_found_here_does_not_speak_for_the_user(said: str, here: Path, c
     assert "sweep.rows.lora.set[0]" in refused(capfd, "sweep", "mine", "scale=smoke")
 
 
+def test_a_sweep_found_here_does_not_put_the_user_s_words_together(here: Path, capfd) -> None:
+    sweep = yaml.safe_load((CONFIGS / "sweep/table1.yaml").read_text()) | {"name": "tru"}
+    sweep["rows"] = {"lora": {"label": "L", "adapter": "lora", "set": ["model.${sweep.name}st_remote_code=true"]}}
+    write("configs/sweep/mine.yaml", sweep)
+    assert "sweep.rows.lora.set[0]" in refused(capfd, "sweep", "mine", "scale=smoke")
+
+
+def test_options_of_a_sweep_found_here_are_not_the_user_s(here: Path, capfd) -> None:
+    ours = yaml.safe_load((CONFIGS / "sweep.yaml").read_text())
+    write("configs/sweep.yaml", ours | {"options": ["trainer.max_steps=1", "model.trust_remote_code=true"]})
+    assert "options[1]" in refused(capfd, "sweep", "table1", "scale=smoke")
+    for options in ({"slurm_setup": ["touch x"]}, {"slurm_additional_parameters": {"a": "x\ntouch x"}}):
+        write("configs/sweep.yaml", ours | {"launcher": "slurm", "slurm": {"cluster": "debug", **options}})
+        words = ("sweep", "table1", "scale=smoke", "slurm.cluster=debug")
+        assert f"slurm.{next(iter(options))}" in refused(capfd, *words)
+
+
 def test_a_stored_word_on_a_model_s_code_does_not_count(here: Path, capfd) -> None:
     said = refused(capfd, "eval", stored({"model": {"trust_remote_code": True}}, here))
     assert "say so each time" in said and "model.trust_remote_code=true" in said
+
+
+def test_nothing_is_overwritten_at_the_word_of_configs_found_here(here: Path, capfd) -> None:
+    shutil.copytree(OLD / "run", "runs/mine")
+    kept = Path("runs/mine/adapter/adapter_model.safetensors").read_bytes()
+    ours = yaml.safe_load((CONFIGS / "train.yaml").read_text())
+    write("configs/train.yaml", ours | {"output_dir": "runs", "run": "mine", "overwrite": True})
+    assert "overwrite=true deletes" in refused(capfd, "train", "adapter=lora")
+    assert Path("runs/mine/adapter/adapter_model.safetensors").read_bytes() == kept
+
+
+def test_an_interpolation_that_leads_nowhere_is_one_sentence(here: Path, capfd) -> None:
+    demo = yaml.safe_load((CONFIGS / "model/demo.yaml").read_text())
+    for text in ("${nosuch}", "${model.name}"):
+        write("configs/model/mine.yaml", demo | {"name": text})
+        assert "leads nowhere" in refused(capfd, "params", "model=mine")
 
 
 def test_nothing_of_another_base_is_loaded(here: Path, capfd) -> None:
