@@ -33,7 +33,7 @@ def main(argv: list[str] | None = None) -> int:
     """
     before = signals.listen()
     try:
-        return _run(list(sys.argv[1:] if argv is None else argv))
+        return _run(list(sys.argv[1:] if argv is None else argv), alone=argv is None)
     finally:
         if argv is None:
             signals.end_quietly()
@@ -41,7 +41,7 @@ def main(argv: list[str] | None = None) -> int:
             signals.restore(before)
 
 
-def _run(args: list[str]) -> int:
+def _run(args: list[str], alone: bool) -> int:
     if isinstance(sys.stdout, io.TextIOWrapper):  # a terminal that has few characters shows ? for the others
         sys.stdout.reconfigure(errors="replace")
     debug = "--debug" in args or os.environ.get("QFT_DEBUG", "") not in ("", "0")
@@ -68,6 +68,8 @@ def _run(args: list[str]) -> int:
         complain(_one_line(message))
         if isinstance(error, OSError):
             _drop_output()  # what is still to be printed would fail once more at exit
+        if alone and _no_memory(error):
+            os._exit(code)  # what Python does at exit takes memory too, and would print why it cannot
         return code
 
 
@@ -75,7 +77,7 @@ def _explained(error: Exception) -> tuple[int, str]:
     """Exit code and message of an error, whether we raised it, the system, or nobody meant to."""
     if isinstance(error, QftError):
         return 2, str(error)
-    if isinstance(error, MemoryError) or any(words in str(error).lower() for words in FULL):
+    if _no_memory(error):
         return 2, "There is not enough memory for this; choose a smaller model, batch or adapter, or allow more."
     if isinstance(error, OSError) and error.strerror:
         place = error.filename if error.filename is not None else "A file or the output"
@@ -86,6 +88,13 @@ def _explained(error: Exception) -> tuple[int, str]:
         f"This is a fault of qft, not yours: {what} ({Path(frame.filename).name}, line {frame.lineno}). "
         "Please report it with the command, what it prints with --debug added, and qft env."
     )
+
+
+def _no_memory(error: Exception) -> bool:
+    """Whether there was not enough memory, by Python's word, torch's, or the system's while it loads a library."""
+    if isinstance(error, QftError):
+        return False
+    return isinstance(error, MemoryError) or any(words in str(error).lower() for words in FULL)
 
 
 def _one_line(message: str) -> str:

@@ -6,14 +6,13 @@ Most cases run in this process; those about the process itself (its memory, its 
 import json
 import os
 import resource
-import socket
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from program import PATIENCE, qft, qft_here
+from program import PATIENCE, qft_here
 
 LONG = "x" * 5000
 
@@ -340,11 +339,10 @@ def test_files_that_may_not_grow(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
-@pytest.mark.parametrize("args", [("--help",), ("env", "format=json")])
-def test_a_full_standard_output(args: tuple[str, ...], tmp_path: Path) -> None:
+def test_a_full_standard_output(tmp_path: Path) -> None:
     with Path("/dev/full").open("w") as full:
         done = subprocess.run(
-            [sys.executable, "-m", "qft.cli.main", *args],
+            [sys.executable, "-m", "qft.cli.main", "--help"],
             cwd=tmp_path,
             stdout=full,
             stderr=subprocess.PIPE,
@@ -361,12 +359,6 @@ def test_a_reader_that_leaves_early_is_no_error(tmp_path: Path) -> None:
     assert done.returncode == 0 and not done.stderr
 
 
-@pytest.mark.parametrize("locale", [{"LANG": "C", "LC_ALL": "C", "PYTHONUTF8": "0"}, {"PYTHONIOENCODING": "latin-1"}])
-def test_a_terminal_without_utf8(locale: dict[str, str], tmp_path: Path) -> None:
-    code, output = start("data", "n=20", "samples=2", cwd=tmp_path, env=locale)
-    assert code == 0 and "Traceback" not in output and "fingerprint" in output
-
-
 def test_a_directory_that_is_gone(tmp_path: Path) -> None:
     gone = tmp_path / "gone"
     gone.mkdir()
@@ -379,11 +371,3 @@ def test_other_processes_that_are_not_there(world: str, tmp_path: Path) -> None:
     code, output = start("train", "n=20", cwd=tmp_path, env={"WORLD_SIZE": world})
     check(code, output, "WORLD_SIZE" if world != "2" else "torchrun")
     assert not listed(tmp_path)
-
-
-def test_a_port_that_answers_nonsense_is_no_hub(tmp_path: Path) -> None:
-    with socket.socket() as server:
-        server.bind(("127.0.0.1", 0))
-        address = f"http://127.0.0.1:{server.getsockname()[1]}"  # nobody listens there
-        done = qft("train", "model.path=no/such-model", cwd=tmp_path, HF_ENDPOINT=address, HF_HUB_OFFLINE="0")
-    check(done.returncode, done.stdout + done.stderr, "no/such-model")

@@ -5,6 +5,7 @@ import json
 import pytest
 from test_configs import composed
 
+from qft import ranges
 from qft.cli import cost
 from qft.errors import QftError
 
@@ -18,6 +19,7 @@ def run(monkeypatch):
         config = composed("cost", *overrides)
         for group in ("backend", "adapter", "data"):
             getattr(config, group).setdefault("name", "chosen")
+        ranges.check(config)
         cost.run(config, [])
 
     return call

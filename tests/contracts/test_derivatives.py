@@ -80,7 +80,9 @@ def test_an_empty_batch_goes_forward_and_backward(path, shape):
             assert delta(x).shape == delta(x).shape == shape
 
 
-@pytest.mark.parametrize("path", EXACT)
+@pytest.mark.parametrize(
+    "path", [pytest.param(p, marks=pytest.mark.extended) if p == "qtha-noisy" else p for p in EXACT]
+)
 def test_second_derivatives_are_right(path):
     f, weights = of_weights(build(path))
     inputs = (rows(2), *weights)
