@@ -24,6 +24,8 @@ import importlib.metadata
 import io
 import json
 import logging
+import math
+import os
 import platform
 import subprocess
 import sys
@@ -36,7 +38,7 @@ from typing import IO, Any
 import qft
 from qft import process
 from qft.errors import QftError
-from qft.names import visible
+from qft.names import shortened, visible
 from qft.process import write_text
 
 SCHEMA = 1
@@ -130,11 +132,38 @@ def read_json(path: Path) -> Any:
     if path.exists() and not path.is_file():  # a pipe would hold us up for ever
         raise QftError(f"{path} is not a file.")
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        return strict_json(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise QftError(f"{path} is missing.") from None
     except (ValueError, OSError, RecursionError) as error:
         raise QftError(f"{path} is damaged ({error}); run again with overwrite=true.") from error
+
+
+def strict_json(text: str | bytes) -> Any:
+    """One JSON document as the standard has it and as we write them. Raises ValueError for any other.
+
+    NaN, infinities and whole numbers that no float can hold would fail later, wherever they are calculated with.
+    """
+    return json.loads(text, parse_constant=_finite, parse_float=_finite, parse_int=_whole)
+
+
+def _finite(text: str) -> float:
+    if not math.isfinite(number := float(text)):
+        raise ValueError(f"{shortened(text)} is not a number")
+    return number
+
+
+def _whole(text: str) -> int:
+    _finite(text)
+    return int(text)
+
+
+def check_files(folder: Path) -> None:
+    """Raise QftError where anything in a directory is no file: opening a pipe would hold us up for ever."""
+    for where, _, names in os.walk(folder):
+        for path in (Path(where, name) for name in names):
+            if path.exists() and not path.is_file():
+                raise QftError(f"{path} is a pipe, a socket or a device, and not a file.")
 
 
 def write_history(path: Path, rows: list[dict[str, Any]]) -> None:

@@ -24,6 +24,7 @@ def run(config: ScoreConfig, overrides: list[str]) -> None:
     """predictions.jsonl -> scores.jsonl and metrics.json."""
     start_logging(config.verbose)
     folder = _runs.existing(config.run, config.output_dir)
+    records.check_files(folder)
     if not (folder / "predictions.jsonl").exists():
         raise QftError(f"{folder} holds no predictions.jsonl; answer first with qft eval run={folder}.")
     document = _document(folder)
@@ -33,7 +34,8 @@ def run(config: ScoreConfig, overrides: list[str]) -> None:
     from qft.training import card
 
     settings = records.read_json(folder / "evaluation.json")
-    if not isinstance(settings, dict) or not isinstance(settings.get("prompts"), dict):
+    asked = settings.get("prompts") if isinstance(settings, dict) else None
+    if not isinstance(asked, dict) or not isinstance(asked.get("count"), int):
         raise QftError(f"{folder / 'evaluation.json'} does not say what was asked; answer again with qft eval.")
     directory = records.RunDirectory(folder).open()
     try:
@@ -41,7 +43,7 @@ def run(config: ScoreConfig, overrides: list[str]) -> None:
         for prefix, key in (("", "metrics"), ("base_", "base")):
             if not (folder / f"{prefix}predictions.jsonl").exists():
                 continue
-            rows = predictions.complete(folder / f"{prefix}predictions.jsonl", settings["prompts"])
+            rows = predictions.complete(folder / f"{prefix}predictions.jsonl", asked)
             block = document.setdefault(key, {"generation": score.summary(rows)})
             log.info(
                 "scoring %d answers of %sby %s",
@@ -87,6 +89,18 @@ def _whole(document: Any) -> bool:
         isinstance(named, list)
         and all(isinstance(name, str) for name in named)
         and all(isinstance(test, dict) and all(map(_is_score, test.values())) for test in tests)
+        and all(map(_is_summary, (document.get(key, {}) for key in ("metrics", "base"))))
+    )
+
+
+def _is_summary(block: dict[str, Any]) -> bool:
+    """Whether what stands beside the scores of a block is the numbers that are shown."""
+    validation, generation = block.get("validation", {}), block.get("generation", {"answers": 0})
+    return (
+        isinstance(validation, dict)
+        and all(isinstance(validation.get(key, 0), int | float) for key in ("loss", "perplexity"))
+        and isinstance(generation, dict)
+        and isinstance(generation.get("answers"), int)
     )
 
 
@@ -95,7 +109,13 @@ def _is_score(entry: Any) -> bool:
         return False
     value, interval = entry["value"], entry.get("interval") or []
     numbers = [] if value is None else [value]
-    return isinstance(interval, list) and all(isinstance(n, int | float) for n in [*numbers, *interval])
+    if not isinstance(entry.get("samples", 0), int):  # runs of earlier versions do not say how many
+        return False
+    return (
+        isinstance(interval, list)
+        and len(interval) in (0, 2)
+        and all(isinstance(n, int | float) for n in [*numbers, *interval])
+    )
 
 
 def _metrics(folder: Path, document: dict[str, Any]) -> list[str]:

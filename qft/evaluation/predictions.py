@@ -20,6 +20,7 @@ from typing import Any
 from qft.data.template import Prompt
 from qft.errors import QftError
 from qft.evaluation.metrics.base import Pair
+from qft.records import strict_json
 
 log = logging.getLogger(__name__)
 
@@ -62,11 +63,8 @@ def _row(path: Path, number: int, line: bytes) -> dict[str, Any]:
             f"{path}, row {number}: {reason}; repair it, or remove it and repeat qft eval, which answers it again."
         )
 
-    def constant(name: str) -> None:
-        raise refuse(f"{name} is not a number")
-
     try:
-        row = json.loads(line, parse_constant=constant)
+        row = strict_json(line)
     except (ValueError, RecursionError) as error:
         raise refuse(f"not JSON ({error})") from None
     if not isinstance(row, dict):

@@ -108,7 +108,7 @@ def _kept(path: Path, rows: list[dict[str, Any]], before: Mapping[str, Any] | No
     """Earlier scores of the same answers; none, with a note, where the file of single scores is not whole."""
     test, lines = dict((before or {})["test"]), []
     try:
-        lines = [json.loads(line) for line in path.read_text(encoding="utf-8").split("\n") if line]
+        lines = [records.strict_json(line) for line in path.read_text(encoding="utf-8").split("\n") if line]
         whole = [(x["id"], x["turn"], set(x["scores"])) for x in lines] == [
             (r["id"], r["turn"], set(test)) for r in rows
         ]

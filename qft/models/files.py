@@ -30,7 +30,7 @@ def check_inside(folder: Path, name: str) -> None:
             raise QftError(
                 f"{name}: {shortened(file.name)} is a link to a file outside the directory; put the file itself there."
             )
-        if file.suffix == ".safetensors" and not file.is_file():
+        if not file.is_file() and (file.suffix == ".safetensors" or not file.is_dir()):
             raise QftError(f"{name}: {shortened(file.name)} is no file.")
     for shard in _shards(folder, name):
         if not _inside(folder / shard, folder):

@@ -241,7 +241,7 @@ def inject(base: nn.Module, adapter: Spec, seed: int) -> nn.Module:
 
 def weight_files(path: Path) -> list[Path]:
     """The safetensors files of an adapter directory, those of full tuning included. Raises QftError for none."""
-    files = sorted(path.glob("*.safetensors"))
+    files = sorted(file for file in path.glob("*.safetensors") if file.is_file())
     config = "adapter_config.json" if path / "adapter_model.safetensors" in files else "config.json"
     if not files or not (path / config).is_file():
         raise QftError(f"{path} is no adapter directory: adapter_config.json and adapter_model.safetensors are needed.")

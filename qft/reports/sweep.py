@@ -212,6 +212,7 @@ def _cell(path: Path, spec: dict[str, Any]) -> Cell:
 
 
 def _fill(cell: Cell, folder: Path) -> None:
+    records.check_files(folder)
     state = records.read_json(folder / "cell.json")
     cell.state, cell.error = checked.text(state["state"]), checked.text(state.get("error") or "") or None
     cell.attempts = [
@@ -245,7 +246,7 @@ def _scores(path: Path) -> dict[str, dict[Sample, float]]:
     """scores.jsonl as name -> sample -> score; a score that could not be had is left out."""
     out: dict[str, dict[Sample, float]] = {}
     for line in filter(None, path.read_text(encoding="utf-8").split("\n")):
-        row = json.loads(line)
+        row = records.strict_json(line)
         for name, value in row["scores"].items():
             if value is not None:
                 out.setdefault(name, {})[str(row["id"]), str(row["turn"])] = float(value)

@@ -6,7 +6,8 @@ from typing import Any
 
 import yaml
 
-from qft.names import visible
+from qft.errors import QftError
+from qft.names import shortened, visible
 from qft.process import write_text
 from qft.records import read_json
 
@@ -33,8 +34,14 @@ def write(run: Path) -> None:
     record = read_json(run / "record.json")
     scored = run / "metrics.json"
     metrics = read_json(scored)["metrics"] if scored.exists() else None
-    header = yaml.safe_dump(_header(run.name, config, metrics), allow_unicode=True, sort_keys=False)
-    body = visible(_body(run.name, config, record, metrics), keep="\n")
+    try:
+        header = yaml.safe_dump(_header(run.name, config, metrics), allow_unicode=True, sort_keys=False)
+        body = visible(_body(run.name, config, record, metrics), keep="\n")
+    except (KeyError, TypeError, ValueError, AttributeError) as error:  # they may be a stranger's
+        raise QftError(
+            f"{run} gets no model card: config.yaml, record.json or metrics.json is not what qft writes "
+            f"({type(error).__name__}: {shortened(str(error))})."
+        ) from error
     write_text(run / "adapter" / "README.md", f"---\n{header}---\n\n{body}")
 
 

@@ -2,6 +2,8 @@
 
 import hashlib
 import json
+import os
+import re
 import shutil
 import sys
 from pathlib import Path
@@ -267,6 +269,36 @@ def test_options_of_a_sweep_found_here_are_not_the_user_s(here: Path, capfd) -> 
 def test_a_stored_word_on_a_model_s_code_does_not_count(here: Path, capfd) -> None:
     said = refused(capfd, "eval", stored({"model": {"trust_remote_code": True}}, here))
     assert "say so each time" in said and "model.trust_remote_code=true" in said
+
+
+def test_a_pipe_in_a_run_is_one_sentence(here: Path, capfd) -> None:
+    shutil.copytree(OLD / "run", "run")
+    for name in ("predictions.jsonl", "config.yaml", "adapter/x.safetensors"):
+        kept = Path("run", name).read_bytes() if Path("run", name).exists() else None
+        Path("run", name).unlink(missing_ok=True)
+        os.mkfifo(Path("run", name))
+        for command in ("eval", "score"):
+            assert "pipe" in refused(capfd, command, "run=run", "evaluation.metrics=[rouge]")
+        Path("run", name).unlink()
+        if kept is not None:
+            Path("run", name).write_bytes(kept)
+
+
+@pytest.mark.parametrize("number", ["NaN", "1e999", "1" + "0" * 400], ids=["nan", "inf", "long"])
+def test_numbers_of_a_run_that_are_none_are_one_sentence(number: str, here: Path, capfd) -> None:
+    shutil.copytree(OLD / "run", "run")
+    for file, key in (("predictions.jsonl", "seconds"), ("metrics.json", "perplexity"), ("evaluation.json", "count")):
+        text = Path("run", file).read_text()
+        Path("run", file).write_text(re.sub(rf'"{key}": [\d.e+-]+', f'"{key}": {number}', text))
+        assert file in refused(capfd, "score", "run=run", "evaluation.metrics=[rouge]")
+        Path("run", file).write_text(text)
+
+
+def test_a_model_card_of_junk_is_one_sentence(here: Path, capfd) -> None:
+    shutil.copytree(OLD / "run", "run")
+    record = json.loads(Path("run/record.json").read_text())
+    Path("run/record.json").write_text(json.dumps(record | {"training": {"validation_loss": "x"}}))
+    assert "no model card" in refused(capfd, "score", "run=run", "evaluation.metrics=[rouge]")
 
 
 def test_nothing_is_overwritten_at_the_word_of_configs_found_here(here: Path, capfd) -> None:

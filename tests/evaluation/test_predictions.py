@@ -51,7 +51,7 @@ def test_a_file_cut_anywhere_gives_its_whole_lines_and_says_so(
         ("[1]", "not a JSON object"),
         ("", "not JSON"),
         ("\udcff".encode("utf-8", "surrogatepass").decode("latin-1"), "not JSON"),
-        (row(PROMPTS[2], seconds=float("nan")), "NaN is not a number"),
+        (row(PROMPTS[2], seconds=float("nan")), r"not JSON \(NaN is not a number"),
         (row(PROMPTS[2], prediction=None), "'prediction' is null, not str"),
         (row(PROMPTS[2], prediction=["x"]), r"'prediction' is \[\"x\"\], not str"),
         (row(PROMPTS[2], turn=True), "'turn' is true, not int"),
