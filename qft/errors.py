@@ -15,7 +15,7 @@ class Diverged(QftError):
 def nearest(word: str, choices: Iterable[str]) -> str:
     """Return `` did you mean 'x'? `` plus the list of choices, ready to end an error message."""
     choices = sorted(str(c) for c in choices)
-    close = difflib.get_close_matches(str(word), choices, n=1, cutoff=0.5)
+    close = difflib.get_close_matches(str(word), choices, n=1, cutoff=0.6)
     hint = f" Did you mean '{close[0]}'?" if close else ""
     listed = ", ".join(choices) if choices else "none"
     return f"{hint} Choices: {listed}."

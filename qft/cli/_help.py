@@ -11,6 +11,7 @@ from qft.cli import _configs
 
 Key = tuple[str, str, str]  # name, default, comment
 NOT_SHOWN = ("_target_", "about", "config", "defaults", "hydra", "lr_scale", "published", "supports")
+WORDS = {"eval": "[RUN] ", "jobs": "[RUN] ", "report": "DIR ", "score": "RUN ", "sweep": "NAME "}  # before key=value
 DEFAULT_WIDTH = 20
 _DEFAULT = re.compile(r"^  - (\w+): (\w+)", flags=re.M)
 _KEY = re.compile(r"^( *)(\w+):(?: +(?!#)(.*?))?(?: +# (.*))?$")
@@ -25,7 +26,7 @@ FLAGS = """\
 def docstring(name: str) -> str:
     """What a command's file says of it, read without importing what the command needs."""
     source = Path(__file__).with_name(f"{name}.py").read_text(encoding="utf-8")
-    return ast.get_docstring(ast.parse(source)) or ""
+    return (ast.get_docstring(ast.parse(source)) or "").replace("``", "")
 
 
 def overview(names: list[str]) -> str:
@@ -38,8 +39,8 @@ def overview(names: list[str]) -> str:
     lines += ["", "flags:", FLAGS, "", "examples:"]
     lines += ["  qft train                                    embedded model, data and adapter"]
     lines += ["  qft train adapter=lora data=cpsycoun n=600 data.path=DIR model.path=DIR eval=true"]
-    lines += ["  qft eval run=outputs/RUN                     answers and scores of a finished run"]
-    lines += ["  qft score run=outputs/RUN                    its scores once more, without a model"]
+    lines += ["  qft eval RUN                                 answers and scores of a finished run"]
+    lines += ["  qft score RUN                                its scores once more, without a model"]
     lines += ["", "qft COMMAND --help lists the keys of a command, qft train adapter=lora --help those of a choice;"]
     lines += ["your own ./configs win over the packaged ones."]
     return "\n".join(lines)
@@ -54,7 +55,7 @@ def command(name: str, doc: str, args: Sequence[str] = ()) -> str:
         if group in _configs.groups() and group.partition("/")[0] in used:
             _configs.check_choice(group, choice)
             used[group] = choice
-    lines = [doc.strip(), "", f"usage: qft {name} [group=choice] [key=value]"]
+    lines = [doc.strip(), "", f"usage: qft {name} {WORDS.get(name, '')}[group=choice] [key=value]"]
     if any(group in _configs.groups() for group in used):
         lines += ["", "groups (marked *: what the keys below are of):", *_choices(used)]
     keys = _keys(text)

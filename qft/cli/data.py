@@ -100,7 +100,7 @@ def _tables(document: dict[str, Any], named: dict[str, Any]) -> None:
     show("table", None, title, columns, rows)
     known = [[kind, number] for kind, number in document["counts"].items()]
     if known:
-        show("table", None, "the source, as it was read", ["met", "times"], known)
+        show("table", None, "the source, as it was read", ["found", "times"], known)
     for row in document["left_out"]:
         print(f"  left out: {visible(str(row))}")
     near = ", ".join(f"{parts} {number}" for parts, number in document["near_duplicates"].items())

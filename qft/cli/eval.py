@@ -1,6 +1,6 @@
 """Validation loss, answers on the test set and their scores: of a run, an adapter or the base.
 
-``qft eval run=DIR`` evaluates a finished run; ``adapter.path=DIR`` an adapter directory; neither, the base.
+``qft eval RUN`` evaluates a finished run; ``adapter.path=DIR`` an adapter directory; neither, the base.
 Repeating an interrupted evaluation goes on where it stopped.
 """
 

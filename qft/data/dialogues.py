@@ -19,7 +19,7 @@ _HALF_WIDTH = {0xFF01 + k: 0x21 + k for k in range(94)}  # ！ to ～, as Chines
 
 
 def normalised(text: str) -> str:
-    """The text without regard to white space, case, and full-width forms of ASCII characters."""
+    """The text without regard to the length of white space, case, and full-width forms of ASCII characters."""
     return " ".join(text.translate(_HALF_WIDTH).casefold().split())
 
 

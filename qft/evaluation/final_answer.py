@@ -78,6 +78,7 @@ _MORE_THAN = re.compile(
     rf"\s*(?:is|are|was|were)\s+{VALUE}\s+(?:\w+\s+)?(?:more|less|fewer|times|older|younger|longer|shorter|higher|lower)\b",
     re.I,
 )
+_AT = re.compile(rf"({ATOM})\s+(?:at|when|for)\s+(?:[A-Za-z]\s?)?=\s?{ATOM}")  # 5 at x = 2
 _UNIT = re.compile(
     r"\s?(?:[万亿]|thousand|(?:m|b|tr)illion|"
     r"mm|cm|dm|km|m|kg|mg|g|ml|l|毫米|厘米|千米|公里|米|毫克|千克|公斤|克|毫升|升)(?![A-Za-z'])"
@@ -152,6 +153,7 @@ def _read(sentence: str) -> tuple[str | None, list[str]]:
     outside = re.sub(r"\([^()]{0,300}\)", " ", sentence)
     if re.search(ATOM, outside):
         sentence = outside
+    sentence = _AT.sub(r"\1", sentence)
     if _question(sentence):
         return None, re.findall(ATOM, sentence)
     head, _, tail = sentence.rpartition(":")
