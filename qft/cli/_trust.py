@@ -71,6 +71,8 @@ def check(cfg: Any, overrides: Collection[str]) -> None:
         raise QftError("trust_configs=true counts on the command line only; take it out of ./configs.")
     if OmegaConf.select(cfg, "overwrite") is True and "overwrite" not in given:
         raise QftError("overwrite=true deletes, and counts on the command line only; take it out of ./configs.")
+    if (action := OmegaConf.select(cfg, "action")) not in (None, "list") and "action" not in given:
+        raise QftError(f"action={action} can cost, and counts on the command line only; take it out of ./configs.")
     targets = set(_own_targets()) if trusted else set()
     for group in trust.PACKAGES:
         target = OmegaConf.select(cfg, f"{group}._target_")

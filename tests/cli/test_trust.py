@@ -301,6 +301,13 @@ def test_a_model_card_of_junk_is_one_sentence(here: Path, capfd) -> None:
     assert "no model card" in refused(capfd, "score", "run=run", "evaluation.metrics=[rouge]")
 
 
+def test_no_job_is_sent_again_at_the_word_of_configs_found_here(here: Path, capfd) -> None:
+    ours = yaml.safe_load((CONFIGS / "jobs.yaml").read_text())
+    write("configs/jobs.yaml", ours | {"action": "resubmit", "job": 1})
+    assert "action=resubmit can cost" in refused(capfd, "jobs", "journal=x.sqlite")
+    assert "no journal" in refused(capfd, "jobs", "journal=x.sqlite", "action=list")
+
+
 def test_nothing_is_overwritten_at_the_word_of_configs_found_here(here: Path, capfd) -> None:
     shutil.copytree(OLD / "run", "runs/mine")
     kept = Path("runs/mine/adapter/adapter_model.safetensors").read_bytes()
