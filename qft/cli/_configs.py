@@ -6,6 +6,8 @@ from typing import Any
 import qft
 from qft.errors import QftError, nearest
 
+ALIASES = 10  # of a file at most: each level of nested ones multiplies what there is to read
+
 
 def packaged() -> Path:
     """The configs of the installed package, or of the source tree it runs from."""
@@ -48,6 +50,9 @@ def read(file: Path) -> Any:
     from omegaconf.errors import OmegaConfBaseException
 
     try:
+        tokens = yaml.scan(file.read_text(encoding="utf-8"), Loader=yaml.SafeLoader)
+        if sum(isinstance(token, yaml.AliasToken) for token in tokens) > ALIASES:
+            raise QftError(f"{file} repeats parts of itself more than {ALIASES} times; write them out.")
         content = OmegaConf.load(file)
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)

@@ -17,7 +17,7 @@ from qft.errors import QftError
 # ${key}, ${group.key} and ${oc.select:group.key,default}, not into Hydra's own node, which can copy the environment
 INTERPOLATION = re.compile(r"\$\{(?!hydra\b)[A-Za-z_]\w*(\.\w+)*\}|\$\{oc\.select:(?!hydra\b)[A-Za-z_][\w.]*,[\w.-]*\}")
 # in the runs a sweep's yaml lists: what counts only as the user's own word
-USERS_WORDS = ("_target_", "trust_", "hydra", "backend.url", "backend.plain_http", "backend.moved")
+USERS_WORDS = ("_target_", "trust_", "hydra", "backend.url", "backend.plain_http", "backend.moved", "qcloud")
 VOLATILE = ("runtime", "overrides")  # of Hydra's node: different for each command by itself
 
 

@@ -235,7 +235,7 @@ def inject(base: nn.Module, adapter: Spec, seed: int) -> nn.Module:
         return get_peft_model(base, config)  # type: ignore[arg-type, return-value]
     except QftError:
         raise
-    except ValueError as error:
+    except (ValueError, OSError) as error:
         raise QftError(f"The adapter does not fit the model: {str(error).splitlines()[0]}") from error
 
 

@@ -212,6 +212,7 @@ BROKEN_YAML: list[tuple[str, str | bytes]] = [
     ("", "a: &a [*a]"),
 ]
 
+BOMB = "a0: &a0 [x]\n" + "".join(f"a{k}: &a{k} [{', '.join([f'*a{k - 1}'] * 9)}]\n" for k in range(1, 9))
 JSONL = ["data", "data=jsonl", "data.path=a.jsonl"]
 # what must be said -> the files there, and the words
 FILES: list[tuple[str, Callable[[Path], None], list[str]]] = [
@@ -219,6 +220,7 @@ FILES: list[tuple[str, Callable[[Path], None], list[str]]] = [
     *((says, file("configs/adapter/mine.yaml", text), ["params", "adapter=mine"]) for says, text in BROKEN_YAML),
     *((says, file("configs/sweep/mine.yaml", text), ["sweep", "mine"]) for says, text in BROKEN_YAML),
     ("rows and scales", file("configs/sweep/mine.yaml"), ["sweep", "mine"]),
+    ("repeats", file("configs/train.yaml", BOMB), ["train"]),
     ("label", file("configs/sweep/mine.yaml", "rows: {a: {}}\nscales: {demo: {}}"), ["sweep", "mine"]),
     ("dir=", file("afile", "x"), ["sweep", "table1", "scale=smoke", "dir=afile"]),
     ("afile", file("afile", "x"), ["circuit", "out=afile"]),

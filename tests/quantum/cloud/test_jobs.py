@@ -275,6 +275,20 @@ def test_an_address_in_own_configs_gets_no_key(cloud, tmp_path, monkeypatch, cap
     assert cloud.seen()["requests"] == {}
 
 
+def test_a_backend_that_costs_money_is_chosen_on_the_command_line(cloud, tmp_path, monkeypatch, capsys) -> None:
+    (tmp_path / "configs/backend").mkdir(parents=True)
+    packaged = (service.PACKAGED / "eval.yaml").read_text()
+    (tmp_path / "configs/eval.yaml").write_text(packaged.replace("backend: statevector", "backend: qcloud", 1))
+    (tmp_path / "configs/backend/noisy.yaml").write_text(
+        "name: qcloud\n" + (service.PACKAGED / "backend/qcloud.yaml").read_text()
+    )
+    monkeypatch.chdir(tmp_path)
+    for command in (["eval", f"backend.url={cloud.url}"], ["train", "backend=noisy", f"backend.url={cloud.url}"]):
+        assert qft_here(*command) == 2
+        assert "backend=qcloud comes from a file of ./configs" in capsys.readouterr().err
+    assert cloud.seen()["requests"] == {}
+
+
 def forged(path, statement: str) -> None:
     """A journal with one planned job, changed by somebody who knows about the hashes."""
     bound = Bound(TEXT.format(1), "origin_wukong", 50, canonical({"amend_flag": 0}))
