@@ -42,7 +42,9 @@ MODELS: dict[str, tuple[str, dict[str, Any]]] = {
             "OPTForCausalLM": lambda: transformers.OPTConfig(**_TOKENS, **_OPT, **_LONGEST),
             "GPT2LMHeadModel": lambda: transformers.GPT2Config(**_TOKENS, **_GPT2),
             "LlamaForCausalLM": lambda: transformers.LlamaConfig(**_TOKENS, **_SIZES, **_LONGEST),
-            "Qwen2ForCausalLM": lambda: transformers.Qwen2Config(**_TOKENS, **_SIZES, **_LONGEST),
+            "Qwen2ForCausalLM": lambda: transformers.Qwen2Config(
+                **_TOKENS, **_SIZES, **_LONGEST, num_key_value_heads=2
+            ),  # its default is 32, whatever the number of heads
         },
     ),
     "test_encoder_decoder_models": (

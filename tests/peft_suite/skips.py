@@ -10,6 +10,7 @@ REASONS = {
     "support training the bias directly": "has no option `bias`",
     "^This test does not apply to|only for prompt learning": "about prompt learning",
     "^Test not applicable for": "about prompt learning, or weighted sums of LoRA and IA3",
+    "^fetches from the hub$": "fetches rows, a model or a tokenizer from the hub, which these tests do not reach",
     "^Multiple active adapters with modules_to_save": "PEFT allows one active adapter with modules_to_save",
 }
 # tests skipped by name: a pattern of their id -> why
