@@ -7,7 +7,7 @@ REASONS = {
     "^not linear$": "not linear, so it cannot be merged: the refusal is held by tests/contracts/test_adapters.py",
     "^adds a constant": "adds a constant, and the layer has no bias to merge it into: refused, as the contracts test",
     "does not support the 'bias' argument": "has no option `bias`, as most of PEFT's methods have none: a TypeError",
-    "support training the bias directly": "has no option `bias`",
+    "support training the bias directly|^Testing bias warnings only for": "has no option `bias`",
     "^This test does not apply to|only for prompt learning": "about prompt learning",
     "^Test not applicable for": "about prompt learning, or weighted sums of LoRA and IA3",
     "^fetches from the hub$": "fetches rows, a model or a tokenizer from the hub, which these tests do not reach",
