@@ -28,6 +28,7 @@ from qft.cli._output import complain
 from qft.config import SCHEMAS
 from qft.errors import QftError, nearest
 
+WORDS = {"run": ", or its name or directory as a word", "dir": ", or the directory as a word"}
 Command = Callable[[Any, list[str]], None]
 
 
@@ -177,7 +178,7 @@ def _typed(cfg: DictConfig, choices: dict[str, str], overrides: list[str]) -> An
     """Check what the schema cannot (trust, missing keys, types of a plug-in's options) and build the dataclass."""
     _trust.check(cfg, overrides)
     if missing := sorted(OmegaConf.missing_keys(cfg)):
-        raise QftError(f"{missing[0]} is required: write {missing[0]}=VALUE.")
+        raise QftError(f"{missing[0]} is required: write {missing[0]}=VALUE{WORDS.get(missing[0], '')}.")
     for group, choice in choices.items():
         file, key = _configs.find(f"{group}/{choice}"), group.replace("/", ".")
         given = OmegaConf.select(cfg, key)
