@@ -1,5 +1,6 @@
 """Composes the configuration with Hydra and turns its complaints into one sentence."""
 
+import contextlib
 import os
 import re
 import sys
@@ -140,9 +141,11 @@ def run(name: str, command: Command, args: list[str]) -> int:
     own = [f"qft {name}", *args]
     words = [a for a in args if "=" in a and not a.startswith("-")]
     try:
-        # of several runs (-m) Hydra writes a file about itself, which is nobody's
-        with trust.command(), tempfile.TemporaryDirectory(prefix="qft-") as scratch:
-            elsewhere = [f"hydra.sweep.dir='{scratch}'"] if {"-m", "--multirun"} & set(args) else []
+        with trust.command(), contextlib.ExitStack() as stack:
+            elsewhere = []
+            if {"-m", "--multirun"} & set(args):  # of several runs Hydra writes a file about itself, which is nobody's
+                scratch = stack.enter_context(tempfile.TemporaryDirectory(prefix="qft-"))
+                elsewhere = [f"hydra.sweep.dir='{scratch}'"]
             sys.argv = [own[0], *(a for a in args if a not in words), *elsewhere, *words]  # it takes flags first only
             hydra.main(version_base="1.3", config_path=str(_configs.packaged()), config_name=name)(task)()
     except (HydraException, OmegaConfBaseException) as error:
