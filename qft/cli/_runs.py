@@ -54,7 +54,7 @@ def saved_config(run: Path) -> dict[str, Any]:
     """config.yaml of a run. Raises QftError where there is none."""
     path = run / "config.yaml"
     if path.exists() and not path.is_file():
-        raise QftError(f"{path} is not a file.")
+        raise QftError(f"{path} is a directory, a pipe or a device, and not a file.")
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except FileNotFoundError:

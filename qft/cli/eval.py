@@ -183,8 +183,8 @@ def _adapter(config: EvalConfig, overrides: list[str]) -> Path | None:
         raise QftError("run= and adapter.path= each name an adapter; give one of them.")
     run = _runs.existing(config.run, config.output_dir)
     config.run = str(run)
-    records.check_files(run)
     saved = _runs.saved_config(run)
+    records.check_files(run)
     if diverged := records.RunDirectory(run).diverged:
         raise QftError(f"{run} has no result to evaluate ({diverged}).")
     if not records.RunDirectory(run).complete:

@@ -24,9 +24,9 @@ def run(config: ScoreConfig, overrides: list[str]) -> None:
     """predictions.jsonl -> scores.jsonl and metrics.json."""
     start_logging(config.verbose)
     folder = _runs.existing(config.run, config.output_dir)
-    records.check_files(folder)
     if not (folder / "predictions.jsonl").exists():
         raise QftError(f"{folder} holds no predictions.jsonl; answer first with qft eval run={folder}.")
+    records.check_files(folder)
     document = _document(folder)
     metrics = config.evaluation.metrics or _metrics(folder, document)
     options = _scoring.metric_options(metrics, config.metric)

@@ -16,7 +16,7 @@ from qft.errors import QftError
 
 def test_words_become_overrides() -> None:
     given = arguments(["table1", "--dry-run", "n=[20]", "paths.demo=x", "model.path=it's, here", "trainer.epochs=1"])
-    assert given[:4] == ["sweep=table1", "dry_run=true", "n=[20]", "+paths.demo=x"]
+    assert given[:4] == ["sweep=table1", "dry_run=true", "n=[20]", "++paths.demo=x"]
     assert given[4] == r"options=['model.path=it\'s, here','trainer.epochs=1']"
     assert arguments(["sweep=noise"]) == ["sweep=noise"]
     with pytest.raises(QftError, match="table1"):
