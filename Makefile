@@ -5,7 +5,7 @@ WORKERS ?= 2
 PIP := $(BIN)/python -m pip install --disable-pip-version-check -q -c constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo table1 table2 test test-peft test-all lint bench clean
+.PHONY: help install demo table1 table2 test test-peft test-all lint house bench clean
 
 help: ## list the targets
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## (.*)/  make \1\t\2/'
@@ -48,6 +48,9 @@ lint: .venv/tested ## style, types and who may import whom
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
+
+house: .venv/tested ## print how large files and functions are, what is guessed, who imports whom
+	$(BIN)/python scripts/house.py
 
 .venv/benched: .venv/tested
 	$(PIP) -e '.[bench]'
