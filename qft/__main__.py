@@ -1,6 +1,6 @@
 """The program's first lines, ``qft`` or ``python -m qft``: told to stop, it ends quietly while the rest is loaded."""
 
-from qft import signals
+from qft.process import signals
 
 
 def main() -> int:

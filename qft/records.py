@@ -36,10 +36,10 @@ from pathlib import Path
 from typing import IO, Any
 
 import qft
-from qft import process
 from qft.errors import QftError
 from qft.names import shortened, visible
-from qft.process import write_text
+from qft.process import files, locks
+from qft.process.files import write_text
 
 SCHEMA = 1
 COMPLETE = "COMPLETE"
@@ -197,7 +197,7 @@ class _Log(logging.FileHandler):
     """log.txt, opened without following a link."""
 
     def _open(self) -> Any:
-        return process.append(Path(self.baseFilename))
+        return files.open_append(Path(self.baseFilename))
 
 
 class _Lines(logging.Formatter):
@@ -230,8 +230,8 @@ class RunDirectory:
                 raise QftError(f"{self.path / inner} is a link: what a run writes must lie in its own directory.")
         try:
             self.path.mkdir(parents=True, exist_ok=True)
-            self._lock = process.lock(self.path / ".lock")
-            process.remove_leftovers(self.path)
+            self._lock = locks.lock(self.path / ".lock")
+            files.remove_leftovers(self.path)
             handler = _Log(self.path / "log.txt")
         except BlockingIOError:
             raise QftError(f"{self.path} is in use by another process.") from None
@@ -273,8 +273,8 @@ class RunDirectory:
         write_json(self.path / DIVERGED, {"diverged": _now(), "reason": reason, "files": files})
 
     def _on_disk(self) -> None:
-        process.sync_tree(self.path)
-        process.sync(self.path.parent)
+        files.sync_tree(self.path)
+        files.sync(self.path.parent)
 
     def verify(self, only: Sequence[str] | None = None) -> None:
         """Raise QftError where a finished run is not what it was when it finished: files lost, cut or changed.

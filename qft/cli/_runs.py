@@ -12,7 +12,7 @@ from qft import removal
 from qft.config import CommonConfig, TrainConfig, differences
 from qft.errors import Diverged, QftError, nearest
 from qft.names import one_name, place, shortened, slug
-from qft.process import is_free
+from qft.process.locks import is_free
 from qft.records import COMPLETE, DIVERGED, RunDirectory, read_json
 
 # decide no weight

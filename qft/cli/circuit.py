@@ -13,7 +13,7 @@ from qft.cli._output import log, quiet_libraries, show, start_logging
 from qft.config import CircuitConfig
 from qft.errors import QftError
 from qft.names import place, slug
-from qft.process import write_text
+from qft.process.files import write_text
 from qft.records import write_json
 
 DRAWN = 2000  # gates in a picture at most; it would take minutes to draw, and nobody could read it

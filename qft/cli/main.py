@@ -11,11 +11,12 @@ import traceback
 from pathlib import Path
 
 import qft.cli
-from qft import __version__, signals
+from qft import __version__
 from qft.cli import _help
 from qft.cli._output import complain
 from qft.errors import QftError, nearest
 from qft.names import visible
+from qft.process import signals
 
 FULL = ("can't allocate memory", "out of memory", "cannot allocate memory", "failed to map segment")
 

@@ -8,12 +8,14 @@ from typing import Any
 
 import yaml
 
-from qft import process, records, signals
+from qft import records
 from qft.cli import _runs
 from qft.cli import eval as evaluation
 from qft.cli._output import log, quiet_libraries, show, start_logging
 from qft.config import EvalConfig, TrainConfig
 from qft.errors import Diverged, QftError
+from qft.process.files import write_text
+from qft.process.signals import DeferredStop
 from qft.training import ranks
 
 FINISHING = "finishing the step and saving; Ctrl-C again stops at once"
@@ -105,7 +107,7 @@ def run(config: TrainConfig, overrides: list[str]) -> None:
             _say(config, counts, {"training samples": train.counts, "validation samples": validation.counts})
             rows = (train.rows, validation.rows)
             # of several processes Ctrl-C comes from the terminal and once more from torchrun
-            with signals.Noted(again=ranks.world() == 1, said=FINISHING) as stop:
+            with DeferredStop(raise_second=ranks.world() == 1, message=FINISHING) as stop:
                 try:
                     record.training = trainer.fit(
                         model, tokenizer, *rows, config.trainer, directory, config.seed, dtype, backend, stop
@@ -161,9 +163,7 @@ def _begin(directory: records.RunDirectory, config: TrainConfig, record: records
     if ranks.first():
         directory.save_record(record)
         # after the record: a directory without config.yaml is no run yet and is started afresh
-        process.write_text(
-            directory / "config.yaml", yaml.safe_dump(asdict(config), allow_unicode=True, sort_keys=False)
-        )
+        write_text(directory / "config.yaml", yaml.safe_dump(asdict(config), allow_unicode=True, sort_keys=False))
 
 
 def _say(config: TrainConfig, counts: Any, samples: dict[str, Any]) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
 
-from qft.process import write_bytes
+from qft.process.files import write_bytes
 
 BARS = 40  # characters of the longest bar
 COLORS = ("#08519c", "#d94801", "#9ecae1")

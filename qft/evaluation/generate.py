@@ -7,8 +7,6 @@ limit (``evaluation.max_seconds``), at which its unfinished answers end as they 
 import json
 import logging
 import os
-import resource
-import sys
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
@@ -22,6 +20,7 @@ from qft import records
 from qft.data.template import Prompt
 from qft.errors import QftError
 from qft.evaluation import predictions
+from qft.process.memory import peak_bytes
 
 log = logging.getLogger(__name__)
 
@@ -130,7 +129,7 @@ def _answer(
             "finished": end is not None,
             "prompt_truncated": batch[k].truncated,
             "seconds": round(now - last, 4),
-            "peak_memory_bytes": peak_memory_bytes(),
+            "peak_memory_bytes": peak_bytes(),
         }
         last = now
         file.write(json.dumps(row, ensure_ascii=False) + "\n")
@@ -182,11 +181,3 @@ def decode(tokenizer: Any, ids: list[int], stops: list[int]) -> str:
     drop = {*stops, tokenizer.pad_token_id, tokenizer.bos_token_id}
     kept = [i for i in ids if i not in drop]
     return tokenizer.decode(kept, skip_special_tokens=False).strip()
-
-
-def peak_memory_bytes() -> int:
-    """Peak memory so far: allocated on the GPU where there is one, else of the process."""
-    if torch.cuda.is_available():
-        return torch.cuda.max_memory_allocated()
-    unit = 1 if sys.platform == "darwin" else 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit

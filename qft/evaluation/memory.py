@@ -2,8 +2,7 @@
 
 from typing import Any
 
-import psutil
-import torch
+from qft.process.memory import free_bytes
 
 LARGEST = 16  # more gains little, and equal sizes on unequal machines keep the rounding of sums equal
 SHARE = 0.5  # of the free memory
@@ -23,9 +22,5 @@ def batch_size(model: Any, width: int, all_logits: bool = False) -> int:
     hidden = 16 * config.hidden_size * size
     logits = config.vocab_size * (size + 8)
     row = width * (cache + hidden) + (width if all_logits else 1) * logits
-    if model.device.type == "cuda":
-        free = torch.cuda.mem_get_info(model.device)[0]
-    else:
-        free = psutil.virtual_memory().available
-    fitting = int(SHARE * free / row)
+    fitting = int(SHARE * free_bytes(model.device) / row)
     return min(LARGEST, 1 << max(fitting.bit_length() - 1, 0))

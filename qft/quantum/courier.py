@@ -17,10 +17,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from qft.errors import QftError
+from qft.process.signals import DeferredStop
 from qft.quantum.cloud import Busy, Cloud, Lost, Refused
 from qft.quantum.cloud_answers import Faulty, Look
 from qft.quantum.journal import Bound, Counts, Job, Journal, Key
-from qft.signals import Noted
 
 log = logging.getLogger(__name__)
 
@@ -129,7 +129,7 @@ class Courier:
 
         Signals to stop wait until the end: an id must not be lost between the service's answer and the journal.
         """
-        with Noted(again=False) as noted:
+        with DeferredStop(raise_second=False) as noted:
             try:
                 self._post_now(job, *what)
             finally:

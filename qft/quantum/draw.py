@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from qft.process import write_bytes
+from qft.process.files import write_bytes
 from qft.quantum.circuit import Circuit, Gate, Input, Weight
 
 COLUMNS = 16  # of the picture, before it goes on below

@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from qft.errors import QftError
-from qft.process import sync
+from qft.process.files import sync
 
 _LOCK_AT = 2**62  # a byte that SQLite, which has locks of its own in the file, never touches
 _MAGIC = b"SQLite format 3\0"

@@ -4,7 +4,7 @@ import io
 from pathlib import Path
 
 from qft.errors import QftError
-from qft.process import write_bytes
+from qft.process.files import write_bytes
 from qft.records import read_history
 
 

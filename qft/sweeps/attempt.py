@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from qft import process
 from qft.errors import Diverged, QftError
+from qft.process.locks import is_free, lock
 from qft.records import refusal
 from qft.sweeps import cells
 from qft.sweeps.cells import Cell
@@ -67,7 +67,7 @@ def held(directory: Path, name: str) -> Iterator[None]:
     folder = directory / ".locks"
     folder.mkdir(parents=True, exist_ok=True)
     try:
-        file = process.lock(folder / name, wait=True)
+        file = lock(folder / name, wait=True)
     except OSError as error:
         raise QftError(f"{folder / name} cannot be used as a lock: {refusal(error)}.") from error
     with file:
@@ -76,4 +76,4 @@ def held(directory: Path, name: str) -> Iterator[None]:
 
 def free(directory: Path, name: str) -> bool:
     """Whether no process is at the cell."""
-    return process.is_free(directory / ".locks" / name)
+    return is_free(directory / ".locks" / name)

@@ -15,8 +15,9 @@ from pathlib import Path
 from typing import Any
 
 import qft
-from qft import process, removal
+from qft import removal
 from qft.errors import QftError
+from qft.process.locks import is_free
 from qft.records import read_json, write_json
 
 SCHEMA = 1
@@ -204,7 +205,7 @@ def settle(directory: Path, cells: list[Cell], identities: Mapping[str, Any], ov
             "overwrite=true runs them again, dir=DIR keeps them and starts elsewhere."
         )
     for name, _ in stale:
-        if not process.is_free(directory / ".locks" / name):  # a job that outlived its sweep
+        if not is_free(directory / ".locks" / name):  # a job that outlived its sweep
             raise QftError(f"{name} is being run with other settings; stop that process or job (scancel) first.")
         removal.check(folder(directory, name), directory / "cells")
     for name, _ in stale:

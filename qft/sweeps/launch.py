@@ -16,8 +16,8 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import Any, Protocol
 
-from qft.process import append
-from qft.signals import listen
+from qft.process.files import open_append
+from qft.process.signals import listen
 from qft.sweeps import cells
 from qft.sweeps.attempt import Execute, attempt
 from qft.sweeps.cells import Cell
@@ -109,7 +109,7 @@ def work(directory: Path, cell: Cell, execute: Execute, threads: int, gpu: int |
         os.environ["CUDA_VISIBLE_DEVICES"] = _visible(gpu)
     folder = directory / "logs"
     folder.mkdir(parents=True, exist_ok=True)
-    with append(folder / f"{cell.name}.txt") as out:
+    with open_append(folder / f"{cell.name}.txt") as out:
         os.dup2(out.fileno(), 1)
         os.dup2(out.fileno(), 2)
     import torch

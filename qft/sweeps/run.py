@@ -12,10 +12,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from qft import process
 from qft.errors import QftError
+from qft.process import files, locks
+from qft.process.signals import DeferredStop
 from qft.records import refusal
-from qft.signals import Noted
 from qft.sweeps import cells
 from qft.sweeps.attempt import free
 from qft.sweeps.cells import Cell
@@ -49,13 +49,13 @@ def locked(directory: Path) -> Iterator[None]:
             raise QftError(f"{directory / inner} is a link: what a sweep writes must lie in its own directory.")
     try:
         directory.mkdir(parents=True, exist_ok=True)
-        file = process.lock(directory / ".lock")
+        file = locks.lock(directory / ".lock")
     except BlockingIOError:
         raise QftError(f"{directory} is in use by another process.") from None
     except OSError as error:
         raise QftError(f"{directory} cannot be used as a sweep directory: {refusal(error)}.") from error
     with file:
-        process.remove_leftovers(directory)
+        files.remove_leftovers(directory)
         yield
 
 
@@ -65,7 +65,7 @@ def run(sweep: Sweep, launcher: Launcher, workers: int, retry: str | None) -> No
     Told to stop, it starts nothing new and raises Stopped once running cells have saved; Ctrl-C twice kills them.
     """
     speed = Speed(sweep.directory, sweep.steps, sweep.stated)
-    stop = Noted(again=False)
+    stop = DeferredStop(raise_second=False)
     for cell in sweep.plan:
         if cells.state_of(sweep.directory, cell) == "running" and free(sweep.directory, cell.name):
             cells.end(sweep.directory, cell, "interrupted")  # its process was killed
@@ -92,7 +92,9 @@ def _ready(sweep: Sweep, cell: Cell, retried: set[str]) -> bool:
     return built_on and not (cell.role == "final" and cell.lr is None)
 
 
-def _all(ready: list[Cell], launcher: Launcher, workers: int, stop: Noted, progress: Progress, directory: Path) -> None:
+def _all(
+    ready: list[Cell], launcher: Launcher, workers: int, stop: DeferredStop, progress: Progress, directory: Path
+) -> None:
     """Run these cells, ``workers`` at a time; none is started once ``stop`` has noted a signal."""
     from joblib import Parallel, delayed
 
@@ -127,7 +129,7 @@ def _all(ready: list[Cell], launcher: Launcher, workers: int, stop: Noted, progr
         if stop.number is not None and not told:
             told = True
             launcher.interrupt(stop.number)
-        if stop.twice and not killed:
+        if stop.repeated and not killed:
             killed = True
             launcher.kill()
         try:

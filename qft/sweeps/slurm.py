@@ -28,8 +28,8 @@ from submitit.core.plugins import get_executors
 from submitit.core.utils import UncompletedJobError
 
 from qft.errors import QftError, nearest
+from qft.process.signals import Stopped, listen
 from qft.records import read_json, write_json
-from qft.signals import Stopped, listen
 from qft.sweeps import cells
 from qft.sweeps.attempt import Execute, attempt
 from qft.sweeps.cells import Cell

@@ -9,8 +9,9 @@ from typing import Any
 from transformers import TrainerCallback
 from transformers.trainer_callback import ProgressCallback
 
-from qft import process, records
+from qft import records
 from qft.errors import Diverged
+from qft.process import files
 from qft.quantum.backends.base import Backend
 from qft.training import ranks
 
@@ -93,8 +94,8 @@ class Checkpoints(TrainerCallback):
     def on_save(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         checkpoint = Path(args.output_dir) / f"checkpoint-{state.global_step}"
         records.write_json(checkpoint / circuits_file(args), {"circuits": self.backend.evaluations})
-        process.sync_tree(checkpoint)
-        process.sync(checkpoint.parent)
+        files.sync_tree(checkpoint)
+        files.sync(checkpoint.parent)
         ranks.wait()  # each process writes, and puts on the disk, its random state
         if state.is_world_process_zero:
             records.mark_checkpoint(checkpoint)

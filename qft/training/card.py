@@ -8,7 +8,7 @@ import yaml
 
 from qft.errors import QftError
 from qft.names import shortened, visible
-from qft.process import write_text
+from qft.process.files import write_text
 from qft.records import read_json
 
 LOADING = """\

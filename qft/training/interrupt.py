@@ -4,14 +4,14 @@ from typing import Any
 
 from transformers import TrainerCallback
 
-from qft.signals import Noted
+from qft.process.signals import DeferredStop
 from qft.training import ranks
 
 
 class Interrupt(TrainerCallback):
     """Saves and stops at the end of the step at which ``stop`` noted a signal, in all processes at the same one."""
 
-    def __init__(self, stop: Noted) -> None:
+    def __init__(self, stop: DeferredStop) -> None:
         self.stop = stop
 
     def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:

@@ -2,9 +2,7 @@
 
 import logging
 import math
-import resource
 import shutil
-import sys
 import time
 from collections import Counter
 from pathlib import Path
@@ -17,14 +15,16 @@ from torch.utils.data import DataLoader, Dataset
 from transformers import DataCollatorForSeq2Seq, Trainer, TrainingArguments
 from transformers.trainer_callback import PrinterCallback, ProgressCallback
 
-from qft import process, ranges
+from qft import ranges
 from qft.adapters.base import QftConfig
 from qft.adapters.layer import QftLayer
 from qft.config import TrainerConfig
 from qft.errors import QftError, nearest
+from qft.process.files import whole_directory
+from qft.process.memory import peak_bytes
+from qft.process.signals import DeferredStop
 from qft.quantum.backends.base import Backend
 from qft.records import RunDirectory, newest_checkpoint, read_json
-from qft.signals import Noted
 from qft.training import checkpoints, packing, ranks
 from qft.training.callbacks import Checkpoints, Finite, History, Lines, circuits_file, history_rows, progress
 from qft.training.interrupt import Interrupt
@@ -114,17 +114,9 @@ class QftTrainer(Trainer):
             last_time, last_seen = getattr(self, "_last", (start, self._clock[2]))
             logs["tokens_per_second"] = round((seen - last_seen) / max(now - last_time, 1e-9), 1)
             self._last = (now, seen)
-        logs["peak_memory_mb"] = round(peak_memory_mb(), 1)
+        logs["peak_memory_mb"] = round(peak_bytes() / 1e6, 1)
         logs["circuits"] = self.backend.evaluations
         super().log(logs, start_time)
-
-
-def peak_memory_mb() -> float:
-    """Peak memory so far in MB (10^6 bytes): allocated on the GPU where there is one, else of the process."""
-    if torch.cuda.is_available():
-        return torch.cuda.max_memory_allocated() / 1e6
-    unit = 1 if sys.platform == "darwin" else 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e6
 
 
 def arguments(config: TrainerConfig, steps: int, output: Path, seed: int, dtype: torch.dtype) -> TrainingArguments:
@@ -207,7 +199,7 @@ def fit(
     seed: int,
     dtype: torch.dtype,
     backend: Backend,
-    stop: Noted,
+    stop: DeferredStop,
 ) -> dict[str, Any]:
     """Train, leaving history.csv, checkpoints/ and adapter/ in the directory; go on from a checkpoint there.
 
@@ -257,7 +249,7 @@ def fit(
     sharded = trainer.is_fsdp_enabled  # then all processes put the weights together, and one writes them
     whole = trainer.accelerator.get_state_dict(trainer.model_wrapped) if sharded else None
     if trainer.is_world_process_zero():
-        with process.whole_directory(directory / "adapter") as place:
+        with whole_directory(directory / "adapter") as place:
             model.save_pretrained(str(place), state_dict=whole)
         directory_rows = history_rows(trainer.state.log_history)
         reports = {} if sharded else module_reports(model)  # one process holds only its share to report on

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from qft.errors import Diverged, QftError
+from qft.process.signals import Stopped, listen, restore
 from qft.records import RunDirectory, write_json
-from qft.signals import Stopped, listen, restore
 from qft.sweeps import cells
 from qft.sweeps.attempt import attempt
 from qft.sweeps.cells import Cell

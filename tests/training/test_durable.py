@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 from program import qft_here
 
-from qft import process, records
+from qft import records
+from qft.process.files import whole_directory
 
 
 def test_what_is_declared_is_on_the_disk_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -78,10 +79,10 @@ def check_synced(done: list[tuple[str, Path, Any]], files: dict[Path, int]) -> N
 
 
 def test_a_directory_is_there_whole_or_not_at_all(tmp_path: Path) -> None:
-    with process.whole_directory(tmp_path / "adapter") as inside:
+    with whole_directory(tmp_path / "adapter") as inside:
         inside.mkdir()
         (inside / "weights").write_text("old")
-    with pytest.raises(RuntimeError), process.whole_directory(tmp_path / "adapter") as inside:
+    with pytest.raises(RuntimeError), whole_directory(tmp_path / "adapter") as inside:
         inside.mkdir()
         (inside / "weights").write_text("half")
         raise RuntimeError("killed")

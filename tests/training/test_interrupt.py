@@ -10,9 +10,9 @@ import torch
 
 from qft.config import TrainerConfig
 from qft.models import load
+from qft.process.signals import DeferredStop, Stopped, listen, restore
 from qft.quantum import backends
 from qft.records import RunDirectory, newest_checkpoint
-from qft.signals import Noted, Stopped, listen, restore
 from qft.training import trainer
 
 DEMO = {"path": "package:qft/models/demo", "revision": None}
@@ -27,7 +27,7 @@ def fit(run: Path, steps: int) -> dict[str, Any]:
     config = TrainerConfig(max_steps=steps, batch_size=2, lr=0.01, eval_every=1, save_every=1)
     directory = RunDirectory(run).open()
     try:
-        with Noted() as stop:
+        with DeferredStop() as stop:
             return trainer.fit(
                 model, tokenizer, rows, rows, config, directory, 0, torch.float32, backends.load("statevector"), stop
             )

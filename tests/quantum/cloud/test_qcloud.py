@@ -13,11 +13,11 @@ import service
 import torch
 
 from qft.errors import QftError
+from qft.process.signals import listen, restore
 from qft.quantum import ansatz, backends, courier, observables, reference
 from qft.quantum.backends.statevector import Statevector
 from qft.quantum.cloud import Cloud
 from qft.quantum.journal import Journal
-from qft.signals import listen, restore
 
 CIRCUIT = ansatz.qwthn(3)
 WEIGHTS = torch.linspace(-2.5, 2.0, CIRCUIT.num_weights, dtype=torch.float64)

@@ -1,11 +1,10 @@
-"""What a process owes to those beside and after it: locks, and writes that are whole and stay after a power cut.
+"""Files that are written whole or not at all, and that survive a power cut.
 
-Files of a run are opened here without following links: a directory of a stranger's must not lead a write elsewhere.
+Nothing here follows a link: a directory that a stranger prepared must not lead a write elsewhere.
 """
 
 import contextlib
 import errno
-import fcntl
 import os
 import shutil
 import stat
@@ -16,7 +15,7 @@ from typing import IO
 from qft.errors import QftError
 
 
-def open_own(path: Path, flags: int) -> int:
+def open_regular(path: Path, flags: int) -> int:
     """A descriptor of a regular file that lies at ``path`` itself, made if need be and never cut.
 
     Raises OSError where it cannot be had: ELOOP where the path is a link, EINVAL where it is no regular file.
@@ -29,38 +28,9 @@ def open_own(path: Path, flags: int) -> int:
     return descriptor
 
 
-def append(path: Path) -> IO[str]:
-    """A text file to write at the end of, as ``open_own`` opens it."""
-    return os.fdopen(open_own(path, os.O_WRONLY | os.O_APPEND), "a", encoding="utf-8", errors="backslashreplace")
-
-
-def lock(path: Path, wait: bool = False) -> IO[str]:
-    """Hold the lock file ``path`` until the returned file is closed or this process is gone.
-
-    Raises BlockingIOError where another process holds it, unless ``wait``; OSError where it cannot be had.
-    """
-    file = os.fdopen(open_own(path, os.O_RDWR), "r+")
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
-    except OSError:
-        file.close()
-        raise
-    return file
-
-
-def is_free(path: Path) -> bool:
-    """Whether no process holds the lock file; True where there is none. Makes nothing."""
-    try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
-    except OSError:  # none there, or none of ours: whoever takes it will be told
-        return True
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except OSError:
-        return False
-    finally:
-        os.close(descriptor)
-    return True
+def open_append(path: Path) -> IO[str]:
+    """A text file to write at the end of, as ``open_regular`` opens it."""
+    return os.fdopen(open_regular(path, os.O_WRONLY | os.O_APPEND), "a", encoding="utf-8", errors="backslashreplace")
 
 
 def write_bytes(path: Path, content: bytes) -> None:
@@ -68,7 +38,7 @@ def write_bytes(path: Path, content: bytes) -> None:
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         temporary.unlink(missing_ok=True)
-        with os.fdopen(open_own(temporary, os.O_WRONLY | os.O_EXCL), "wb") as file:
+        with os.fdopen(open_regular(temporary, os.O_WRONLY | os.O_EXCL), "wb") as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from program import qft_here
 
-from qft.signals import Noted, Stopped, listen, restore
+from qft.process.signals import DeferredStop, Stopped, listen, restore
 
 # sends the program SIGINT while it imports the module of this name
 AT_IMPORT = """
@@ -50,20 +50,20 @@ def test_a_signal_raises_once(number: signal.Signals, listening: None) -> None:
 
 
 def test_the_first_is_noted_and_ctrl_c_again_is_raised(listening: None, capfd: pytest.CaptureFixture[str]) -> None:
-    with Noted(said="saving") as stop:
+    with DeferredStop(message="saving") as stop:
         for number in (signal.SIGTERM, signal.SIGTERM, signal.SIGHUP):
             tell(number)
-        assert stop.number == signal.SIGTERM and not stop.twice
+        assert stop.number == signal.SIGTERM and not stop.repeated
         with pytest.raises(Stopped, match="SIGINT"):
             tell(signal.SIGINT)
-    assert stop.twice and capfd.readouterr().err == "saving\n"
+    assert stop.repeated and capfd.readouterr().err == "saving\n"
     with pytest.raises(Stopped, match="SIGTERM"):
         stop.check()
 
 
 def test_a_note_for_those_who_never_listened_is_of_ctrl_c_only() -> None:
     before = {n: signal.getsignal(n) for n in (signal.SIGINT, signal.SIGTERM)}
-    with Noted() as stop:
+    with DeferredStop() as stop:
         tell(signal.SIGINT)
         assert signal.getsignal(signal.SIGTERM) == before[signal.SIGTERM]
     assert stop.number == signal.SIGINT and signal.getsignal(signal.SIGINT) == before[signal.SIGINT]
@@ -74,7 +74,7 @@ def test_what_was_ignored_stays_ignored_unless_it_is_asked_for() -> None:
     try:
         handlers = listen()
         tell(signal.SIGHUP)
-        with Noted() as stop:
+        with DeferredStop() as stop:
             tell(signal.SIGHUP)
         assert stop.number is None
         restore(handlers)

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from qft import process, records
+from qft import records
 from qft.errors import QftError
+from qft.process import files, locks
 
 
 @pytest.mark.parametrize("name", [".lock", "log.txt", "adapter", "checkpoints"])
@@ -29,7 +30,7 @@ def test_a_run_directory_leads_no_write_elsewhere(name: str, there: bool, tmp_pa
 
 def test_a_pipe_holds_nobody_up(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / ".lock")
-    assert process.is_free(tmp_path / ".lock")
+    assert locks.is_free(tmp_path / ".lock")
     with pytest.raises(QftError, match="is not a file"):
         records.read_json(tmp_path / ".lock")
     (tmp_path / ".lock").unlink()
@@ -53,23 +54,23 @@ def test_a_temporary_name_that_is_a_link_is_not_followed(tmp_path: Path) -> None
     (tmp_path / "elsewhere").write_text("precious")
     (tmp_path / f".a.txt.{os.getpid()}.tmp").symlink_to(tmp_path / "elsewhere")
     (tmp_path / "a.txt").symlink_to(tmp_path / "elsewhere")
-    process.write_text(tmp_path / "a.txt", "new \ud800")
+    files.write_text(tmp_path / "a.txt", "new \ud800")
     assert (tmp_path / "a.txt").read_text() == "new \\ud800" and not (tmp_path / "a.txt").is_symlink()
     assert (tmp_path / "elsewhere").read_text() == "precious"
 
 
 def test_a_lock_is_free_once_its_process_is_gone(tmp_path: Path) -> None:
     path = tmp_path / "lock"
-    assert process.is_free(path) and not path.exists()
-    script = f"from pathlib import Path; from qft import process; f = process.lock(Path({str(path)!r})); input()"
+    assert locks.is_free(path) and not path.exists()
+    script = f"from pathlib import Path; from qft.process import locks; f = locks.lock(Path({str(path)!r})); input()"
     with subprocess.Popen([sys.executable, "-c", script + "; print()"], stdin=subprocess.PIPE) as holder:
-        while process.is_free(path):  # until it has it
+        while locks.is_free(path):  # until it has it
             assert holder.poll() is None
         with pytest.raises(BlockingIOError):
-            process.lock(path)
+            locks.lock(path)
         holder.kill()
-    assert process.is_free(path)
-    process.lock(path).close()
+    assert locks.is_free(path)
+    locks.lock(path).close()
 
 
 def test_a_run_may_lie_where_a_link_of_the_users_leads(tmp_path: Path) -> None:

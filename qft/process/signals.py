@@ -1,8 +1,8 @@
 """Being told to stop: Ctrl-C, SIGTERM (Slurm, Kubernetes, torchrun) and SIGHUP (a closed terminal).
 
-``listen`` turns them into an exception, ``Noted`` into a note for whoever has something to finish and save first.
-A signal that was ignored when the program started (nohup) stays ignored. Imports next to nothing, so that the program
-listens from its first lines on.
+``listen`` turns these signals into an exception. ``DeferredStop`` holds them back while something is finished and
+saved. A signal that was ignored when the program started (nohup) stays ignored. Imports next to nothing, so that the
+program listens from its first lines on.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ if TYPE_CHECKING:  # typing takes longer to load than the rest of this file
 
 STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
-_postpone = False  # a signal that comes during an import
+_postpone = False  # whether to postpone a signal that comes during an import
 _terminals: list[int] = []  # descriptors that were terminals when we began to listen
 
 
@@ -30,16 +30,22 @@ class Stopped(KeyboardInterrupt):
 
 
 def listen(*always: int, postpone: bool = False) -> dict[int, Any]:
-    """From now on a signal to stop raises Stopped in the main thread; returns the handlers there were before.
+    """From now on a signal to stop raises ``Stopped`` in the main thread. Does nothing in another thread.
 
-    Libraries that are interrupted by an exception while they are imported swallow it, print it or stay half loaded.
-    There the process ends at once; with ``postpone`` it is told again until the import is over. Signals in
-    ``always`` are listened to even where they were ignored or blocked. In another thread this does nothing.
+    An exception in the middle of an import is swallowed or printed by some libraries and leaves others half loaded.
+    There the process ends at once instead.
+
+    Args:
+        always: Signals to listen to even if they were ignored or blocked before.
+        postpone: During an import, send the signal again until the import is over, instead of ending the process.
+
+    Returns:
+        The handlers that were replaced, for ``restore``.
     """
     global _postpone
-    heard = [n for n in STOPPING if signal.getsignal(n) is not signal.SIG_IGN]
+    ours = [n for n in STOPPING if signal.getsignal(n) is not signal.SIG_IGN]
     try:
-        before = {n: signal.signal(n, _stop) for n in dict.fromkeys((*heard, *always))}
+        before = {n: signal.signal(n, _stop) for n in dict.fromkeys((*ours, *always))}
     except ValueError:  # not the main thread
         return {}
     _postpone = postpone
@@ -55,30 +61,38 @@ def restore(before: dict[int, Any]) -> None:
 
 
 def end_quietly() -> None:
-    """From now on a signal to stop ends the process at once: all is done, and an exception would only be printed."""
+    """From now on a signal to stop ends the process at once: the work is done, and nobody would catch an exception."""
     for number in STOPPING:
         if signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, _end)
 
 
-class Noted:
-    """While entered, signals to stop are noted: ``number`` is the first, ``twice`` says that Ctrl-C came after it.
+class DeferredStop:
+    """A context in which the first signal to stop is noted instead of raised, so that a step can be finished and saved.
 
-    Ctrl-C again raises Stopped, unless ``again`` is false. SIGTERM and SIGHUP never do: Slurm, containers and
-    terminals send them several times, and whoever means it sends SIGKILL. ``said`` is printed at the first.
+    A second Ctrl-C raises ``Stopped``. SIGTERM and SIGHUP never do: Slurm, containers and terminals send them several
+    times, and whoever means it sends SIGKILL. Outside the main thread, where handlers cannot be set, nothing is noted.
+
+    Args:
+        raise_second: Whether a second Ctrl-C raises.
+        message: What to print on stderr at the first signal.
+
+    Attributes:
+        number: The first signal, None so far.
+        repeated: Whether Ctrl-C came after it.
     """
 
-    def __init__(self, again: bool = True, said: str = "") -> None:
+    def __init__(self, raise_second: bool = True, message: str = "") -> None:
         self.number: int | None = None
-        self.twice = False
-        self._again, self._said = again, said
+        self.repeated = False
+        self._raise_second, self._message = raise_second, message
         self._before: dict[int, Any] = {}
 
-    def __enter__(self) -> Noted:
-        heard = [n for n in signal.valid_signals() if signal.getsignal(n) in (_stop, signal.default_int_handler)]
+    def __enter__(self) -> DeferredStop:
+        ours = [n for n in signal.valid_signals() if signal.getsignal(n) in (_stop, signal.default_int_handler)]
         try:
-            self._before = {n: signal.signal(n, self._note) for n in heard}
-        except ValueError:  # not the main thread: signals are no concern of ours
+            self._before = {n: signal.signal(n, self._note) for n in ours}
+        except ValueError:  # not the main thread
             self._before = {}
         return self
 
@@ -86,7 +100,7 @@ class Noted:
         restore(self._before)
 
     def check(self) -> None:
-        """Raise Stopped where a signal was noted."""
+        """Raise ``Stopped`` if a signal was noted."""
         if self.number is not None:
             raise Stopped(self.number)
 
@@ -95,10 +109,10 @@ class Noted:
             _leave_terminal()
         if self.number is None:
             self.number = number
-            _say(self._said)
+            _print(self._message)
         elif number == signal.SIGINT:
-            self.twice = True
-            if self._again:
+            self.repeated = True
+            if self._raise_second:
                 raise Stopped(number)
 
 
@@ -107,13 +121,13 @@ def _stop(number: int, frame: FrameType | None) -> None:
         _leave_terminal()
     if _importing(frame):
         if not _postpone:
-            _say("qft: interrupted.")
+            _print("qft: interrupted.")
             _end(number, frame)
         import threading
 
         threading.Timer(0.1, os.kill, (os.getpid(), number)).start()
         return
-    for other in signal.valid_signals() - {signal.SIGINT}:  # sent again they must not interrupt the tidying up
+    for other in signal.valid_signals() - {signal.SIGINT}:  # a second one must not interrupt the cleaning up
         if signal.getsignal(other) is _stop:
             signal.signal(other, signal.SIG_IGN)
     raise Stopped(number)
@@ -131,8 +145,8 @@ def _importing(frame: FrameType | None) -> bool:
     return False
 
 
-def _say(text: str) -> None:
-    """Print a line without logging, which may be what was interrupted."""
+def _print(text: str) -> None:
+    """Print a line on stderr without the logging module, which may be what was interrupted."""
     try:  # noqa: SIM105 (contextlib takes long to load)
         os.write(2, f"{text}\n".encode() if text else b"")
     except OSError:
@@ -140,7 +154,7 @@ def _say(text: str) -> None:
 
 
 def _leave_terminal() -> None:
-    """The terminal is gone: a bar or a line written to it would raise and cost the checkpoint."""
+    """Send output nowhere: the terminal is gone, and a line written to it would raise and cost the checkpoint."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
     for descriptor in _terminals:
         os.dup2(nowhere, descriptor)
