@@ -18,8 +18,8 @@ import torch
 from qft.quantum import ansatz
 from qft.quantum.backends.noisy import Noisy
 from qft.quantum.backends.pyqpanda import PyQPanda, one_thread
-from qft.quantum.chip import bound, to_chip
 from qft.quantum.circuit import Circuit
+from qft.quantum.hardware.chip import bound, to_chip
 
 NOISE = {"p1": 0.01, "p2": 0.1, "readout": [[0.95, 0.05], [0.1, 0.9]]}
 CIRCUITS = {"QWTHN": ansatz.qwthn(4), "QTHA, 1 layer": ansatz.qtha(4, 1), "QTHA, 4 layers": ansatz.qtha(4, 4)}

@@ -10,8 +10,8 @@ from torch import Tensor
 from torch.nn.functional import linear, pad
 
 from qft.quantum import reference
-from qft.quantum.chip import CZ, bound, to_chip
 from qft.quantum.circuit import Circuit, Gate, Input, Weight
+from qft.quantum.hardware.chip import CZ, bound, to_chip
 from qft.quantum.noise import NoiseModel
 from qft.tensor import mpo
 

@@ -25,10 +25,10 @@ from torch import Tensor, nn
 from qft.adapters.delta import Delta
 from qft.adapters.hybrid_config import HybridConfig
 from qft.errors import QftError
-from qft.quantum import response
 from qft.quantum.autodiff import followed
 from qft.quantum.backends.base import Readout
 from qft.quantum.backends.statevector import Statevector
+from qft.quantum.simulators import multilinear
 from qft.tensor import mpo
 
 
@@ -116,7 +116,7 @@ class HybridDelta(Delta):
             case "silu":
                 return self.through_silu
             case "polynomial":
-                return lambda z: response.evaluate(self.terms, z)
+                return lambda z: multilinear.evaluate(self.terms, z)
         return None
 
     def _bound(self) -> Readout:

@@ -6,8 +6,8 @@ from typing import Any, ClassVar
 
 from qft.adapters.base import QftConfig
 from qft.errors import QftError, nearest
-from qft.quantum import amplitudes, response
 from qft.quantum.circuit import Circuit
+from qft.quantum.simulators import multilinear, statevector
 from qft.ranges import within
 from qft.tensor import factor
 
@@ -54,7 +54,7 @@ class HybridConfig(QftConfig):
     def __post_init__(self) -> None:
         super().__post_init__()
         self._one_of("circuit", CIRCUITS)
-        limit = {"qnn": amplitudes.MAX_QUBITS, "polynomial": response.MAX_QUBITS}.get(self.circuit, self.r)
+        limit = {"qnn": statevector.MAX_QUBITS, "polynomial": multilinear.MAX_QUBITS}.get(self.circuit, self.r)
         if self.r > limit:
             raise QftError(f"r={self.r} qubits; circuit={self.circuit} takes at most {limit}.")
         if self.circuit == "none" and not self.classical_path:

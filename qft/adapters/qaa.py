@@ -16,7 +16,7 @@ by a Kronecker product of two factors of side 2^(n/2). A token costs 4 2^n 2^(n/
 kept for the backward pass. Amplitude encoding on hardware takes about 2^n CNOTs a token, which is refused.
 
 Under noise (backend=noisy) the encoding is taken as ideal; RX layer, chain and read-out are not. A token costs the
-same: the parities become other numbers (``qft.quantum.cnot_chain``).
+same: the parities become other numbers (``qft.quantum.simulators.cnot_chain``).
 """
 
 from dataclasses import dataclass, field
@@ -31,11 +31,11 @@ from qft.adapters.base import QftConfig
 from qft.adapters.delta import Delta
 from qft.adapters.targets import own_modules
 from qft.errors import QftError, nearest
-from qft.quantum import cnot_chain
 from qft.quantum.autodiff import recomputed
 from qft.quantum.backends.base import Backend
 from qft.quantum.backends.noisy import Noisy
 from qft.quantum.backends.statevector import Statevector
+from qft.quantum.simulators import cnot_chain
 
 # what model families call the two blocks of a decoder layer
 PLACES = {

@@ -26,7 +26,8 @@ def run(config: CircuitConfig, overrides: list[str]) -> None:
         raise QftError("Choose a method with a circuit: adapter=qwthn or adapter=qtha.")
     quiet_libraries()
     from qft.models.load import circuit_of
-    from qft.quantum import chip, draw, export
+    from qft.quantum import draw, export
+    from qft.quantum.hardware import chip
 
     name = config.adapter["name"]
     folder = (

@@ -22,7 +22,7 @@ def run(config: CostConfig, overrides: list[str]) -> None:
     answers, validation = _sizes(config)
     quiet_libraries()
     from qft.models import load
-    from qft.quantum import cost
+    from qft.quantum.hardware import cost
 
     circuits = [circuit for circuit, _ in load.circuits(load.inject(load.meta_base(config.model), config.adapter, 0))]
     if not circuits:

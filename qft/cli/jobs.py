@@ -54,7 +54,7 @@ def run(config: JobsConfig, overrides: list[str]) -> None:
     if (config.action == "attach") != (config.task is not None):
         raise QftError("task=ID, the service's id of a job, goes with action=attach, and action=attach needs it.")
     path = _path(config)
-    from qft.quantum.journal import Journal
+    from qft.quantum.hardware.journal import Journal
 
     journal = Journal(path, write=config.action != "list", moved=config.backend["moved"])
     try:
@@ -69,7 +69,7 @@ def run(config: JobsConfig, overrides: list[str]) -> None:
 
 
 def _path(config: JobsConfig) -> Path:
-    from qft.quantum.journal import FILE
+    from qft.quantum.hardware.journal import FILE
 
     given = config.journal or config.backend["journal"]
     if given:
@@ -110,11 +110,11 @@ def _decide(config: JobsConfig, journal: Any, job: Any) -> None:
 
 
 def _attach(config: JobsConfig, journal: Any, job: Any) -> None:
-    from qft.quantum import cloud, cloud_answers
+    from qft.quantum.hardware.clients import qcloud, qcloud_answers
 
-    if not cloud_answers.is_task(config.task):
+    if not qcloud_answers.is_task(config.task):
         raise QftError(f"task={shortened(str(config.task))!r} cannot be the id of a job.")
-    if cloud.holds_key(str(config.task)):
+    if qcloud.holds_key(str(config.task)):
         raise QftError("task= holds the key; write the service's id of the job.")
     journal.attach_by_hand(job.id, config.task, config.backend["url"] or job.url)
 
@@ -136,7 +136,7 @@ def _ask(config: JobsConfig, journal: Any, jobs: list[Any]) -> None:
     if not jobs:
         log.info("There is no job left to %s.", config.action)
         return
-    from qft.quantum.cloud_answers import Faulty
+    from qft.quantum.hardware.clients.qcloud_answers import Faulty
 
     courier = _courier(config, journal, jobs[0].url)
     try:
@@ -156,8 +156,8 @@ def _ask(config: JobsConfig, journal: Any, jobs: list[Any]) -> None:
 
 def _courier(config: JobsConfig, journal: Any, sent_to: str | None) -> Any:
     """To the address the user gives now: the journal's own may be a stranger's, and would be sent the key."""
-    from qft.quantum.cloud import Cloud
-    from qft.quantum.courier import Courier, Patience
+    from qft.quantum.hardware.clients.qcloud import Cloud
+    from qft.quantum.hardware.job_runner import Courier, Patience
 
     b = config.backend
     if b["url"] is None and sent_to is not None:

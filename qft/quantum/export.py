@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from qft.quantum.chip import CZ, BoundOp
+from qft.quantum.hardware.chip import CZ, BoundOp
 
 DECIMALS = 12  # where the caller has not rounded: enough for 1e-9 after a few dozen gates
 

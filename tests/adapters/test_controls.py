@@ -6,8 +6,9 @@ from sizes import shapes_of
 from torch.nn.functional import linear, silu
 
 from qft.adapters import QTHAConfig, QWTHNConfig
-from qft.quantum import ansatz, response
+from qft.quantum import ansatz
 from qft.quantum.backends.statevector import Statevector
+from qft.quantum.simulators import multilinear
 from qft.tensor import mpo
 
 METHODS = {"qwthn": QWTHNConfig, "qtha": QTHAConfig}
@@ -139,7 +140,7 @@ def test_the_free_polynomial_holds_the_circuit(method):
     assert delta.terms.shape == (R, 3**R) and delta.terms.requires_grad
     circuit, weights = ansatz.qtha(R, 2, encode="once"), torch.randn(32, dtype=torch.float64)
     with torch.no_grad():
-        delta.terms.copy_(response.coefficients(circuit, weights))
+        delta.terms.copy_(multilinear.coefficients(circuit, weights))
     read = Statevector().bind(circuit, weights)
     same(delta(x), ends(delta, x, lambda z: joined(method, delta, z, read(z.T).T)))
     angles = {"qwthn": 2 * R, "qtha": 4 * R * 2}[method]

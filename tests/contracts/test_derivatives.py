@@ -26,7 +26,7 @@ PATHS = {name: (name, SMALL.get(name, {}), None) for name in METHODS} | {
     "qtha-noisy": ("qtha", {"r": 2, "layers": 2}, Noisy()),
     "qwthn-shots": ("qwthn", {"r": 2}, Noisy(shots=50)),
 }
-# seven qubits are too large for these; tests/quantum/test_amplitudes.py has their second derivatives
+# seven qubits are too large for these: test_statevector_simulator.py has their second derivatives
 EXACT = [name for name in PATHS if name not in ("qwthn-shots", "qtha-layer-by-layer")]
 
 

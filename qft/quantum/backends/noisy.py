@@ -1,7 +1,7 @@
 """A noisy chip, exactly: the circuit in the chip's basis under a noise model (``qft.quantum.noise``).
 
 Expectations are those of infinitely many shots, differentiable, so that training can take the noise into account;
-how, and what it costs, is said in ``qft.quantum.noisy_circuit``. ``shots=N`` measures every qubit of each circuit N
+how, and what it costs, is said in ``qft.quantum.simulators.noisy``. ``shots=N`` measures every qubit of each circuit N
 times instead: counts of the 2^r joint outcomes are drawn from their exact distribution, wrong readings included, by a
 generator that ``seed`` and the circuits evaluated so far decide. What is sampled is differentiated by parameter shift,
 with shots of its own.
@@ -15,11 +15,12 @@ import torch
 from torch import Tensor
 
 from qft.errors import QftError
-from qft.quantum import gradients, noisy_circuit
+from qft.quantum import gradients
 from qft.quantum.backends.base import Backend, Readout
 from qft.quantum.circuit import Circuit
 from qft.quantum.noise import NoiseModel
-from qft.quantum.transfer import z_observables, z_strings
+from qft.quantum.simulators import noisy
+from qft.quantum.simulators.transfer import z_observables, z_strings
 
 
 class Noisy(Backend):
@@ -39,12 +40,12 @@ class Noisy(Backend):
         self.ordinary = shots is None
 
     def refusal(self, circuit: Circuit) -> str | None:
-        return noisy_circuit.refusal(circuit)
+        return noisy.refusal(circuit)
 
     def bind(self, circuit: Circuit, weights: Tensor) -> Readout:
         if self.shots is not None:
             return gradients.by_shift(circuit, weights, self._sampled)
-        return self._counted(noisy_circuit.bind(circuit, weights, self.noise, z_observables(circuit.qubits, weights)))
+        return self._counted(noisy.bind(circuit, weights, self.noise, z_observables(circuit.qubits, weights)))
 
     def _counted(self, values: Readout) -> Readout:
         def read(inputs: Tensor) -> Tensor:
@@ -56,7 +57,7 @@ class Noisy(Backend):
     @torch.no_grad()
     def _sampled(self, circuit: Circuit, weights: Tensor) -> Readout:
         strings, signs = z_strings(circuit.qubits, weights)
-        correlations = noisy_circuit.bind(circuit, weights, self.noise, strings)
+        correlations = noisy.bind(circuit, weights, self.noise, strings)
 
         @torch.no_grad()
         def values(inputs: Tensor) -> Tensor:

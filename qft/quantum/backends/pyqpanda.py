@@ -21,8 +21,8 @@ from qft.errors import QftError
 from qft.progress import bar
 from qft.quantum import gradients
 from qft.quantum.backends.base import Backend, Readout
-from qft.quantum.chip import CZ, BoundOp, bound, to_chip
 from qft.quantum.circuit import Circuit
+from qft.quantum.hardware.chip import CZ, BoundOp, bound, to_chip
 from qft.quantum.noise import NoiseModel
 
 

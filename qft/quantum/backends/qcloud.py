@@ -2,7 +2,7 @@
 
 mode=direct sends one circuit a row (one each observable with grouping=per_observable, as the paper counts);
 mode=surrogate measures each circuit's response on its grid of angles once and evaluates rows classically
-(``qft.quantum.surrogate``). No gradient. The key is in the environment (QFT_QCLOUD_KEY), nowhere else.
+(``qft.quantum.hardware.surrogate``). No gradient. The key is in the environment (QFT_QCLOUD_KEY), nowhere else.
 """
 
 import logging
@@ -17,13 +17,13 @@ from torch import Tensor
 from qft.errors import QftError, nearest
 from qft.quantum import observables
 from qft.quantum.backends.base import Backend, Readout
-from qft.quantum.chip import bound, to_chip
 from qft.quantum.circuit import Circuit
-from qft.quantum.cloud import Cloud
-from qft.quantum.courier import Courier, Patience
 from qft.quantum.export import originir
-from qft.quantum.journal import FILE, Bound, Journal, canonical
-from qft.quantum.surrogate import HELD_OUT, Surrogate, grid, held_out, settings
+from qft.quantum.hardware.chip import bound, to_chip
+from qft.quantum.hardware.clients.qcloud import Cloud
+from qft.quantum.hardware.job_runner import Courier, Patience
+from qft.quantum.hardware.journal import FILE, Bound, Journal, canonical
+from qft.quantum.hardware.surrogate import HELD_OUT, Surrogate, grid, held_out, settings
 
 log = logging.getLogger(__name__)
 

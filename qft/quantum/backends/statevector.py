@@ -1,15 +1,15 @@
 """Exact, noiseless and differentiable: the response polynomial for one encoding, else the state vector.
 
 A circuit that encodes once on at most 8 qubits is a polynomial whose coefficients are built once a step
-(``qft.quantum.response``); re-uploading circuits and wider ones run as a batched state vector
-(``qft.quantum.amplitudes``).
+(``qft.quantum.simulators.multilinear``); re-uploading circuits and wider ones run as a batched state vector
+(``qft.quantum.simulators.statevector``).
 """
 
 from torch import Tensor
 
-from qft.quantum import amplitudes, response
 from qft.quantum.backends.base import Backend, Readout
 from qft.quantum.circuit import Circuit
+from qft.quantum.simulators import multilinear, statevector
 
 
 class Statevector(Backend):
@@ -21,13 +21,13 @@ class Statevector(Backend):
 
     def bind(self, circuit: Circuit, weights: Tensor) -> Readout:
         evaluate: Readout
-        if response.is_multilinear(circuit):
-            coefficients = response.coefficients(circuit, weights)
+        if multilinear.is_multilinear(circuit):
+            coefficients = multilinear.coefficients(circuit, weights)
 
             def evaluate(inputs: Tensor) -> Tensor:
-                return response.evaluate(coefficients, inputs)
+                return multilinear.evaluate(coefficients, inputs)
         else:
-            evaluate = amplitudes.bind(circuit, weights)
+            evaluate = statevector.bind(circuit, weights)
 
         def read(inputs: Tensor) -> Tensor:
             self.count(inputs.shape[-1])

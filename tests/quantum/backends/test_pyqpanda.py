@@ -10,7 +10,7 @@ from qft.errors import QftError
 from qft.quantum import ansatz
 from qft.quantum.backends.noisy import Noisy
 from qft.quantum.backends.pyqpanda import PyQPanda
-from qft.quantum.chip import CZ, bound, to_chip
+from qft.quantum.hardware.chip import CZ, bound, to_chip
 
 READOUT = [[0.95, 0.05], [0.1, 0.9]]
 NOISE = {

@@ -10,9 +10,10 @@ import pytest
 import service
 
 from qft.errors import QftError
-from qft.quantum import address, cloud_answers
-from qft.quantum.cloud import Busy, Cloud, Lost, Refused
-from qft.quantum.cloud_answers import Faulty, read_look
+from qft.quantum.hardware import address
+from qft.quantum.hardware.clients import qcloud_answers
+from qft.quantum.hardware.clients.qcloud import Busy, Cloud, Lost, Refused
+from qft.quantum.hardware.clients.qcloud_answers import Faulty, read_look
 
 RESULT = {"key": ["0x0", "0x3"], "value": [60, 40]}
 SHARE = {"key": ["0x0", "0x3"], "value": [0.6, 0.4]}
@@ -122,7 +123,7 @@ def test_faulty_answers(raw: str) -> None:
 
 
 def test_an_answer_that_is_too_long_is_not_read(monkeypatch) -> None:
-    monkeypatch.setattr(cloud_answers, "LONGEST", 1000)
+    monkeypatch.setattr(qcloud_answers, "LONGEST", 1000)
     with pytest.raises(Faulty, match="characters"):
         look(json.dumps(REPLY) + " " * 1000)
 
@@ -175,7 +176,7 @@ def ask_everything(cloud: service.Emulator, number: int, statuses: list[int]) ->
         try:
             seen = account.look("T-1", [2, 2], 100)
             found += 1
-            assert seen.state in cloud_answers.STATES.values()
+            assert seen.state in qcloud_answers.STATES.values()
             if seen.counts is not None:
                 assert [abs(sum(c.values()) - 100) <= 2 for c in seen.counts] == [True, True], body
                 assert all(set(k) <= {"0", "1"} and len(k) <= 2 for c in seen.counts for k in c)
@@ -186,7 +187,7 @@ def ask_everything(cloud: service.Emulator, number: int, statuses: list[int]) ->
         except QftError as error:
             assert len(str(error)) < 600
         try:
-            assert cloud_answers.is_task(account.submit("origin_wukong", programs(account), 100, options(account)))
+            assert qcloud_answers.is_task(account.submit("origin_wukong", programs(account), 100, options(account)))
         except (Lost, Refused) as error:
             assert str(error).isprintable()
         assert account.cancel("T-1") in (True, False)
@@ -226,7 +227,7 @@ def test_statuses_that_do_not_prove_a_refusal(cloud, status: int) -> None:
 
 def test_statuses_that_do(cloud) -> None:
     account = Cloud(cloud.url)
-    for status in cloud_answers.REFUSALS:
+    for status in qcloud_answers.REFUSALS:
         cloud.set(faults=[{"where": "submit", "what": "answer", "body": "no", "status": status}])
         with pytest.raises(Refused) as raised:
             account.submit("origin_wukong", programs(account), 100, options(account))
@@ -249,7 +250,7 @@ def echoes(secret: str) -> list[str]:
 
 @pytest.mark.parametrize("secret", [service.KEY, "a+b/c==%\"\\'<>&" * 2, "0022AhR0cHM6Ly9hLmV4YW1wbGU=" * 8])
 def test_the_key_is_found_however_it_is_echoed(secret: str) -> None:
-    scrub = cloud_answers.Scrubber(secret)
+    scrub = qcloud_answers.Scrubber(secret)
     for text in [*echoes(secret), json.dumps({"m": secret}), f'x{secret[: len(secret) - 3]}"...']:
         shown = scrub(f"before {text} after")
         assert scrub.found_in(text) and "***" in shown

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from qft.errors import QftError
-from qft.quantum import journal_checks, journal_disk, journal_v1
+from qft.quantum.hardware import journal_checks, journal_disk, journal_v1
 
 APPLICATION = 0x71667471  # "qftq"
 SCHEMA = 2

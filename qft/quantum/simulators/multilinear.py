@@ -19,7 +19,16 @@ from torch import Tensor
 
 from qft.quantum.autodiff import followed, kept
 from qft.quantum.circuit import Circuit, Gate, Input, Weight
-from qft.quantum.transfer import ID, X, Z, constant, fixed_transfer, pull_back, transfer_matrices, z_observables
+from qft.quantum.simulators.transfer import (
+    ID,
+    X,
+    Z,
+    constant,
+    fixed_transfer,
+    pull_back,
+    transfer_matrices,
+    z_observables,
+)
 
 _FEW = 1 << 16  # terms times rows up to which all terms are simply written out
 MAX_QUBITS = 8  # 4^8 Pauli terms per observable; beyond this a state vector is the better tool

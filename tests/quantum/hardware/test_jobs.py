@@ -15,8 +15,8 @@ from qft.cli import jobs
 from qft.config import JobsConfig
 from qft.errors import QftError
 from qft.quantum import ansatz, backends
-from qft.quantum.journal import STATES, Bound, Journal, canonical
-from qft.quantum.journal_checks import update_sum
+from qft.quantum.hardware.journal import STATES, Bound, Journal, canonical
+from qft.quantum.hardware.journal_checks import update_sum
 
 CIRCUIT = ansatz.qwthn(2)
 TEXT = "QINIT 1\nCREG 1\nU3 q[0],(0.{:06},0.100000,0.200000)\nMEASURE q[0],c[0]\n"

@@ -6,7 +6,7 @@ Three exact ways to evaluate L uploads on r qubits, with multiplications per row
     Pauli vector      L 16^r                260,000                10^13
     state vector      4 L 4^r (dense)         4,000                4 10^7; 5 10^6 layer by layer
 
-So the state vector, except for one upload, where the grid is the polynomial of ``response.py``. By
+So the state vector, except for one upload, where the grid is the polynomial of ``multilinear.py``. By
 ``layers.py`` a circuit is fixed matrices with phases exp(-i z lambda) between them. Up to DENSE_QUBITS all
 fixed gates between two uploads are one matrix (2^r, 2^r), built once a step; above, local layers act on
 groups of GROUP qubits and diagonals stay diagonals.
@@ -26,9 +26,9 @@ from torch import Tensor
 
 from qft.quantum.autodiff import followed, kept
 from qft.quantum.circuit import Circuit
-from qft.quantum.gate_matrices import diagonals, local_matrices
-from qft.quantum.layers import layers
-from qft.quantum.transfer import constant
+from qft.quantum.simulators.gate_matrices import diagonals, local_matrices
+from qft.quantum.simulators.layers import layers
+from qft.quantum.simulators.transfer import constant
 
 MAX_QUBITS = 10
 DENSE_QUBITS = 6  # above, a dense matrix costs more than its layers

@@ -5,8 +5,9 @@ import pytest
 import torch
 from plain import check_by_shift, dense, shift_gradients
 
-from qft.quantum import ansatz, reference, response
+from qft.quantum import ansatz, reference
 from qft.quantum.circuit import GATES, Circuit, Gate, Input, Weight
+from qft.quantum.simulators import multilinear
 
 TOLERANCE = 1e-10
 
@@ -38,7 +39,7 @@ def angles(circuit: Circuit, rows: int, dtype=torch.float64, seed: int = 0):
 @pytest.mark.parametrize("circuit", CIRCUITS.values(), ids=CIRCUITS)
 def test_values_and_gradients_equal_the_dense_reference(circuit):
     z, w = angles(circuit, rows=2)
-    out = response.evaluate(response.coefficients(circuit, w), z)
+    out = multilinear.evaluate(multilinear.coefficients(circuit, w), z)
     torch.testing.assert_close(out.detach(), dense(circuit, z, w), rtol=0, atol=TOLERANCE)
     check_by_shift(circuit, z, w, out, TOLERANCE)
 
@@ -48,11 +49,11 @@ def test_values_and_gradients_equal_the_dense_reference(circuit):
 def test_few_rows_without_gradients_give_the_same(qubits, inference):
     circuit = ansatz.qwthn(qubits)
     z, w = angles(circuit, rows=3)
-    coefficients = response.coefficients(circuit, w).detach()
+    coefficients = multilinear.coefficients(circuit, w).detach()
     with torch.inference_mode(inference):
-        few = response.evaluate(coefficients, z.detach())
+        few = multilinear.evaluate(coefficients, z.detach())
     torch.testing.assert_close(few.clone(), dense(circuit, z, w), rtol=0, atol=TOLERANCE)
-    many = response.evaluate(coefficients, z.detach().repeat(1, 60_000 // 3**qubits + 1).clone())
+    many = multilinear.evaluate(coefficients, z.detach().repeat(1, 60_000 // 3**qubits + 1).clone())
     torch.testing.assert_close(many[:, :3], few.clone(), rtol=0, atol=TOLERANCE)
 
 
@@ -72,26 +73,26 @@ def test_the_shift_rules_agree_with_central_differences():
 def test_leading_axes_are_a_batch_of_circuits():
     circuit = random_circuit(3, seed=9)
     w = torch.randn(2, 4, circuit.num_weights, dtype=torch.float64)
-    batched = response.coefficients(circuit, w)
+    batched = multilinear.coefficients(circuit, w)
     assert batched.shape == (2, 4, 3, 27)
     for i in range(2):
         for j in range(4):
-            torch.testing.assert_close(batched[i, j], response.coefficients(circuit, w[i, j]), rtol=0, atol=1e-14)
+            torch.testing.assert_close(batched[i, j], multilinear.coefficients(circuit, w[i, j]), rtol=0, atol=1e-14)
 
 
 @pytest.mark.parametrize("qubits", [1, 2, 3, 5])
 def test_gradcheck(qubits):
     circuit = ansatz.qwthn(qubits, 2)
     z, w = angles(circuit, rows=3)
-    assert torch.autograd.gradcheck(lambda w, z: response.evaluate(response.coefficients(circuit, w), z), (w, z))
+    assert torch.autograd.gradcheck(lambda w, z: multilinear.evaluate(multilinear.coefficients(circuit, w), z), (w, z))
 
 
 def test_only_the_gradients_asked_for_are_needed():
     circuit = ansatz.qwthn(3)
     z, w = angles(circuit, rows=2)
-    both = torch.autograd.grad(response.evaluate(response.coefficients(circuit, w), z).sum(), (z, w))
-    (only_z,) = torch.autograd.grad(response.evaluate(response.coefficients(circuit, w.detach()), z).sum(), z)
-    (only_w,) = torch.autograd.grad(response.evaluate(response.coefficients(circuit, w), z.detach()).sum(), w)
+    both = torch.autograd.grad(multilinear.evaluate(multilinear.coefficients(circuit, w), z).sum(), (z, w))
+    (only_z,) = torch.autograd.grad(multilinear.evaluate(multilinear.coefficients(circuit, w.detach()), z).sum(), z)
+    (only_w,) = torch.autograd.grad(multilinear.evaluate(multilinear.coefficients(circuit, w), z.detach()).sum(), w)
     assert torch.equal(only_z, both[0]) and torch.equal(only_w, both[1])
 
 
@@ -100,7 +101,7 @@ def test_float32_is_float64_to_rounding(name):
     """Some tens of products of numbers up to 1 with 6e-8 each, over at most 3^5 terms: 1e-5 is ample, bf16 fails."""
     circuit = CIRCUITS[name]
     z, w = (a.detach() for a in angles(circuit, rows=50, dtype=torch.float32))
-    out = response.evaluate(response.coefficients(circuit, w), z)
+    out = multilinear.evaluate(multilinear.coefficients(circuit, w), z)
     assert out.dtype == torch.float32
     torch.testing.assert_close(out.double(), dense(circuit, z.double(), w.double()), rtol=0, atol=1e-5)
 
@@ -109,8 +110,8 @@ def test_crz_before_the_readout_has_exactly_no_effect():
     circuit = ansatz.qwthn(3)
     longer = Circuit(3, (*circuit.gates, Gate("CRZ", (0, 1), Weight(6)), Gate("CRZ", (2, 0), Weight(7))))
     w = torch.randn(8, dtype=torch.float64, requires_grad=True)
-    c = response.coefficients(longer, w)
-    assert torch.equal(c, response.coefficients(circuit, w[:6]))
+    c = multilinear.coefficients(longer, w)
+    assert torch.equal(c, multilinear.coefficients(circuit, w[:6]))
     (grad,) = torch.autograd.grad((c * torch.randn_like(c)).sum(), w)
     assert torch.equal(grad[6:], torch.zeros(2, dtype=torch.float64))
     assert grad[:6].abs().max() > 0
@@ -121,7 +122,7 @@ def test_with_all_angles_zero_every_crz_gradient_is_exactly_zero():
     crz = [g.angle.index for g in circuit.gates if g.name == "CRZ"]
     z, _ = angles(circuit, rows=20)
     w = torch.zeros(circuit.num_weights, dtype=torch.float64, requires_grad=True)
-    (grad,) = torch.autograd.grad((response.evaluate(response.coefficients(circuit, w), z) ** 2).sum(), w)
+    (grad,) = torch.autograd.grad((multilinear.evaluate(multilinear.coefficients(circuit, w), z) ** 2).sum(), w)
     assert len(crz) == 8 and torch.equal(grad[crz], torch.zeros(8, dtype=torch.float64))
     others = [k for k in range(circuit.num_weights) if k not in crz]
     assert (grad[others] != 0).all()
@@ -135,6 +136,6 @@ def test_what_is_not_multilinear_is_refused():
     late = Circuit(2, (Gate("H", (0,)), *encoding))
     for circuit, reason in [(again, "again"), (bare, "begin"), (crossed, "begin"), (late, "begin")]:
         with pytest.raises(ValueError, match=reason):
-            response.coefficients(circuit, torch.zeros(circuit.num_weights))
+            multilinear.coefficients(circuit, torch.zeros(circuit.num_weights))
     with pytest.raises(ValueError, match="at most 8"):
-        response.coefficients(ansatz.qwthn(9), torch.zeros(18))
+        multilinear.coefficients(ansatz.qwthn(9), torch.zeros(18))

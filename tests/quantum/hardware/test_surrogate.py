@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 import torch
 
-from qft.quantum import ansatz, reference, surrogate
+from qft.quantum import ansatz, reference
 from qft.quantum.circuit import Circuit, Gate, Input
+from qft.quantum.hardware import surrogate
 
 CASES = {
     "qwthn": ansatz.qwthn(3),

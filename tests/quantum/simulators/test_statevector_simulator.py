@@ -5,9 +5,10 @@ import pytest
 import torch
 from plain import check_by_shift, dense, expectation_z
 
-from qft.quantum import amplitudes, ansatz, response
+from qft.quantum import ansatz
 from qft.quantum.backends.statevector import Statevector
 from qft.quantum.circuit import GATES, Circuit, Gate, Input, Weight
+from qft.quantum.simulators import multilinear, statevector
 
 TOLERANCE = 1e-10
 
@@ -35,9 +36,9 @@ CIRCUITS |= {f"random-{r}-{s}": random_circuit(r, s) for r in range(1, 5) for s 
 @pytest.fixture(params=["dense", "by-layer"])
 def way(request, monkeypatch):
     """Both ways of applying fixed gates, in chunks of 16 rows."""
-    monkeypatch.setattr(amplitudes, "DENSE_QUBITS", 10 if request.param == "dense" else 0)
-    monkeypatch.setattr(amplitudes, "GROUP", 2)
-    monkeypatch.setitem(amplitudes.CHUNK, "cpu", 16)
+    monkeypatch.setattr(statevector, "DENSE_QUBITS", 10 if request.param == "dense" else 0)
+    monkeypatch.setattr(statevector, "GROUP", 2)
+    monkeypatch.setitem(statevector.CHUNK, "cpu", 16)
 
 
 def angles(circuit: Circuit, rows: int, dtype=torch.float64):
@@ -49,7 +50,7 @@ def angles(circuit: Circuit, rows: int, dtype=torch.float64):
 @pytest.mark.parametrize("circuit", CIRCUITS.values(), ids=CIRCUITS)
 def test_values_equal_the_dense_reference(circuit, way):
     z, w = angles(circuit, rows=18)
-    out = amplitudes.bind(circuit, w)(z)
+    out = statevector.bind(circuit, w)(z)
     assert out.dtype == torch.float64
     torch.testing.assert_close(out.detach(), dense(circuit, z, w), rtol=0, atol=TOLERANCE)
 
@@ -58,30 +59,30 @@ def test_values_equal_the_dense_reference(circuit, way):
 def test_gradients_equal_the_shift_rules_of_the_dense_reference(name, way):
     circuit = CIRCUITS[name]
     z, w = angles(circuit, rows=2)
-    out = amplitudes.bind(circuit, w)(z)
+    out = statevector.bind(circuit, w)(z)
     check_by_shift(circuit, z, w, out, TOLERANCE)
 
 
 @pytest.mark.parametrize("circuit", CIRCUITS.values(), ids=CIRCUITS)
 def test_gradcheck(circuit, way):
     z, w = angles(circuit, rows=3)
-    assert torch.autograd.gradcheck(lambda z, w: amplitudes.bind(circuit, w)(z), (z, w))
+    assert torch.autograd.gradcheck(lambda z, w: statevector.bind(circuit, w)(z), (z, w))
 
 
 @pytest.mark.parametrize("name", ["qtha-2-2", "random-3-1"])
 def test_second_derivatives_are_right(name, way):
     circuit = CIRCUITS[name]
     z, w = angles(circuit, rows=9)
-    assert torch.autograd.gradgradcheck(lambda z, w: amplitudes.bind(circuit, w)(z), (z, w), fast_mode=True)
+    assert torch.autograd.gradgradcheck(lambda z, w: statevector.bind(circuit, w)(z), (z, w), fast_mode=True)
 
 
 def test_gradients_summed_over_chunks(monkeypatch):
     circuit = ansatz.qtha(3, 2)
     z, w = angles(circuit, rows=50)
     upstream = torch.randn(3, 50, dtype=torch.float64)
-    whole = torch.autograd.grad(amplitudes.bind(circuit, w)(z), (z, w), upstream)
-    monkeypatch.setitem(amplitudes.CHUNK, "cpu", 1)
-    for a, b in zip(torch.autograd.grad(amplitudes.bind(circuit, w)(z), (z, w), upstream), whole, strict=True):
+    whole = torch.autograd.grad(statevector.bind(circuit, w)(z), (z, w), upstream)
+    monkeypatch.setitem(statevector.CHUNK, "cpu", 1)
+    for a, b in zip(torch.autograd.grad(statevector.bind(circuit, w)(z), (z, w), upstream), whole, strict=True):
         torch.testing.assert_close(a, b, rtol=0, atol=1e-12)
 
 
@@ -89,7 +90,7 @@ def test_gradients_summed_over_chunks(monkeypatch):
 def test_many_qubits(qubits, layers):
     circuit = ansatz.qtha(qubits, layers)
     z, w = angles(circuit, rows=2)
-    out = amplitudes.bind(circuit, w)(z)
+    out = statevector.bind(circuit, w)(z)
     torch.testing.assert_close(out.detach(), dense(circuit, z, w), rtol=0, atol=TOLERANCE)
     if qubits == 8:
         upstream = torch.randn(out.shape, dtype=torch.float64)
@@ -105,12 +106,12 @@ def test_float32_is_float64_to_rounding(name, way):
     circuit = CIRCUITS[name]
     z, w = angles(circuit, rows=20, dtype=torch.float32)
     upstream = torch.randn(circuit.qubits, 20)
-    out = amplitudes.bind(circuit, w)(z)
+    out = statevector.bind(circuit, w)(z)
     assert out.dtype == torch.float32
     torch.testing.assert_close(out.detach().double(), dense(circuit, z.double(), w.double()), rtol=0, atol=1e-5)
     grads = torch.autograd.grad(out, (z, w), upstream)
     z64, w64 = z.detach().double().requires_grad_(), w.detach().double().requires_grad_()
-    exact = torch.autograd.grad(amplitudes.bind(circuit, w64)(z64), (z64, w64), upstream.double())
+    exact = torch.autograd.grad(statevector.bind(circuit, w64)(z64), (z64, w64), upstream.double())
     for a, b in zip(grads, exact, strict=True):
         assert a.dtype == torch.float32
         torch.testing.assert_close(a.double(), b, rtol=0, atol=1e-5 * max(1, b.abs().max().item()))
@@ -123,7 +124,7 @@ def test_only_inputs_and_matrices_are_kept_for_the_backward():
         circuit = ansatz.qtha(4, layers)
         z, w = angles(circuit, rows=5000)
         sizes = []
-        read = amplitudes.bind(circuit, w)
+        read = statevector.bind(circuit, w)
         with torch.autograd.graph.saved_tensors_hooks(lambda t: sizes.append(t.numel()) or t, lambda t: t):
             read(z)
         return sum(n for n in sizes if n >= 5000)
@@ -134,17 +135,17 @@ def test_only_inputs_and_matrices_are_kept_for_the_backward():
 def test_only_the_gradients_asked_for_are_needed():
     circuit = ansatz.qtha(3, 2)
     z, w = angles(circuit, rows=2)
-    both = torch.autograd.grad(amplitudes.bind(circuit, w)(z).sum(), (z, w))
-    (only_z,) = torch.autograd.grad(amplitudes.bind(circuit, w.detach())(z).sum(), z)
-    (only_w,) = torch.autograd.grad(amplitudes.bind(circuit, w)(z.detach()).sum(), w)
+    both = torch.autograd.grad(statevector.bind(circuit, w)(z).sum(), (z, w))
+    (only_z,) = torch.autograd.grad(statevector.bind(circuit, w.detach())(z).sum(), z)
+    (only_w,) = torch.autograd.grad(statevector.bind(circuit, w)(z.detach()).sum(), w)
     assert torch.equal(only_z, both[0]) and torch.equal(only_w, both[1])
 
 
 def test_what_cannot_be_evaluated_is_refused():
     with pytest.raises(ValueError, match="11 qubits; the state vector is for at most 10"):
-        amplitudes.bind(ansatz.qtha(11, 1), torch.zeros(44))
+        statevector.bind(ansatz.qtha(11, 1), torch.zeros(44))
     with pytest.raises(ValueError, match="no input"):
-        amplitudes.bind(Circuit(1, (Gate("RY", (0,), Weight(0)),)), torch.zeros(1))
+        statevector.bind(Circuit(1, (Gate("RY", (0,), Weight(0)),)), torch.zeros(1))
 
 
 @pytest.mark.parametrize(
@@ -158,8 +159,8 @@ def test_what_cannot_be_evaluated_is_refused():
 )
 def test_the_backend_takes_the_polynomial_where_it_can(circuit, polynomial, monkeypatch):
     used = []
-    monkeypatch.setattr(response, "evaluate", lambda c, z: used.append("polynomial"))
-    monkeypatch.setattr(amplitudes, "bind", lambda circuit, w: lambda z: used.append("amplitudes"))
+    monkeypatch.setattr(multilinear, "evaluate", lambda c, z: used.append("polynomial"))
+    monkeypatch.setattr(statevector, "bind", lambda circuit, w: lambda z: used.append("amplitudes"))
     Statevector().bind(circuit, torch.zeros(circuit.num_weights))(torch.zeros(circuit.qubits, 3))
     assert used == ["polynomial" if polynomial else "amplitudes"]
 
@@ -168,4 +169,4 @@ def test_both_ways_of_the_backend_agree():
     circuit = ansatz.qwthn(5, 2)
     z, w = angles(circuit, rows=30)
     polynomial = Statevector().bind(circuit, w)(z)
-    torch.testing.assert_close(amplitudes.bind(circuit, w)(z), polynomial, rtol=0, atol=TOLERANCE)
+    torch.testing.assert_close(statevector.bind(circuit, w)(z), polynomial, rtol=0, atol=TOLERANCE)

@@ -9,9 +9,9 @@ from torch import Tensor
 
 from qft.quantum.autodiff import kept
 from qft.quantum.circuit import Circuit, Weight
-from qft.quantum.layers import FIXED, Angle, layers
 from qft.quantum.reference import PAULIS
-from qft.quantum.transfer import constant
+from qft.quantum.simulators.layers import FIXED, Angle, layers
+from qft.quantum.simulators.transfer import constant
 
 _PAULI = dict(zip(("RX", "RY", "RZ"), PAULIS[1:]))
 

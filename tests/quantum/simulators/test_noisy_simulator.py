@@ -4,12 +4,13 @@ import numpy as np
 import pytest
 import torch
 from plain import noisy_expectation_z
-from test_amplitudes import random_circuit
+from test_statevector_simulator import random_circuit
 
-from qft.quantum import ansatz, fourier, noisy_circuit
+from qft.quantum import ansatz
 from qft.quantum.circuit import Circuit, Gate, Input, Weight
 from qft.quantum.noise import NoiseModel
-from qft.quantum.transfer import z_observables
+from qft.quantum.simulators import fourier, noisy
+from qft.quantum.simulators.transfer import z_observables
 
 READOUT = [[0.95, 0.05], [0.1, 0.9]]
 JOINT = NoiseModel(0.01, 0.1, True, 30.0, 20.0, 40, 200, READOUT)
@@ -31,12 +32,12 @@ CIRCUITS |= {f"random-{r}-{s}": random_circuit(r, s) for r in (1, 3) for s in ra
 @pytest.fixture(params=["dense", "by-gate"])
 def way(request, monkeypatch):
     """Both ways of applying what lies between uploads, in chunks of 16 rows."""
-    monkeypatch.setattr(noisy_circuit, "DENSE_QUBITS", 10 if request.param == "dense" else 0)
-    monkeypatch.setitem(noisy_circuit.CHUNK, "cpu", 16)
+    monkeypatch.setattr(noisy, "DENSE_QUBITS", 10 if request.param == "dense" else 0)
+    monkeypatch.setitem(noisy.CHUNK, "cpu", 16)
 
 
 def bind(circuit, w, noise):
-    return noisy_circuit.bind(circuit, w, noise, z_observables(circuit.qubits, w))
+    return noisy.bind(circuit, w, noise, z_observables(circuit.qubits, w))
 
 
 def angles(circuit, rows):
@@ -63,24 +64,24 @@ def test_gradcheck(name, way):
 
 
 def test_without_noise_it_is_the_response_of_the_circuit_before_the_chip():
-    from qft.quantum import amplitudes
+    from qft.quantum.simulators import statevector
 
     circuit = ansatz.qtha(4, 4)
     z, w = (a.detach() for a in angles(circuit, rows=5))
-    expected = amplitudes.bind(circuit, w)(z)
+    expected = statevector.bind(circuit, w)(z)
     torch.testing.assert_close(bind(circuit, w, NoiseModel())(z), expected, rtol=0, atol=1e-10)
 
 
 def test_a_circuit_has_one_layer_more_than_uploads_of_a_qubit():
-    assert [len(noisy_circuit.layers(ansatz.qtha(4, uploads))) for uploads in (1, 2, 4)] == [2, 3, 5]
-    assert not noisy_circuit.layers(ansatz.qwthn(3))[0].ops
+    assert [len(noisy.layers(ansatz.qtha(4, uploads))) for uploads in (1, 2, 4)] == [2, 3, 5]
+    assert not noisy.layers(ansatz.qwthn(3))[0].ops
 
 
 @pytest.mark.parametrize("name", ["qtha-1", "qtha-3", "random-3-0", "random-3-1", "shared"])
 def test_with_many_rows_and_no_gradients_the_series_takes_over(name, monkeypatch):
     circuit = CIRCUITS[name]
     made, plain = [], fourier.series
-    monkeypatch.setattr(noisy_circuit.fourier, "series", lambda *a: made.append(1) or plain(*a))
+    monkeypatch.setattr(noisy.fourier, "series", lambda *a: made.append(1) or plain(*a))
     monkeypatch.setitem(fourier.CHUNK, "cpu", 64)
     z, w = (a.detach() for a in angles(circuit, rows=700))
     read = bind(circuit, w, JOINT)
@@ -97,7 +98,7 @@ def test_with_many_rows_and_no_gradients_the_series_takes_over(name, monkeypatch
 
 def test_memory_of_a_step_is_a_chunk_and_the_inputs(monkeypatch):
     """4,096 rows of 256 numbers and four layers would keep 33 MB in float64; the saved tensors are z's parts."""
-    monkeypatch.setitem(noisy_circuit.CHUNK, "cpu", 256 * 64)
+    monkeypatch.setitem(noisy.CHUNK, "cpu", 256 * 64)
     circuit = ansatz.qtha(4, 4)
     z, w = angles(circuit, rows=4096)
     read = bind(circuit, w, JOINT)
@@ -111,8 +112,8 @@ def test_memory_of_a_step_is_a_chunk_and_the_inputs(monkeypatch):
 
 
 def test_too_many_qubits_are_refused_with_the_limit():
-    assert "at most 8" in noisy_circuit.refusal(ansatz.qwthn(9))
-    assert "at most 6" in noisy_circuit.refusal(ansatz.qtha(7))
-    assert noisy_circuit.refusal(ansatz.qwthn(8)) is None and noisy_circuit.refusal(ansatz.qtha(6)) is None
+    assert "at most 8" in noisy.refusal(ansatz.qwthn(9))
+    assert "at most 6" in noisy.refusal(ansatz.qtha(7))
+    assert noisy.refusal(ansatz.qwthn(8)) is None and noisy.refusal(ansatz.qtha(6)) is None
     with pytest.raises(ValueError, match="at most 6"):
         bind(ansatz.qtha(7, 2), torch.zeros(56), NoiseModel())

@@ -15,7 +15,7 @@ from typing import Any
 from urllib.parse import quote
 
 from qft.names import visible
-from qft.quantum.journal import Counts
+from qft.quantum.hardware.journal import Counts
 
 STATES = {"1": "waiting", "2": "computing", "3": "finished", "4": "failed", "5": "queuing"}
 LONGEST = 2**28  # characters of a reply that are looked at; 50 circuits of 1,000 shots have 3 million

@@ -18,9 +18,9 @@ from typing import Any
 
 from qft.errors import QftError
 from qft.process.signals import DeferredStop
-from qft.quantum.cloud import Busy, Cloud, Lost, Refused
-from qft.quantum.cloud_answers import Faulty, Look
-from qft.quantum.journal import Bound, Counts, Job, Journal, Key
+from qft.quantum.hardware.clients.qcloud import Busy, Cloud, Lost, Refused
+from qft.quantum.hardware.clients.qcloud_answers import Faulty, Look
+from qft.quantum.hardware.journal import Bound, Counts, Job, Journal, Key
 
 log = logging.getLogger(__name__)
 

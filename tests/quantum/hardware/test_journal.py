@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from qft.errors import QftError
-from qft.quantum.journal import Bound, Journal
+from qft.quantum.hardware.journal import Bound, Journal
 
 
 def circuits(n: int, **other) -> list[Bound]:

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from qft.errors import QftError
-from qft.quantum import journal_checks, journal_disk
+from qft.quantum.hardware import journal_checks, journal_disk
 
 log = logging.getLogger(__name__)
 

@@ -7,8 +7,9 @@ from peft import get_peft_model
 
 from qft.adapters import QWTHNConfig
 from qft.models import load
-from qft.quantum import ansatz, cost
+from qft.quantum import ansatz
 from qft.quantum.backends.statevector import Statevector
+from qft.quantum.hardware import cost
 
 CASES = [(3, 10, 5, 7, 4, 2), (0, 1, 1, 9, 1, 16), (16, 20, 33, 5, 6, 16), (1, 8, 2, 3, 2, 1)]
 

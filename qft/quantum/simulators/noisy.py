@@ -1,7 +1,7 @@
 """Expectations of a circuit under noise: exact, for many rows, differentiable.
 
 Unitaries and channels alike are linear on Pauli strings (``transfer.py``). So a noisy circuit that encodes each
-input once is still the polynomial of ``response.py``: each observable is carried back through the chip's gates
+input once is still the polynomial of ``multilinear.py``: each observable is carried back through the chip's gates
 and their channels once a step, and a row costs what it costs without noise.
 
 A circuit that uploads again is evaluated on the Pauli vector of the state, 4^r numbers a row. Everything between
@@ -23,14 +23,14 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from qft.quantum import fourier, response
 from qft.quantum.autodiff import recomputed
-from qft.quantum.chip import CZ, Part, to_chip
 from qft.quantum.circuit import Circuit, Input, Weight
+from qft.quantum.hardware.chip import CZ, Part, to_chip
 from qft.quantum.noise import NoiseModel
-from qft.quantum.transfer import Step, X, Y, Z, constant, fixed_transfer, pull_back, transfer_matrices
+from qft.quantum.simulators import fourier, multilinear
+from qft.quantum.simulators.transfer import Step, X, Y, Z, constant, fixed_transfer, pull_back, transfer_matrices
 
-MAX_QUBITS = 6  # of a circuit that uploads again: 4^6 numbers a row; encoding once, response.MAX_QUBITS
+MAX_QUBITS = 6  # of a circuit that uploads again: 4^6 numbers a row; encoding once, multilinear.MAX_QUBITS
 DENSE_QUBITS = 4  # above, a dense matrix costs more than its gates
 MAX_GRID = 2**16  # angles of a Fourier series: its coefficients, up to 2^r times as many, must stay small
 CHUNK = {"cpu": 2**20, "cuda": 2**25}  # numbers held of a layer at a time
@@ -96,10 +96,10 @@ def layers(circuit: Circuit) -> list[Layer]:
 
 def refusal(circuit: Circuit) -> str | None:
     """Why this file cannot evaluate the circuit, as the end of a sentence, or None."""
-    if response.is_multilinear(circuit) or circuit.qubits <= MAX_QUBITS:
+    if multilinear.is_multilinear(circuit) or circuit.qubits <= MAX_QUBITS:
         return None
     limit, what = (
-        (response.MAX_QUBITS, "one upload of each input")
+        (multilinear.MAX_QUBITS, "one upload of each input")
         if len(layers(circuit)) <= 2
         else (MAX_QUBITS, "a circuit that uploads its inputs again")
     )
@@ -119,9 +119,9 @@ def bind(circuit: Circuit, weights: Tensor, noise: NoiseModel, observables: Tens
     steps = _steps(whole, weights, noise)
     reading = torch.as_tensor(noise.readout_transfer(), dtype=weights.dtype, device=weights.device)
     observables = pull_back(observables, [((q,), reading) for q in range(r)], r)
-    if response.is_multilinear(circuit):
-        c = response.on_encoding(pull_back(observables, steps[1], r), r)
-        return lambda z: response.evaluate(c, z)
+    if multilinear.is_multilinear(circuit):
+        c = multilinear.on_encoding(pull_back(observables, steps[1], r), r)
+        return lambda z: multilinear.evaluate(c, z)
 
     start = weights.new_zeros((4,) * r)
     start[tuple(slice(None, None, 3) for _ in range(r))] = 1  # <I> and <Z> of |0...0>

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from math import ceil
 
 from qft.quantum.circuit import Circuit
-from qft.quantum.surrogate import HELD_OUT, settings
+from qft.quantum.hardware.surrogate import HELD_OUT, settings
 
 
 @dataclass(frozen=True)

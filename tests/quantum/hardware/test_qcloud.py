@@ -14,10 +14,11 @@ import torch
 
 from qft.errors import QftError
 from qft.process.signals import listen, restore
-from qft.quantum import ansatz, backends, courier, observables, reference
+from qft.quantum import ansatz, backends, observables, reference
 from qft.quantum.backends.statevector import Statevector
-from qft.quantum.cloud import Cloud
-from qft.quantum.journal import Journal
+from qft.quantum.hardware import job_runner
+from qft.quantum.hardware.clients.qcloud import Cloud
+from qft.quantum.hardware.journal import Journal
 
 CIRCUIT = ansatz.qwthn(3)
 WEIGHTS = torch.linspace(-2.5, 2.0, CIRCUIT.num_weights, dtype=torch.float64)
@@ -227,7 +228,7 @@ def test_a_dropped_connection_and_an_error_500_are_no_answer(make, cloud) -> Non
 
 @pytest.mark.parametrize("what", ["refuse", "state"])
 def test_an_answer_the_client_calls_failed_is_looked_at(make, cloud, journal, what, monkeypatch) -> None:
-    monkeypatch.setattr(courier, "FAULTS", 3)
+    monkeypatch.setattr(job_runner, "FAULTS", 3)
     cloud.set(faults=faulty(what))
     read = make().bind(CIRCUIT, WEIGHTS)
     with pytest.raises(QftError, match=r"3 answers about job \d.* stays open") as raised:
@@ -275,7 +276,7 @@ def test_a_busy_service_is_asked_again_until_it_takes_the_job(make, cloud, journ
     cloud.set(faults=faulty("429", "submit", times=3))
     make().bind(CIRCUIT, WEIGHTS)(rows(1))
     assert cloud.seen()["requests"]["submit"] == 4 and set(cloud.seen()["circuits"].values()) == {1}
-    monkeypatch.setattr(courier, "ATTEMPTS", 2)
+    monkeypatch.setattr(job_runner, "ATTEMPTS", 2)
     cloud.set(faults=faulty("429", "submit"), forget=True)
     with pytest.raises(QftError, match=r"busy: 2 times .*too many requests.*It was not sent"):
         make().bind(CIRCUIT, WEIGHTS)(rows(1, seed=1))
@@ -286,7 +287,7 @@ def test_a_busy_service_is_asked_again_until_it_takes_the_job(make, cloud, journ
 
 
 def test_an_answer_about_another_job_is_not_taken_for_this_one(make, cloud, journal, monkeypatch) -> None:
-    monkeypatch.setattr(courier, "FAULTS", 2)
+    monkeypatch.setattr(job_runner, "FAULTS", 2)
     cloud.set(faults=faulty("other_id"))
     with pytest.raises(QftError, match=r"about another job, TASK\d+-99999.*stays open.*action=detach job=1"):
         make().bind(CIRCUIT, WEIGHTS)(rows(1))
@@ -418,7 +419,7 @@ def test_an_id_that_cannot_be_written_down_is_told(make, cloud, journal, monkeyp
 
 
 def test_progress_is_a_line_now_and_then_where_there_is_no_terminal(make, cloud, monkeypatch, caplog) -> None:
-    monkeypatch.setattr(courier, "NEWS", 0.0)
+    monkeypatch.setattr(job_runner, "NEWS", 0.0)
     cloud.set(polls=2)
     with caplog.at_level(logging.INFO):
         make(batch_size=1).bind(CIRCUIT, WEIGHTS)(rows(2))
@@ -527,7 +528,7 @@ def test_an_answer_without_an_id_is_a_lost_answer(make, cloud, journal) -> None:
 
 def test_the_key_is_nowhere(make, cloud, tmp_path, caplog, monkeypatch) -> None:
     """Every fault echoes the key back; neither journal nor log nor errors hold it."""
-    monkeypatch.setattr(courier, "FAULTS", 2)
+    monkeypatch.setattr(job_runner, "FAULTS", 2)
     texts = []
     with caplog.at_level(logging.DEBUG):
         for number, (where, what) in enumerate(

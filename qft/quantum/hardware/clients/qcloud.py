@@ -1,8 +1,8 @@
 """Origin's QCloud through pyqpanda3's client: submit, look, cancel, and what its answers really say.
 
 The client (0.5.1) reads a refused query (``success: false``, a bad key say) and a state it does not know as FAILED,
-and reports every error as a bare RuntimeError: here the raw reply is read instead (``cloud_answers.py``). Its own time
-limit is 60 s a request, queries are tried three times, submissions once, redirects are not followed, and it has no
+and reports every error as a bare RuntimeError: here the raw reply is read instead (``qcloud_answers.py``). Its own
+time limit is 60 s a request, queries are tried three times, submissions once, redirects are not followed, and it has no
 call that lists an account's jobs. The key is read from the environment and never leaves this file; texts of the
 service pass through ``_scrub``.
 """
@@ -14,8 +14,9 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from qft.errors import QftError, nearest
-from qft.quantum import address, cloud_answers
-from qft.quantum.cloud_answers import Faulty, Look
+from qft.quantum.hardware import address
+from qft.quantum.hardware.clients import qcloud_answers
+from qft.quantum.hardware.clients.qcloud_answers import Faulty, Look
 
 KEY = "QFT_QCLOUD_KEY"
 STACK = 2**29  # bytes, of which only what is touched is taken
@@ -38,7 +39,7 @@ class Lost(Exception):
 def holds_key(text: str) -> bool:
     """Whether a text holds the key of this environment, if it has one."""
     key = os.environ.get(KEY, "").strip()
-    return bool(key) and cloud_answers.Scrubber(key).found_in(text)
+    return bool(key) and qcloud_answers.Scrubber(key).found_in(text)
 
 
 def _with_room(ask: Callable[[], Any]) -> Any:
@@ -80,7 +81,7 @@ class Cloud:
             raise QftError(f"The quantum cloud needs a key in the environment: export {KEY}=... (never in a config).")
         if not key.isascii() or not key.isprintable() or " " in key:
             raise QftError(f"The key in {KEY} has characters that no key has; copy it again.")
-        self._scrub = cloud_answers.Scrubber(key)
+        self._scrub = qcloud_answers.Scrubber(key)
         if url and self._scrub.found_in(url):
             raise QftError("backend.url holds the key: write the address without it.")
         try:
@@ -143,9 +144,9 @@ class Cloud:
         try:
             task = _with_room(lambda: self._service.backend(chip).run(programs, shots, settings).job_id())
         except Exception as error:
-            kind = {"refused": Refused, "busy": Busy, "lost": Lost}[cloud_answers.submission(str(error))]
+            kind = {"refused": Refused, "busy": Busy, "lost": Lost}[qcloud_answers.submission(str(error))]
             raise kind(self._scrub(error)) from None
-        if not cloud_answers.is_task(task):
+        if not qcloud_answers.is_task(task):
             raise Lost(f"the answer holds no id but {self._scrub(task)!r}" if task else "the answer holds no id")
         if self._scrub.found_in(task):
             raise Lost("the id in the answer holds the key")
@@ -155,7 +156,7 @@ class Cloud:
         """Query a job whose circuits measure so many ``bits`` each. Raises Faulty where the answer decides nothing."""
         raw = self._answer(lambda: self._qcloud.QCloudJob(task).query().origin_data())
         try:
-            found = cloud_answers.read_look(raw, task, bits, shots)
+            found = qcloud_answers.read_look(raw, task, bits, shots)
         except Faulty as error:
             raise Faulty(self._scrub(error)) from None
         return Look(found.state, found.counts, self._scrub(found.reason))

@@ -14,7 +14,7 @@ from functools import cache
 import numpy as np
 
 from qft.quantum.noise import NoiseModel
-from qft.quantum.transfer import ID, X, Z, fixed_transfer
+from qft.quantum.simulators.transfer import ID, X, Z, fixed_transfer
 
 
 @cache

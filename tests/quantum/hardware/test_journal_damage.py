@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 
 from qft.errors import QftError
-from qft.quantum import journal_checks, journal_disk, journal_v1
-from qft.quantum.journal import Bound, Journal
+from qft.quantum.hardware import journal_checks, journal_disk, journal_v1
+from qft.quantum.hardware.journal import Bound, Journal
 
 OLD = Path(__file__).parent.parent / "fixtures/v0.1.0"
 

@@ -20,8 +20,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from qft.errors import QftError
-from qft.quantum.journal_checks import damaged, insert, update_sum
-from qft.quantum.journal_file import JournalFile
+from qft.quantum.hardware.journal_checks import damaged, insert, update_sum
+from qft.quantum.hardware.journal_file import JournalFile
 
 FILE = "qcloud.sqlite"  # its usual name, in the run directory
 STATES = ("planned", "submitting", "submitted", "unknown", "done", "failed", "cancelled", "dropped")

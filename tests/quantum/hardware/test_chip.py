@@ -5,8 +5,8 @@ import pytest
 from plain import u3
 
 from qft.quantum import ansatz, export, reference
-from qft.quantum.chip import CZ, bound, to_chip, u3_angles
 from qft.quantum.circuit import Circuit, Gate, Input
+from qft.quantum.hardware.chip import CZ, bound, to_chip, u3_angles
 
 CIRCUITS = {
     "qwthn": ansatz.qwthn(4, 2),

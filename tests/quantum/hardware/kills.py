@@ -21,9 +21,9 @@ from typing import Any
 from pyqpanda3 import intermediate_compiler, qcloud  # noqa: F401  once, before the forks
 
 from qft.errors import QftError
-from qft.quantum.cloud import Cloud
-from qft.quantum.courier import Courier, Patience
-from qft.quantum.journal import Bound, Journal, canonical
+from qft.quantum.hardware.clients.qcloud import Cloud
+from qft.quantum.hardware.job_runner import Courier, Patience
+from qft.quantum.hardware.journal import Bound, Journal, canonical
 
 JOBS = 20
 POINTS = ["post", "reply", "commit", "poll", "result"]

@@ -1,0 +1,1 @@
+"""Clients of quantum clouds, one file a vendor."""

@@ -1,0 +1,1 @@
+"""Circuits evaluated on this machine: exact, for many rows at once, differentiable."""
