@@ -35,7 +35,7 @@ def qft_forked(*args: str, cwd: Path, point: str | None = None) -> subprocess.Co
     Its output, both streams, is ``stderr``.
     """
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["qft.sweeps.heavy", "kill_at"])
+    context.set_forkserver_preload(["qft.sweeps.preload", "kill_at"])
     out = cwd / "out.txt"
     with mock.patch.dict(os.environ, OMP_NUM_THREADS="1", HF_HUB_OFFLINE="1"):  # as the server is to have them
         process = context.Process(target=_forked, args=(args, cwd, point, out))

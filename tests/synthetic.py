@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from qft import records
+from qft.process import files
 
 METHODS = {  # label: adapter, trainable parameters, final loss, mean score
     "LoRA r=4": ("lora", 1000, 1.0, 40.0),
@@ -124,7 +125,7 @@ def _run(folder: Path, spec: dict, strength: tuple, scores: Sequence[str], diffi
         per |= {s: 100.0 * (x > 40) for s, x in per.items() if s in REASONING}
         rows.append({"id": f"s{k}", "turn": 0, "scores": per, "reasons": {}})
     text = "".join(json.dumps(row) + "\n" for row in rows)
-    records.write_text(folder / "scores.jsonl", text)
+    files.write_text(folder / "scores.jsonl", text)
     test = {
         s: {
             "value": float(np.mean([r["scores"][s] for r in rows])),

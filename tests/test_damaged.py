@@ -15,6 +15,7 @@ from qft.cli.score import _document
 from qft.errors import QftError
 from qft.evaluation.evaluate import open_predictions, recorded_batch_size
 from qft.models.load import load_adapter
+from qft.process import files
 
 CONFIG = "n: 300\nseed: 0\nmax_seq_len: 1024\nmodel: {path: somewhere, name: demo}\ndata:\n  metrics: [bleu, rouge]\n"
 
@@ -39,7 +40,7 @@ def run(tmp_path: Path) -> records.RunDirectory:
     directory = records.RunDirectory(tmp_path / "r")
     model = get_peft_model(tiny.build("qwen2"), LoraConfig(target_modules=["q_proj"]))
     model.save_pretrained(directory / "adapter")
-    records.write_text(directory / "config.yaml", CONFIG)
+    files.write_text(directory / "config.yaml", CONFIG)
     directory.save_record(records.new_record(0))
     records.write_history(directory / "history.csv", [{"step": k, "train_loss": 1 / k} for k in range(1, 9)])
     directory.finish()

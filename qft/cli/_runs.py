@@ -8,12 +8,11 @@ from typing import Any
 
 import yaml
 
-from qft import removal
 from qft.config import CommonConfig, TrainConfig, differences
 from qft.errors import Diverged, QftError, nearest
 from qft.names import one_name, place, shortened, slug
 from qft.process.locks import is_free
-from qft.records import COMPLETE, DIVERGED, RunDirectory, read_json
+from qft.records import COMPLETE, DIVERGED, RunDirectory, read_json, removal
 
 # decide no weight
 TRANSIENT = (

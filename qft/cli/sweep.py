@@ -13,13 +13,13 @@ from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
-from qft import removal
 from qft.cli import _configs, _hydra
 from qft.cli._dry_run import checked_source, dry_run, states
 from qft.cli._output import log, quiet_libraries, show, start_logging
 from qft.config import SweepConfig
 from qft.errors import QftError, nearest
 from qft.names import one_name, place, shortened
+from qft.records import removal
 from qft.sweeps import cells, estimate
 from qft.sweeps.cells import Cell
 from qft.sweeps.plan import Choice, plan

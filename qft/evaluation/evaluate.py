@@ -18,6 +18,7 @@ from qft.evaluation import memory, predictions
 from qft.evaluation.generate import Decoding, generate
 from qft.evaluation.loss import sample_losses, summarise
 from qft.evaluation.score import summary
+from qft.process import files
 from qft.quantum.backends.base import Backend
 
 log = logging.getLogger(__name__)
@@ -97,7 +98,7 @@ def evaluate(
         per_token = (backend.evaluations - before) / _positions(validation.rows, size)
         lines = [{"id": i, "loss": s / n, "tokens": n} for i, (s, n) in zip(validation.ids, losses, strict=True)]
         text = "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines)
-        records.write_text(folder / f"{prefix}validation.jsonl", text)
+        files.write_text(folder / f"{prefix}validation.jsonl", text)
         path = folder / f"{prefix}predictions.jsonl"
         answers = generate(model, tokenizer, prompts, decoding, path)
         title = "base answers" if base else "answers"

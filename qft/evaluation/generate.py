@@ -16,10 +16,10 @@ from typing import Any
 import torch
 from transformers import GenerationConfig, StoppingCriteria, StoppingCriteriaList
 
-from qft import records
 from qft.data.template import Prompt
 from qft.errors import QftError
 from qft.evaluation import predictions
+from qft.process import files
 from qft.process.memory import peak_bytes
 
 log = logging.getLogger(__name__)
@@ -83,7 +83,7 @@ def generate(
 
 
 def _write(path: Path, done: dict[int, dict[str, Any]]) -> None:
-    records.write_text(path, "".join(json.dumps(r, ensure_ascii=False) + "\n" for r in done.values()))
+    files.write_text(path, "".join(json.dumps(r, ensure_ascii=False) + "\n" for r in done.values()))
 
 
 class _AsTheyFinish(StoppingCriteria):

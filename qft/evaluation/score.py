@@ -21,6 +21,7 @@ from qft.evaluation import metrics as family
 from qft.evaluation import predictions
 from qft.evaluation.intervals import interval
 from qft.evaluation.metrics.base import Pair, Score
+from qft.process import files
 
 log = logging.getLogger(__name__)
 
@@ -93,7 +94,7 @@ def score_file(
             if s.reasons is not None:
                 line["reasons"][s.name] = s.reasons[k]
     text = "".join(json.dumps(line, ensure_ascii=False, allow_nan=False) + "\n" for line in lines)
-    records.write_text(path, text)
+    files.write_text(path, text)
     return {"test": test, "scored": answers}
 
 

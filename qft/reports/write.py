@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from qft import records
 from qft.errors import QftError
+from qft.process import files
 from qft.reports import page, table
 from qft.reports.report import Report
 
@@ -35,4 +35,4 @@ def text(path: Path, content: str) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise QftError(f"{path.parent} cannot be made: {error.strerror}.") from error
-    records.write_text(path, content)
+    files.write_text(path, content)

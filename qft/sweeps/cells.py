@@ -15,10 +15,9 @@ from pathlib import Path
 from typing import Any
 
 import qft
-from qft import removal
 from qft.errors import QftError
 from qft.process.locks import is_free
-from qft.records import read_json, write_json
+from qft.records import read_json, removal, write_json
 
 SCHEMA = 1
 DIVERGED = "diverged"  # the state of a cell whose loss was no number; the same again would end so too

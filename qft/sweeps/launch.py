@@ -58,7 +58,7 @@ class Local:
         self.stopping = False
         os.environ["OMP_NUM_THREADS"] = str(threads)  # read once, when a process loads its libraries
         self.context = multiprocessing.get_context("forkserver")
-        self.context.set_forkserver_preload(["qft.sweeps.heavy", execute.__module__])
+        self.context.set_forkserver_preload(["qft.sweeps.preload", execute.__module__])
         # Slurm and containers signal every process: the server must outlive its cells, to say how they ended
         resource_tracker.ensure_running()  # before: where the server has to start it, it unblocks signals
         signal.pthread_sigmask(signal.SIG_BLOCK, PASSED_ON)

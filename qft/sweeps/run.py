@@ -19,10 +19,10 @@ from qft.records import refusal
 from qft.sweeps import cells
 from qft.sweeps.attempt import free
 from qft.sweeps.cells import Cell
-from qft.sweeps.choose import choose
 from qft.sweeps.estimate import Speed
 from qft.sweeps.launch import Launcher, Left, died
 from qft.sweeps.progress import Progress
+from qft.sweeps.search import choose
 
 log = logging.getLogger(__name__)
 PHASES = (("search", "train"), ("base", "eval"), ("final", "train"), ("final", "eval"))

@@ -8,8 +8,9 @@ import pytest
 from program import qft_here
 
 import qft
-from qft import records, removal
+from qft import records
 from qft.errors import QftError
+from qft.records import removal
 
 TRAIN = ["train", "n=20", "trainer.max_steps=1", "adapter=lora"]
 DEMO = Path(qft.__file__).parent / "models/demo"

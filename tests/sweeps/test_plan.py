@@ -12,9 +12,9 @@ from qft.errors import QftError
 from qft.models.count import count
 from qft.records import read_json, write_json
 from qft.sweeps.cells import Cell
-from qft.sweeps.choose import choose
 from qft.sweeps.estimate import steps_of
 from qft.sweeps.plan import SCALES, Choice, plan
+from qft.sweeps.search import choose
 
 NAMES = _configs.groups()["sweep"]
 

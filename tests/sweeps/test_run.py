@@ -15,9 +15,9 @@ from qft.records import RunDirectory, write_json
 from qft.sweeps import cells
 from qft.sweeps.attempt import attempt
 from qft.sweeps.cells import Cell
-from qft.sweeps.choose import choose
 from qft.sweeps.plan import Choice, plan
 from qft.sweeps.run import Sweep, locked, run
+from qft.sweeps.search import choose
 from qft.sweeps.slurm import Slurm, check, folder
 
 SPEC: dict[str, Any] = {

@@ -5,7 +5,9 @@ from pathlib import Path
 
 from qft.errors import QftError
 from qft.names import shortened
-from qft.records import COMPLETE, DIVERGED, SCHEMA, SCORED, SCORES, read_json
+from qft.records.directory import COMPLETE, DIVERGED, SCORED, SCORES
+from qft.records.jsonfile import read_json
+from qft.records.record import SCHEMA
 
 STARTED = (".lock", "log.txt", "cell.json", "record.json")  # a directory without config.yaml is no run yet
 # A journal of jobs that were paid for is not among them: it is never deleted with a run.

@@ -1,0 +1,46 @@
+"""Checkpoints to resume from, and the digests that tell a whole file from a damaged one."""
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+from qft.errors import QftError
+from qft.records.jsonfile import read_json, write_json
+
+MARKER = "QFT_COMPLETE.json"
+
+
+def mark_checkpoint(checkpoint: Path) -> None:
+    """Declare a checkpoint complete: sizes and SHA-256 of its files, written last."""
+    write_json(checkpoint / MARKER, digests(checkpoint))
+
+
+def newest_checkpoint(folder: Path, before: int | None = None) -> Path | None:
+    """The newest checkpoint whose marker agrees with its files; others are half-written and ignored.
+
+    ``before``: only those of an earlier step than this.
+    """
+    found = []
+    for path in folder.glob("checkpoint-*"):
+        number = path.name.rpartition("-")[2]
+        early = number.isdigit() and (before is None or int(number) < before)
+        if early and (path / MARKER).is_file():
+            found.append((int(number), path))
+    for _, path in sorted(found, reverse=True):
+        try:
+            if read_json(path / MARKER) == digests(path):
+                return path
+        except QftError:
+            continue
+    return None
+
+
+def digests(folder: Path) -> dict[str, list[Any]]:
+    files = (f for f in sorted(folder.rglob("*")) if f.is_file() and f.name != MARKER and not f.name.endswith(".tmp"))
+    return {str(file.relative_to(folder)): digest(file) for file in files}
+
+
+def digest(file: Path) -> list[Any]:
+    """Size and SHA-256."""
+    with file.open("rb") as stream:
+        return [file.stat().st_size, hashlib.file_digest(stream, "sha256").hexdigest()]
