@@ -10,8 +10,8 @@ from pathlib import Path
 import yaml
 
 from qft.adapters import METHODS
-from qft.adapters.about import About
-from qft.adapters.base import QftConfig
+from qft.adapters.config import QftConfig
+from qft.adapters.method_card import MethodCard
 
 ROOT = Path(__file__).parent.parent
 PAGE = ROOT / "docs" / "adapters.md"
@@ -36,20 +36,20 @@ def is_linear(config: QftConfig) -> bool:
     return config.delta_class(32, 32, config, None).linear
 
 
-def row(name: str, mergeable: bool, about: About) -> str:
+def row(name: str, mergeable: bool, card: MethodCard) -> str:
     """One line of the table."""
-    merge = ("yes" if mergeable else "no") + (f"; {about.merge}" if about.merge else "")
-    return f"| {name} | {merge} | {about.parameters} | {about.token_cost} | {about.hardware} | {about.source} |"
+    merge = ("yes" if mergeable else "no") + (f"; {card.merge}" if card.merge else "")
+    return f"| {name} | {merge} | {card.parameters} | {card.token_cost} | {card.hardware} | {card.source} |"
 
 
 def table() -> list[str]:
     """Ours first, then the libraries', each by name. A method that states nothing is a KeyError or AttributeError."""
-    ours = [row(name, is_linear(config()), config.about) for name, config in sorted(METHODS.items())]
+    ours = [row(name, is_linear(config()), config.card) for name, config in sorted(METHODS.items())]
     libraries = []
     for file in sorted((ROOT / "configs" / "adapter").glob("*.yaml")):
         spec = yaml.safe_load(file.read_text(encoding="utf-8"))
         if "_target_" in spec and not str(spec["_target_"]).startswith("qft."):
-            libraries.append(row(file.stem, "merge" in spec["supports"], About(**spec["about"])))
+            libraries.append(row(file.stem, "merge" in spec["supports"], MethodCard(**spec["card"])))
     head = "| " + " | ".join(COLUMNS) + " |"
     return [head, "|" + "---|" * len(COLUMNS), *ours, *libraries]
 

@@ -11,7 +11,7 @@ from omegaconf import OmegaConf
 
 from qft.cli import _configs
 from qft.config import SCHEMAS
-from qft.models.load import adapter_config
+from qft.models.inject import adapter_config
 
 ROOT = _configs.packaged()
 FILES = sorted(str(p.relative_to(ROOT).with_suffix("")) for p in ROOT.rglob("*.yaml"))

@@ -14,7 +14,7 @@ from qft import records
 from qft.cli.score import _document
 from qft.errors import QftError
 from qft.evaluation.evaluate import open_predictions, recorded_batch_size
-from qft.models.load import load_adapter
+from qft.models.inject import load_adapter
 from qft.process import files
 
 CONFIG = "n: 300\nseed: 0\nmax_seq_len: 1024\nmodel: {path: somewhere, name: demo}\ndata:\n  metrics: [bleu, rouge]\n"

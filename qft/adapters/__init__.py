@@ -3,8 +3,9 @@
 import importlib
 import pkgutil
 
-from qft.adapters.base import QftConfig, QftTuner
+from qft.adapters.config import QftConfig
 from qft.adapters.layer import QftLayer
+from qft.adapters.tuner import QftTuner
 
 METHODS: dict[str, type[QftConfig]] = {}
 for _module in sorted(m.name for m in pkgutil.iter_modules(__path__)):

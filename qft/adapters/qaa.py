@@ -26,9 +26,9 @@ from typing import Any, ClassVar, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from qft.adapters.about import About
-from qft.adapters.base import QftConfig
+from qft.adapters.config import QftConfig
 from qft.adapters.delta import Delta
+from qft.adapters.method_card import MethodCard
 from qft.adapters.targets import own_modules
 from qft.errors import QftError, nearest
 from qft.quantum.autodiff import recomputed
@@ -146,7 +146,7 @@ class QAAConfig(QftConfig):
 
     method: ClassVar[str] = "qaa"
     delta_class: ClassVar[Any] = QAADelta
-    about: ClassVar[About] = About(
+    card: ClassVar[MethodCard] = MethodCard(
         parameters="n 2^n + n for a block of hidden size d, n = ceil(log2 d)",
         token_cost="4 2^n 2^(n/2) + n d",
         hardware="no: encoding a token would take about 2^n CNOTs; refused (backend=noisy: taken as ideal)",

@@ -5,7 +5,7 @@
     y = W x + s MPO_B(MLP_B(o))        o: r -> width -> out,  s = alpha / r
 
 QNN uploads z again in each of its L layers (``qft.quantum.ansatz.qtha``): 4 r L angles. No layer has a bias.
-Controls: ``qft/adapters/hybrid.py``; here ``classical_path=false`` leaves W_c z out, ``circuit=none`` leaves
+Controls: ``qft/adapters/hybrid/delta.py``; here ``classical_path=false`` leaves W_c z out, ``circuit=none`` leaves
 W_q QNN(z) out, and the SiLU control is h <- SiLU(W_l h) for L matrices of (r, r) from h = z, at r = 4 exactly
 as many parameters as the circuit.
 
@@ -19,9 +19,9 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from qft.adapters.about import About
-from qft.adapters.hybrid import HybridDelta, uniform
-from qft.adapters.hybrid_config import DEEPEST, HybridConfig
+from qft.adapters.hybrid import DEEPEST, HybridConfig, HybridDelta
+from qft.adapters.hybrid.delta import uniform
+from qft.adapters.method_card import MethodCard
 from qft.quantum import ansatz
 from qft.quantum.circuit import Circuit
 from qft.ranges import within
@@ -56,7 +56,7 @@ class QTHAConfig(HybridConfig):
 
     method: ClassVar[str] = "qtha"
     delta_class: ClassVar[Any] = QTHADelta
-    about: ClassVar[About] = About(
+    card: ClassVar[MethodCard] = MethodCard(
         parameters="MPO(in, width) + MPO(width, out) + 2 width r + 2 r^2 + 4 r layers",
         token_cost="r (in + out) + 2 r^2 + 4 layers 4^r",
         hardware="yes: r qubits; (2 layers + 1)^r settings of the angles fix a layer's whole response",

@@ -24,9 +24,9 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
-from qft.adapters.about import About
-from qft.adapters.base import QftConfig
+from qft.adapters.config import QftConfig
 from qft.adapters.delta import Delta
+from qft.adapters.method_card import MethodCard
 from qft.errors import QftError
 from qft.quantum.autodiff import recomputed
 from qft.ranges import within
@@ -131,7 +131,7 @@ class QuanTAConfig(QftConfig):
 
     method: ClassVar[str] = "quanta"
     delta_class: ClassVar[Any] = QuanTADelta
-    about: ClassVar[About] = About(
+    card: ClassVar[MethodCard] = MethodCard(
         parameters="sum of (d_m d_n)^2 over all pairs of the axes d_1, ..., d_N",
         token_cost="in out, or 2 (d_1 ... d_N) (sum of d_m d_n) where that is less",
         hardware="no circuit: its gates are not unitary",

@@ -5,7 +5,7 @@
     o = w * z + z
     y = W x + s MPO_B(MLP_B(o))        o: r -> width -> out,  s = alpha / r
 
-MLP_A and MLP_B are single linear layers with bias. Controls: ``qft/adapters/hybrid.py``; here
+MLP_A and MLP_B are single linear layers with bias. Controls: ``qft/adapters/hybrid/delta.py``; here
 ``classical_path=false`` is Eq. 6 to the letter, o = w * z, and the SiLU control is w_k = SiLU(a_k z_k + b_k).
 
 Inferred, not published: three cores, bond dimension 5, the factorisations, one circuit block, s = 2 (they
@@ -18,9 +18,8 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from qft.adapters.about import About
-from qft.adapters.hybrid import HybridDelta
-from qft.adapters.hybrid_config import DEEPEST, HybridConfig
+from qft.adapters.hybrid import DEEPEST, HybridConfig, HybridDelta
+from qft.adapters.method_card import MethodCard
 from qft.quantum import ansatz
 from qft.quantum.circuit import Circuit
 from qft.ranges import within
@@ -45,7 +44,7 @@ class QWTHNConfig(HybridConfig):
 
     method: ClassVar[str] = "qwthn"
     delta_class: ClassVar[Any] = QWTHNDelta
-    about: ClassVar[About] = About(
+    card: ClassVar[MethodCard] = MethodCard(
         parameters="MPO(in, width) + MPO(width, out) + 2 width r + width + r + 2 r blocks",
         token_cost="r (in + out) + r 3^r",
         hardware="yes: r qubits; 3^r settings of the angles fix a layer's whole response",

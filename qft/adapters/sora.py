@@ -17,10 +17,10 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
-from qft.adapters.about import About
-from qft.adapters.base import QftConfig
+from qft.adapters.config import QftConfig
 from qft.adapters.delta import Delta
 from qft.adapters.layer import QftLayer
+from qft.adapters.method_card import MethodCard
 from qft.ranges import within
 
 
@@ -80,7 +80,7 @@ class SoRAConfig(QftConfig):
 
     method: ClassVar[str] = "sora"
     delta_class: ClassVar[Any] = SoRADelta
-    about: ClassVar[About] = About(
+    card: ClassVar[MethodCard] = MethodCard(
         parameters="r (in + out + 1), r the rank kept",
         token_cost="r (in + out)",
         hardware="no circuit",

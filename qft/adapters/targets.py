@@ -1,17 +1,15 @@
 """Which layers of a model are adapted: found by looking at the model, not by a table of families."""
 
 import re
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from peft.tuners.tuners_utils import BaseTuner, BaseTunerLayer
+from peft import PeftConfig
+from peft.tuners.tuners_utils import BaseTunerLayer, check_target_module_exists
 from torch import nn
 from torch.nn.modules.linear import NonDynamicallyQuantizableLinear
 from transformers.pytorch_utils import Conv1D
 
 from qft.errors import QftError, nearest
-
-if TYPE_CHECKING:
-    from qft.adapters.base import QftConfig
 
 # query and value projections under the names model families give them
 QUERY_VALUE = (
@@ -90,16 +88,19 @@ def check_targets(targets: Any) -> None:
 
 
 def target_sizes(
-    model: nn.Module, config: "QftConfig", tuner: type[BaseTuner] | BaseTuner
+    model: nn.Module, config: PeftConfig, able: dict[str, tuple[int, int]], wraps: str
 ) -> dict[str, tuple[int, int]]:
-    """Name -> (in, out) of all the config selects, in the model's order. Raises QftError where none is."""
-    able = config.candidates(model)
-    chosen = {n: m for n, m in own_modules(model).items() if n and tuner._check_target_module_exists(config, n)}
+    """Name -> (in, out) of all the config selects, in the model's order.
+
+    ``able``: what the method can be put on, name -> (in, out); ``wraps``: what that is called in messages. Raises
+    TargetError where nothing is selected, or something else.
+    """
+    chosen = {n: m for n, m in own_modules(model).items() if n and check_target_module_exists(config, n)}
     for name, module in chosen.items():
         if name not in able:
             raise TargetError(
                 f"target_modules={config.target_modules} selects {name}, a {type(module).__name__}; "
-                f"only {config.wraps} can be adapted."
+                f"only {wraps} can be adapted."
             )
     if not chosen:
         targets = config.target_modules

@@ -10,7 +10,7 @@ from pathlib import Path
 from qft.cli import _configs
 
 Key = tuple[str, str, str]  # name, default, comment
-NOT_SHOWN = ("_target_", "about", "config", "defaults", "hydra", "lr_scale", "published", "supports")
+NOT_SHOWN = ("_target_", "card", "config", "defaults", "hydra", "lr_scale", "published", "supports")
 WORDS = {"eval": "[RUN] ", "jobs": "[RUN] ", "report": "DIR ", "score": "RUN ", "sweep": "NAME "}  # before key=value
 DEFAULT_WIDTH = 20
 _DEFAULT = re.compile(r"^  - (\w+): (\w+)", flags=re.M)

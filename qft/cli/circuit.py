@@ -25,7 +25,7 @@ def run(config: CircuitConfig, overrides: list[str]) -> None:
     if "_target_" not in config.adapter:
         raise QftError("Choose a method with a circuit: adapter=qwthn or adapter=qtha.")
     quiet_libraries()
-    from qft.models.load import circuit_of
+    from qft.models.inject import circuit_of
     from qft.quantum import draw, export
     from qft.quantum.hardware import chip
 

@@ -42,7 +42,7 @@ def run(config: EvalConfig, overrides: list[str]) -> None:
     quiet_libraries()
     from qft.evaluation import evaluate, memory, predictions, score
     from qft.evaluation.generate import Decoding
-    from qft.models import load
+    from qft.models import inject, load
     from qft.quantum import backends
     from qft.training import card
 
@@ -81,8 +81,8 @@ def run(config: EvalConfig, overrides: list[str]) -> None:
         evaluate.check_predictions(there, settings | decoding.as_settings(), config.overwrite)
     model: Any = load.load_base(config.model, dtype)
     if adapter is not None:
-        model = load.load_adapter(model, adapter)
-        load.set_backend(model, backend)
+        model = inject.load_adapter(model, adapter)
+        inject.set_backend(model, backend)
     if not size:
         decoding = replace(decoding, batch_size=memory.batch_size(model, config.max_seq_len))
     settings |= decoding.as_settings()
@@ -93,7 +93,7 @@ def run(config: EvalConfig, overrides: list[str]) -> None:
         directory.scoring()
         evaluate.open_predictions(directory.path, settings, config.overwrite)
         if adapter is not None:
-            backend.begin(directory.path, f"{settings['base']} {settings['adapter']}", load.circuits(model))
+            backend.begin(directory.path, f"{settings['base']} {settings['adapter']}", inject.circuits(model))
         for sentence in template.report(cut, "prompts", config.max_seq_len - e.max_new_tokens):
             log.info("%s", sentence)
         log.info("evaluating %d prompts into %s", len(prompts), directory.path)
@@ -212,7 +212,7 @@ def _digest(adapter: Path | None) -> str | None:
     """SHA-256 of the adapter's weights: predictions of other weights are never taken for these."""
     if adapter is None:
         return None
-    from qft.models.load import weight_files
+    from qft.models.inject import weight_files
 
     digests = []
     for weights in weight_files(adapter):
@@ -223,7 +223,7 @@ def _digest(adapter: Path | None) -> str | None:
 
 def _size(adapter: Path | None) -> int | None:
     """Bytes of the adapter's weights on disk."""
-    from qft.models.load import weight_files
+    from qft.models.inject import weight_files
 
     return None if adapter is None else sum(file.stat().st_size for file in weight_files(adapter))
 

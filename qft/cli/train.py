@@ -49,21 +49,21 @@ def run(config: TrainConfig, overrides: list[str]) -> None:
     quiet_libraries()
     import torch
 
-    from qft.models import count, fit, load
+    from qft.models import count, inject, load, resources
     from qft.quantum import backends
     from qft.training import packing, trainer
 
     ranks.join()
     trainer.check(config.trainer)
-    load.check_abilities(config.adapter, config.trainer.gradient_checkpointing)
+    inject.check_abilities(config.adapter, config.trainer.gradient_checkpointing)
     backend = backends.load(**config.backend)
     dtype = load.precision(config.trainer.precision)
     if config.resume and config.run is not None:  # before anything of the base is loaded
         _runs.same_base(Path(config.output_dir) / config.run, load.fingerprint(config.model))
     counts = count.count(config.model, config.adapter, bytes_per_weight=dtype.itemsize)
-    load.check_backend(config.adapter, backend, counts.hidden_size, training=True)
-    fit.check_memory(counts)
-    fit.check_disk(Path(config.output_dir), counts)
+    inject.check_backend(config.adapter, backend, counts.hidden_size, training=True)
+    resources.check_memory(counts)
+    resources.check_disk(Path(config.output_dir), counts)
     tokenizer = load.load_tokenizer(config.model)
     load.check_vocabulary(config.model, tokenizer)
     chosen = template.choose(tokenizer, config.model["template"])
@@ -93,9 +93,9 @@ def run(config: TrainConfig, overrides: list[str]) -> None:
         record.model |= {"template": chosen.name, "device": str(load.device()), "fingerprint": base}
         record.data = parts.record | {"train_tokens": train.counts, "validation_tokens": validation.counts}
         record.parameters = counts.as_dict()
-        weights = torch.float32 if load.trains_whole(config.adapter) else dtype  # what is trained is float32
-        model = load.inject(load.load_base(config.model, weights), config.adapter, config.seed)
-        load.set_backend(model, backend)
+        weights = torch.float32 if inject.trains_whole(config.adapter) else dtype  # what is trained is float32
+        model = inject.inject(load.load_base(config.model, weights), config.adapter, config.seed)
+        inject.set_backend(model, backend)
         if config.trainer.packing:
             packing.check_isolated(model)
 

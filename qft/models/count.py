@@ -7,9 +7,10 @@ from typing import Any
 from peft import PeftModel
 from peft.tuners.tuners_utils import BaseTunerLayer
 
-from qft.adapters.base import QftConfig
+from qft.adapters.config import QftConfig
 from qft.adapters.targets import default_targets, features, linear_sizes
-from qft.models.load import Spec, inject, meta_base, trains_whole
+from qft.models.inject import inject, trains_whole
+from qft.models.load import Spec, meta_base
 
 LORA_RANK = 4  # what the papers compare with
 

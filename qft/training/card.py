@@ -97,7 +97,7 @@ def _body(name: str, config: dict[str, Any], record: dict[str, Any], metrics: di
             for key, score in metrics["test"].items()
         ]
     lines += ["", "## Results", "", *_table("result", results)]
-    options = {k: v for k, v in adapter.items() if k not in ("_target_", "name", "about", "supports")}
+    options = {k: v for k, v in adapter.items() if k not in ("_target_", "name", "about", "card", "supports")}
     settings = [(f"adapter.{k}", v) for k, v in options.items()]
     settings += [(f"trainer.{k}", v) for k, v in config["trainer"].items()]
     settings += [("max_seq_len", config["max_seq_len"]), ("backend", config["backend"]["name"])]

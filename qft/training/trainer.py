@@ -16,7 +16,7 @@ from transformers import DataCollatorForSeq2Seq, Trainer, TrainingArguments
 from transformers.trainer_callback import PrinterCallback, ProgressCallback
 
 from qft import ranges
-from qft.adapters.base import QftConfig
+from qft.adapters.config import QftConfig
 from qft.adapters.layer import QftLayer
 from qft.config import TrainerConfig
 from qft.errors import QftError, nearest

@@ -13,9 +13,10 @@ from peft import get_peft_model, mapping
 from safetensors.torch import load_file
 
 from qft.adapters import METHODS, QWTHNConfig
-from qft.adapters.base import QftConfig, QftTuner
+from qft.adapters.config import QftConfig
 from qft.adapters.delta import Delta
 from qft.adapters.register import PREFIX, AdapterType, register
+from qft.adapters.tuner import QftTuner
 
 
 @pytest.mark.parametrize("name", METHODS)

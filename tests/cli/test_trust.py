@@ -18,7 +18,7 @@ from qft.cli import _trust
 from qft.data import prepare
 from qft.errors import QftError
 from qft.evaluation.evaluate import recorded_batch_size
-from qft.models.load import adapter_config
+from qft.models.inject import adapter_config
 
 CONFIGS = Path(__file__).parents[2] / "configs"
 OLD = Path(__file__).parents[1] / "fixtures/v0.1.0"

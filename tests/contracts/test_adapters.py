@@ -14,8 +14,8 @@ from safetensors.torch import load_file
 from transformers.pytorch_utils import Conv1D
 
 from qft.adapters import METHODS, QftLayer
-from qft.adapters.about import About
-from qft.adapters.hybrid_config import CIRCUITS
+from qft.adapters.hybrid.config import CIRCUITS
+from qft.adapters.method_card import MethodCard
 from qft.errors import QftError
 
 # switches that change what a method can do; a method without an entry is tested as it is
@@ -131,12 +131,12 @@ def layers(model):
 
 @pytest.mark.parametrize("name", METHODS)
 def test_what_the_documentation_says_of_a_method_is_stated_beside_it(name):
-    about = vars(METHODS[name]).get("about")
-    assert isinstance(about, About), (
-        f"{METHODS[name].__name__} does not state `about: ClassVar[About] = About(...)`, its row of docs/adapters.md; "
-        "see docs/add-an-adapter.md"
+    card = vars(METHODS[name]).get("card")
+    assert isinstance(card, MethodCard), (
+        f"{METHODS[name].__name__} does not state `card: ClassVar[MethodCard] = MethodCard(...)`, "
+        "its row of docs/adapters.md; see docs/add-an-adapter.md"
     )
-    assert all(getattr(about, field.name) for field in fields(About) if field.name != "merge")
+    assert all(getattr(card, field.name) for field in fields(MethodCard) if field.name != "merge")
 
 
 @pytest.mark.parametrize("name", METHODS)

@@ -11,7 +11,7 @@ from plain import expectation_z
 from qft.adapters import METHODS
 from qft.cli._configs import packaged
 from qft.errors import QftError
-from qft.models.load import set_backend
+from qft.models.inject import set_backend
 from qft.quantum import ansatz, backends, reference
 from qft.quantum.gradients import unshare
 

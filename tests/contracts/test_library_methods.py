@@ -7,9 +7,9 @@ import tiny
 import torch
 import yaml
 
-from qft.adapters.about import About
+from qft.adapters.method_card import MethodCard
 from qft.errors import QftError
-from qft.models import load
+from qft.models import inject
 
 CONFIGS = Path(__file__).parents[2] / "configs" / "adapter"
 ABILITIES = {"zero_start", "merge", "several", "checkpointing", "disable"}
@@ -37,7 +37,7 @@ def family(request):
 
 
 def build(name, family):
-    return load.inject(tiny.build(family), SPECS[name], seed=0).eval()
+    return inject.inject(tiny.build(family), SPECS[name], seed=0).eval()
 
 
 def perturb(model, seed=5):
@@ -61,7 +61,7 @@ def close(expected):
 def test_the_walk_finds_the_methods_and_each_says_what_it_can():
     assert {"lora", "dora", "prefix", "full"} <= set(SPECS)
     assert all(set(spec["supports"]) <= ABILITIES for spec in SPECS.values())
-    assert all(About(**spec["about"]) for spec in SPECS.values()), "its row of docs/adapters.md"
+    assert all(MethodCard(**spec["card"]) for spec in SPECS.values()), "its row of docs/adapters.md"
 
 
 @pytest.mark.parametrize("name", SPECS)
@@ -82,7 +82,7 @@ def test_saved_and_loaded_on_a_fresh_base(name, family, tmp_path):
     assert not list(tmp_path.rglob("*.bin"))
     torch.manual_seed(9)
     base = tiny.build(family, seed=1 if name != "full" else 2)  # full tuning brings its own weights
-    assert torch.equal(logits(load.load_adapter(base, tmp_path).eval()), logits(model))
+    assert torch.equal(logits(inject.load_adapter(base, tmp_path).eval()), logits(model))
 
 
 @pytest.mark.parametrize("name", able("zero_start"))
@@ -129,16 +129,16 @@ def test_checkpointing(name, family):
         model(tiny.tokens()).logits.square().mean().backward()
         return [p.grad for p in model.parameters() if p.requires_grad]
 
-    load.check_abilities(SPECS[name], gradient_checkpointing=True)
+    inject.check_abilities(SPECS[name], gradient_checkpointing=True)
     for a, b in zip(gradients(False), gradients(True), strict=True):
         torch.testing.assert_close(a, b)
 
 
 @pytest.mark.parametrize("name", sorted(set(SPECS) - set(able("checkpointing"))))
 def test_checkpointing_is_refused(name):
-    load.check_abilities(SPECS[name], gradient_checkpointing=False)
+    inject.check_abilities(SPECS[name], gradient_checkpointing=False)
     with pytest.raises(QftError, match=f"adapter={name} does not work with gradient checkpointing"):
-        load.check_abilities(SPECS[name], gradient_checkpointing=True)
+        inject.check_abilities(SPECS[name], gradient_checkpointing=True)
 
 
 @pytest.mark.parametrize("name", SPECS)
@@ -150,10 +150,10 @@ def test_generation(name, family):
 
 def test_a_directory_without_weights_is_refused(tmp_path):
     with pytest.raises(QftError, match="no adapter directory"):
-        load.load_adapter(tiny.build("llama"), tmp_path)
+        inject.load_adapter(tiny.build("llama"), tmp_path)
 
 
 def test_a_whole_model_of_another_shape_is_refused(tmp_path):
     tiny.build("llama").save_pretrained(tmp_path)
     with pytest.raises(QftError, match="cannot be loaded"):
-        load.load_adapter(tiny.build("gpt_neo"), tmp_path)
+        inject.load_adapter(tiny.build("gpt_neo"), tmp_path)

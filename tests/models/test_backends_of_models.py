@@ -9,7 +9,7 @@ from peft import LoraConfig, get_peft_model
 
 from qft.adapters import METHODS
 from qft.errors import QftError
-from qft.models import load
+from qft.models import inject
 from qft.quantum.backends.base import Backend
 from qft.quantum.backends.noisy import Noisy
 from qft.quantum.backends.statevector import Statevector
@@ -32,40 +32,40 @@ def test_a_backend_without_gradient_trains_nothing_and_says_what_does():
     with pytest.raises(
         QftError, match=r"backend=silent gives no gradient.*backend=statevector.*qft eval backend=silent"
     ):
-        load.check_backend(QWTHN, Silent(), 32, training=True)
-    load.check_backend(QWTHN, Silent(), 32)
-    load.check_backend(LORA, Silent(), 32, training=True)  # it has no circuit to differentiate
+        inject.check_backend(QWTHN, Silent(), 32, training=True)
+    inject.check_backend(QWTHN, Silent(), 32)
+    inject.check_backend(LORA, Silent(), 32, training=True)  # it has no circuit to differentiate
 
 
 def test_a_circuit_too_large_is_refused_before_anything_is_loaded():
-    load.check_backend({**QTHA, "r": 6}, Noisy(), 32, training=True)
+    inject.check_backend({**QTHA, "r": 6}, Noisy(), 32, training=True)
     with pytest.raises(QftError, match=r"backend=noisy cannot run this circuit: 7 qubits.*at most 6"):
-        load.check_backend({**QTHA, "r": 7}, Noisy(), 32, training=True)
-    load.check_backend({**QTHA, "r": 7}, Statevector(), 32, training=True)
-    load.check_backend({**QTHA, "r": 7, "circuit": "silu"}, Noisy(), 32)
+        inject.check_backend({**QTHA, "r": 7}, Noisy(), 32, training=True)
+    inject.check_backend({**QTHA, "r": 7}, Statevector(), 32, training=True)
+    inject.check_backend({**QTHA, "r": 7, "circuit": "silu"}, Noisy(), 32)
 
 
 def test_amplitude_encoding_is_refused_before_anything_is_loaded():
     qaa = {"_target_": "qft.adapters.qaa.QAAConfig", "name": "qaa"}
-    load.check_backend(qaa, Statevector(), 100, training=True)
-    load.check_backend(qaa, Noisy(), 100, training=True)
+    inject.check_backend(qaa, Statevector(), 100, training=True)
+    inject.check_backend(qaa, Noisy(), 100, training=True)
     with pytest.raises(QftError, match=r"7 qubits' amplitudes.*backend=silent does not"):
-        load.check_backend(qaa, Silent(), 100, training=True)
+        inject.check_backend(qaa, Silent(), 100, training=True)
 
 
 def test_a_model_with_a_larger_circuit_than_the_backend_takes_is_refused():
     config = METHODS["qtha"](r=7, width=8, bond_dim=2, cores=3, layers=2, task_type="CAUSAL_LM")
     model = get_peft_model(tiny.build("llama"), config)
     with pytest.raises(QftError, match="at most 6"):
-        load.set_backend(model, Noisy())
+        inject.set_backend(model, Noisy())
 
 
 def test_a_backend_that_changes_nothing_is_told(caplog):
     model = get_peft_model(tiny.build("llama"), LoraConfig(task_type="CAUSAL_LM"))
     with caplog.at_level(logging.WARNING):
-        load.set_backend(model, Statevector())
+        inject.set_backend(model, Statevector())
         assert not caplog.records
-        load.set_backend(model, Noisy())
+        inject.set_backend(model, Noisy())
     assert "no circuit, so backend=noisy changes nothing" in caplog.text
 
 
@@ -80,7 +80,7 @@ def test_training_goes_through_the_noise(shots):
     ids = tiny.tokens()
 
     def gradients(backend):
-        load.set_backend(model, backend)
+        inject.set_backend(model, backend)
         model.zero_grad()
         model(ids, labels=ids).loss.backward()
         return torch.cat([p.grad.flatten() for n, p in model.named_parameters() if n.endswith("angles")])

@@ -6,7 +6,7 @@ import torch
 from peft import get_peft_model
 
 from qft.adapters import QWTHNConfig
-from qft.models import load
+from qft.models import inject
 from qft.quantum import ansatz
 from qft.quantum.backends.statevector import Statevector
 from qft.quantum.hardware import cost
@@ -48,8 +48,8 @@ def test_the_surrogate_is_one_round_trip() -> None:
 def test_a_model_evaluates_as_many_circuits_as_are_counted() -> None:
     model = get_peft_model(tiny.build("qwen2"), QWTHNConfig(r=2, width=8, bond_dim=2))
     backend = Statevector()
-    load.set_backend(model, backend)
-    circuits = [circuit for circuit, _ in load.circuits(model)]
+    inject.set_backend(model, backend)
+    circuits = [circuit for circuit, _ in inject.circuits(model)]
     assert len(circuits) == 4  # query and value of two layers
     ids = tiny.tokens(rows=3, length=7)
     for start in (0, 2):  # three prompts, two side by side

@@ -23,7 +23,7 @@ import torch
 from torch import Tensor, nn
 
 from qft.adapters.delta import Delta
-from qft.adapters.hybrid_config import HybridConfig
+from qft.adapters.hybrid.config import HybridConfig
 from qft.errors import QftError
 from qft.quantum.autodiff import followed
 from qft.quantum.backends.base import Readout

@@ -4,7 +4,7 @@ import copy
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
-from qft.adapters.base import QftConfig
+from qft.adapters.config import QftConfig
 from qft.errors import QftError, nearest
 from qft.quantum.circuit import Circuit
 from qft.quantum.simulators import multilinear, statevector

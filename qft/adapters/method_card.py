@@ -1,10 +1,10 @@
-"""What docs/adapters.md says of a method. Ours state it in their config, the libraries' in their yaml."""
+"""The method card: what docs/adapters.md says of a method. Ours state it in their config, the libraries' in a yaml."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
-class About:
+class MethodCard:
     """One row of the table. Sizes: in and out of the layer, r the rank or number of qubits."""
 
     parameters: str  # trainable, of one layer unless it says otherwise
