@@ -26,7 +26,8 @@ def run(config: ReportConfig, overrides: list[str]) -> None:
     given = config.dir if isinstance(config.dir, list) else [config.dir]
     folders = [_runs.existing(str(d), str(Path(config.output_dir) / "sweeps"), "dir") for d in given]
     target = place("markdown", config.markdown, file=True) if config.markdown else None
-    from qft.reports import circuit, results, write
+    from qft.reports.analysis import contribution
+    from qft.reports.render import markdown, write
     from qft.reports.report import make
 
     reports = [make(folder, config.names) for folder in folders]
@@ -34,14 +35,14 @@ def run(config: ReportConfig, overrides: list[str]) -> None:
     if lost := [key for key, name in config.names.items() if name not in shown]:
         raise QftError(f"names.{lost[0]} belongs to no data set there.{nearest(lost[0], shown)}")
     if target:
-        write.text(target, results.page(reports, str(target), config.names))
+        write.text(target, markdown.page(reports, str(target), config.names))
         written = [target]
     else:
         written = [path for report in reports for path in write.everything(report)]
     rows: list[list[Any]] = []
     for report in reports:
         counts = ", ".join(f"{count} {state}" for state, count in report.counts.items())
-        rows.append([report.sweep.name, counts, circuit.headline(report.answers)])
+        rows.append([report.sweep.name, counts, contribution.headline(report.answers)])
     document = [
         {"dir": str(r.sweep.path), "states": r.counts, "circuit": [vars(a) for a in r.answers]}
         | {"claims": [c.sentence for c in r.claims]}

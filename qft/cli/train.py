@@ -187,11 +187,10 @@ def _sizes(record: dict) -> str:
 
 def _finish(directory: records.RunDirectory, config: TrainConfig) -> None:
     """Picture, model card, tidy up, and the completion marker last."""
-    from qft.reports import curves
-    from qft.training import card
+    from qft.training import card, curve
 
     title = f"{config.adapter['name']} on {config.data['name']}, n={config.n}, "
-    curves.draw(directory.path, title + f"{_runs.model_name(config.model)}, seed {config.seed}")
+    curve.draw(directory.path, title + f"{_runs.model_name(config.model)}, seed {config.seed}")
     card.write(directory.path)
     directory.finish()
     _tidy(directory)

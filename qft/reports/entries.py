@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 
-from qft.reports import statistics
-from qft.reports.sweep import MISSING, WITHOUT_RESULT, Cell
-from qft.reports.table import DASH, Entry
+from qft.reports.analysis import statistics
+from qft.reports.read import MISSING, WITHOUT_RESULT, Cell
+from qft.reports.render.table import DASH, Entry
 
 
 def measured(

@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 from typing import Any
 
-from qft.reports import comparisons, published
-from qft.reports.comparisons import Versus
+from qft.reports.analysis import comparisons, published
+from qft.reports.analysis.comparisons import Versus
 from qft.reports.entries import measured, parameters
-from qft.reports.sweep import Cell, Sweep, ordered
-from qft.reports.table import DASH, Entry, Table
+from qft.reports.read import Cell, Sweep, ordered
+from qft.reports.render.table import DASH, Entry, Table
 
 ONE_SEED = "A cell with one seed has no deviation over seeds and shows none."
 BOLD = (

@@ -6,14 +6,16 @@ from functools import cached_property
 from pathlib import Path
 
 from qft.names import slug
-from qft.reports import circuit, claims, comparisons, curve, figures, layouts, matched, noise, tables
-from qft.reports.circuit import Answer
-from qft.reports.claims import Claim
-from qft.reports.comparisons import Versus
-from qft.reports.diverged import diverged, without_loss
-from qft.reports.figures import Figure
-from qft.reports.sweep import NOISE, Sweep, load, ordered
-from qft.reports.table import Table
+from qft.reports import layouts, tables
+from qft.reports.analysis import claims, comparisons, contribution, convergence, noise, same_size
+from qft.reports.analysis.claims import Claim
+from qft.reports.analysis.comparisons import Versus
+from qft.reports.analysis.contribution import Answer
+from qft.reports.analysis.divergence import diverged, without_loss
+from qft.reports.read import NOISE, Sweep, load, ordered
+from qft.reports.render import figures
+from qft.reports.render.figures import Figure
+from qft.reports.render.table import Table
 
 # of each kind of comparison: the table's name, its title, and the column of what a row is compared with
 LORA = ("lora", "Every row against LoRA r=4", "LoRA r=4")
@@ -112,9 +114,9 @@ class Report:
         """What a reader should know first, a sentence each."""
         lines = [self.caution] if self.caution else []
         lines += claims.summary(self.claims) or ["No published claim about LoRA can be held against these cells."]
-        lines += matched.summary(self.sweep, self.matched, self.main)
+        lines += same_size.summary(self.sweep, self.matched, self.main)
         lines += noise.summary(self.sweep)
-        lines += [f"What the circuit contributes: {circuit.headline(self.answers)}"] if self.answers else []
+        lines += [f"What the circuit contributes: {contribution.headline(self.answers)}"] if self.answers else []
         if len({c.seed for c in self.trained}) == 1:
             lines.append("One seed: intervals speak for other test samples, not for other initial weights and orders.")
         if any(c.data.startswith("demo") for c in self.trained):
@@ -142,14 +144,14 @@ class Report:
 def make(path: Path, names: Mapping[str, str] | None = None) -> Report:
     """Read a sweep directory and compute its report; ``names`` as in ``load``. Raises QftError where it is none."""
     sweep = load(path, names)
-    lora, fair, controls = comparisons.with_lora(sweep), matched.matched(sweep), comparisons.controls(sweep)
+    lora, fair, controls = comparisons.with_lora(sweep), same_size.matched(sweep), comparisons.controls(sweep)
     checked = claims.check(sweep, lora)
     return Report(
         sweep=sweep,
         lora=lora,
         matched=fair,
         controls=controls,
-        answers=circuit.answers(sweep, controls),
+        answers=contribution.answers(sweep, controls),
         claims=checked,
         paper=_named_apart([*layouts.losses(sweep, lora), *layouts.scores(sweep, lora)]),
         claims_table=tables.claims_table(checked),
@@ -157,7 +159,7 @@ def make(path: Path, names: Mapping[str, str] | None = None) -> Report:
         matched_table=tables.versus_table(fair, *MATCHED),
         controls_table=tables.versus_table(controls, *CONTROLS),
         variants=tables.variants(sweep, comparisons.measures(sweep)),
-        reduction=tables.against_lora(sweep, curve.percent_of_steps),
+        reduction=tables.against_lora(sweep, convergence.percent_of_steps),
         choices=tables.choices(sweep),
         cost=tables.cost(sweep),
         runs=tables.attempts(sweep),

@@ -2,12 +2,12 @@
 
 from collections.abc import Callable, Sequence
 
-from qft.reports import comparisons, statistics
-from qft.reports.claims import Claim
-from qft.reports.comparisons import Versus
+from qft.reports.analysis import comparisons, statistics
+from qft.reports.analysis.claims import Claim
+from qft.reports.analysis.comparisons import Versus
 from qft.reports.entries import bounds, measured, number, p_value, parameters
-from qft.reports.sweep import MISSING, WITHOUT_RESULT, Cell, Sweep, is_lora, ordered
-from qft.reports.table import DASH, Entry, Table
+from qft.reports.read import MISSING, WITHOUT_RESULT, Cell, Sweep, is_lora, ordered
+from qft.reports.render.table import DASH, Entry, Table
 
 
 def versus_table(versus: Sequence[Versus], name: str, title: str, other: str) -> Table | None:

@@ -10,7 +10,8 @@ from qft.cli import main
 from qft.cli import report as command
 from qft.config import ReportConfig
 from qft.errors import QftError
-from qft.reports import report, results
+from qft.reports import report
+from qft.reports.render import markdown
 
 
 @pytest.fixture(scope="module")
@@ -52,7 +53,7 @@ def test_page_tables_and_json(folder: Path, capsys: pytest.CaptureFixture[str], 
 def test_two_sweeps_make_one_dated_markdown_page(folder: Path, tmp_path: Path) -> None:
     second = synthetic.ablation(tmp_path / "ablation", seeds=1)
     made = [report.make(folder), report.make(second)]
-    text = results.page(made, "docs/results.md")
+    text = markdown.page(made, "docs/results.md")
     assert "qft sweep table1 scale=demo" in text and "qft sweep ablation scale=demo" in text
     assert f"qft report {folder} {second} markdown=docs/results.md" in text
     for words in ("no 7B model", "## table1", "## ablation", "What does not confirm the papers", "One seed:"):
@@ -97,6 +98,6 @@ def test_errors_are_one_sentence(folder: Path, tmp_path: Path, capsys: pytest.Ca
         assert error.startswith("qft: ") and words in error and "Traceback" not in error
     assert ReportConfig().dir == "???"
     with pytest.raises(QftError, match="cannot be made"):
-        from qft.reports import write
+        from qft.reports.render import write
 
         write.text(tmp_path / "file" / "x.md", "text")

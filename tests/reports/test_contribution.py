@@ -6,13 +6,14 @@ from pathlib import Path
 import pytest
 import synthetic
 
-from qft.reports import circuit, claims, comparisons, matched, noise, sweep
-from qft.reports.diverged import diverged
+from qft.reports import read
+from qft.reports.analysis import claims, comparisons, contribution, noise, same_size
+from qft.reports.analysis.divergence import diverged
 
 
-def answers(path: Path) -> list[circuit.Answer]:
-    of = sweep.load(path)
-    return circuit.answers(of, comparisons.controls(of))
+def answers(path: Path) -> list[contribution.Answer]:
+    of = read.load(path)
+    return contribution.answers(of, comparisons.controls(of))
 
 
 def ablation(path: Path, variants: list[dict], effect: float, seeds: int = 3, **options) -> Path:
@@ -40,7 +41,7 @@ def test_the_answer_is_the_truth_that_was_put_in(variants, effect, kind, words, 
     assert answer.kind == kind and "ROUGE-L" in answer.sentence
     assert "validation loss is 1.396, without it 1.472" in by_loss.sentence, "drawn 0.08 apart"
     assert all(word in answer.sentence for word in [*words, "95 % interval [", "over 3 seeds [", "20 test samples"])
-    assert circuit.headline([answer]) == answer.sentence
+    assert contribution.headline([answer]) == answer.sentence
 
 
 @pytest.mark.parametrize(
@@ -58,7 +59,7 @@ def test_what_cannot_be_told_is_said_with_its_reason(options, words: str, tmp_pa
 
 def test_without_an_ablation_there_is_no_answer(tmp_path: Path) -> None:
     found = answers(synthetic.table1(tmp_path, sizes=(300,), seeds=1))
-    assert found == [] and circuit.headline(found).startswith("Cannot be told")
+    assert found == [] and contribution.headline(found).startswith("Cannot be told")
 
 
 def test_runs_without_test_answers_are_judged_by_validation_loss(tmp_path: Path) -> None:
@@ -67,13 +68,17 @@ def test_runs_without_test_answers_are_judged_by_validation_loss(tmp_path: Path)
 
 
 def test_several_answers_are_counted() -> None:
-    found = [circuit.Answer("nothing", "a."), circuit.Answer("nothing", "b."), circuit.Answer("costs", "c.")]
-    line = circuit.headline(found)
+    found = [
+        contribution.Answer("nothing", "a."),
+        contribution.Answer("nothing", "b."),
+        contribution.Answer("costs", "c."),
+    ]
+    line = contribution.headline(found)
     assert "Of 3 comparisons" in line and "no difference is shown in 2" in line and "better without it in 1" in line
 
 
 def test_claims_count_what_is_printed_and_what_was_measured(tmp_path: Path) -> None:
-    of = sweep.load(synthetic.table1(tmp_path, sizes=(300,)))  # drawn with QWTHN clearly worse than LoRA
+    of = read.load(synthetic.table1(tmp_path, sizes=(300,)))  # drawn with QWTHN clearly worse than LoRA
     found = {(c.method, c.measure): c for c in claims.check(of, comparisons.with_lora(of))}
     train = found["QWTHN", "train_loss_run_mean"]
     assert (train.printed_better, train.printed, train.better, train.worse) == (6, 6, 0, 2)
@@ -98,8 +103,8 @@ def test_a_stand_in_that_failed_is_not_beaten(tmp_path: Path) -> None:
 
 def test_the_question_about_the_circuit_is_corrected_by_itself(tmp_path: Path) -> None:
     many = [{"entangle": False}, {"train_angles": False}, {"mpo": False}, {"classical_path": False}]
-    alone = comparisons.controls(sweep.load(ablation(tmp_path / "few", [{"circuit": "none"}], 0.0)))
-    beside = comparisons.controls(sweep.load(ablation(tmp_path / "many", [{"circuit": "none"}, *many], 0.0)))
+    alone = comparisons.controls(read.load(ablation(tmp_path / "few", [{"circuit": "none"}], 0.0)))
+    beside = comparisons.controls(read.load(ablation(tmp_path / "many", [{"circuit": "none"}, *many], 0.0)))
     for found in (alone, beside):
         v = next(v for v in found if "without circuit" in v.other and v.measure == "validation_loss")
         assert v.result.adjusted == v.result.p, "one test is no family"
@@ -110,9 +115,9 @@ def test_the_question_about_the_circuit_is_corrected_by_itself(tmp_path: Path) -
 def test_a_sentence_is_about_accuracy_where_every_answer_can_be_right(tmp_path: Path) -> None:
     scores = ["rougel_llamafactory", "accuracy"]
     path = ablation(tmp_path, [{"circuit": "none"}], 8.0, scores=scores)
-    assert comparisons.primary(sweep.load(path), "demo") == "accuracy"
-    assert comparisons.primary(sweep.load(path), "elsewhere") is None
-    some = sweep.load(path)
+    assert comparisons.primary(read.load(path), "demo") == "accuracy"
+    assert comparisons.primary(read.load(path), "elsewhere") is None
+    some = read.load(path)
     for cell in some.final():
         del cell.scores["accuracy"][next(iter(cell.scores["accuracy"]))]
     assert comparisons.primary(some, "demo") == "rougel_llamafactory"
@@ -121,16 +126,16 @@ def test_a_sentence_is_about_accuracy_where_every_answer_can_be_right(tmp_path: 
 def test_seeds_that_agree_with_the_mean_are_counted(tmp_path: Path) -> None:
     path = ablation(tmp_path, [{"circuit": "none"}], 8.0)
     for measure in ("validation_loss", "rougel_llamafactory"):
-        cells = {(bool(c.variant), c.seed): c for c in sweep.load(path).final()}
+        cells = {(bool(c.variant), c.seed): c for c in read.load(path).final()}
         values = {k: c.loss(measure) if "loss" in measure else c.score(measure) for k, c in cells.items()}
         apart = [values[False, seed] - values[True, seed] for seed in range(3)]
-        found = next(v for v in comparisons.controls(sweep.load(path)) if v.measure == measure)
+        found = next(v for v in comparisons.controls(read.load(path)) if v.measure == measure)
         assert (found.agree, found.compared) == (sum(d * sum(apart) > 0 for d in apart), 3)
     turned = path / "cells" / cells[False, 0].name / "record.json"
     content = json.loads(turned.read_text())
     content["training"]["validation_loss"] += 0.5  # one seed against the other two, the mean turned by it
     turned.write_text(json.dumps(content))
-    found = next(v for v in comparisons.controls(sweep.load(path)) if v.measure == "validation_loss")
+    found = next(v for v in comparisons.controls(read.load(path)) if v.measure == "validation_loss")
     assert (found.agree, found.compared, found.verdict) == (1, 3, "undecided")
 
 
@@ -142,18 +147,20 @@ def test_a_difference_that_one_seed_contradicts_decides_nothing(tmp_path: Path) 
         row["scores"]["rougel_llamafactory"] -= 10
     turned.write_text("".join(json.dumps(row) + "\n" for row in rows))
     answer = answers(path)[0]
-    found = next(v for v in comparisons.controls(sweep.load(path)) if v.measure == "rougel_llamafactory")
+    found = next(v for v in comparisons.controls(read.load(path)) if v.measure == "rougel_llamafactory")
     assert found.result.decided and (found.agree, found.compared) == (2, 3) and found.verdict == "undecided"
     assert (
         answer.kind == "unsettled"
         and "other seeds may undo it" in answer.sentence
         and "in 2 of them" in answer.sentence
     )
-    assert "a difference that other seeds may undo in 1" in circuit.headline([answer, circuit.Answer("nothing", "a.")])
+    assert "a difference that other seeds may undo in 1" in contribution.headline(
+        [answer, contribution.Answer("nothing", "a.")]
+    )
 
 
 def test_noise_is_told_by_scale(tmp_path: Path) -> None:
-    of = sweep.load(synthetic.noise(tmp_path))
+    of = read.load(synthetic.noise(tmp_path))
     lines = noise.summary(of)
     assert [line.partition(" on demo")[0] for line in lines] == [
         "QWTHN, trained without noise,",
@@ -161,26 +168,26 @@ def test_noise_is_told_by_scale(tmp_path: Path) -> None:
     ]
     own = [c.loss("validation_loss") for c in of.final() if c.label == "QWTHN" and c.variant["noise_scale"] == 2.0]
     assert lines[0].endswith(f", {sum(own) / len(own):.3f} at 2.") and "at noise scale 0," in lines[0]
-    assert noise.summary(sweep.load(synthetic.ablation(tmp_path / "other", seeds=1))) == []
+    assert noise.summary(read.load(synthetic.ablation(tmp_path / "other", seeds=1))) == []
 
 
 def test_runs_worse_than_the_untuned_base_are_named(tmp_path: Path) -> None:
     path = synthetic.table1(tmp_path, sizes=(300,))
-    assert diverged(sweep.load(path)) == []
+    assert diverged(read.load(path)) == []
     record = next(path.glob("cells/final-qwthn-demo-n300-seed1/record.json"))
     content = json.loads(record.read_text())
     content["training"]["validation_loss"] = 12.07
     record.write_text(json.dumps(content))
-    assert diverged(sweep.load(path)) == ["QWTHN on demo, n = 300 (1 of 3 seeds, up to 12.1)"]
+    assert diverged(read.load(path)) == ["QWTHN on demo, n = 300 (1 of 3 seeds, up to 12.1)"]
 
 
 def test_a_method_is_also_held_against_the_lora_of_its_size(tmp_path: Path) -> None:
-    of = sweep.load(synthetic.table1(tmp_path, sizes=(300,)))
-    found = matched.matched(of)
+    of = read.load(synthetic.table1(tmp_path, sizes=(300,)))
+    found = same_size.matched(of)
     assert {(v.row, v.other) for v in found} == {("QWTHN", "LoRA r=1")}, "QuanTA is nearest to LoRA r=4"
     losses = [v for v in found if v.measure == "validation_loss"]
     assert [v.data for v in losses] == ["cpsycoun", "demo"] and all(v.result.difference > 0 for v in losses)
-    (line,) = matched.summary(of, found, ["validation_loss", "accuracy"])
+    (line,) = same_size.summary(of, found, ["validation_loss", "accuracy"])
     assert line.startswith("QWTHN against LoRA r=1, of nearly its size (237 and 250 parameters): validation loss")
     assert "accuracy" not in line.lower(), "it was not measured"
     verdicts = [v.verdict for v in losses]
@@ -189,7 +196,7 @@ def test_a_method_is_also_held_against_the_lora_of_its_size(tmp_path: Path) -> N
     for cell in of.final():  # sizes too far apart are no match
         if cell.label == "LoRA r=1":
             cell.record["parameters"]["trainable"] = 500
-    assert matched.matched(of) == []
+    assert same_size.matched(of) == []
 
 
 def test_outcomes_of_a_claim() -> None:

@@ -12,7 +12,8 @@ import pytest
 import synthetic
 from PIL import Image
 
-from qft.reports import page, report, write
+from qft.reports import report
+from qft.reports.render import page, write
 
 pytestmark = pytest.mark.xdist_group("page")  # one browser and one sweep for all of them
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")

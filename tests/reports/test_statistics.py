@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from qft.reports import statistics
+from qft.reports.analysis import statistics
 
 
 def generator():

@@ -12,9 +12,9 @@ import synthetic
 
 from qft import records
 from qft.errors import QftError
-from qft.reports import results, write
+from qft.reports.read import load
+from qft.reports.render import markdown, write
 from qft.reports.report import make
-from qft.reports.sweep import load
 
 EVIL = "x/../../..<script>alert(1)</script>\"'|$\\frac{ \x1b[31m\n# h\u202e ![](http://t)[a](javascript:b)`"
 FORMULA = "=HYPERLINK(1)"
@@ -83,9 +83,9 @@ def test_names_stay_names(sweep: Path, tmp_path: Path) -> None:
                 assert not any(entry[:1] in ("=", "+", "@") for entry in row), row
         if path.suffix == ".tex":
             assert re.findall(r"\\label\{tab:[\w.-]+\}", text) and not re.search(r"(?<!\\)[$]\\frac", text)
-    markdown = results.page([report], "r.md")
-    assert not set(markdown) & set("\x1b\u202e")
-    shown = outside_fences(markdown)
+    text = markdown.page([report], "r.md")
+    assert not set(text) & set("\x1b\u202e")
+    shown = outside_fences(text)
     assert not [bad for bad in ("<script>", "](javascript", "](http", "\n# h") if bad in shown]
 
 
@@ -136,7 +136,7 @@ def test_altered_runs_are_named(sweep: Path) -> None:
     names = ("record.json", "history.csv", "metrics.json", "scores.jsonl")
     for cell, name in zip(report.sweep.cells, names):
         assert cell.state == "damaged" and name in str(cell.error) and "not what it was when" in str(cell.error)
-        assert f"{cell.name} cannot be read" in results.page([report], "r.md")
+        assert f"{cell.name} cannot be read" in markdown.page([report], "r.md")
     assert report.counts["damaged"] == 4 and any("4 damaged" in line for line in report.short)
 
 

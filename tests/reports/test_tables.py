@@ -12,32 +12,23 @@ import synthetic
 
 from qft import records
 from qft.errors import QftError
-from qft.reports import (
-    claims,
-    comparisons,
-    curve,
-    entries,
-    layouts,
-    published,
-    report,
-    statistics,
-    sweep,
-    table,
-    tables,
-)
-from qft.reports.diverged import diverged
+from qft.reports import entries, layouts, read, report, tables
+from qft.reports.analysis import claims, comparisons, convergence, published, statistics
+from qft.reports.analysis.divergence import diverged
+from qft.reports.render import table
+from qft.training.curve import running_mean
 
 
 @pytest.fixture(scope="module")
-def first(tmp_path_factory: pytest.TempPathFactory) -> sweep.Sweep:
+def first(tmp_path_factory: pytest.TempPathFactory) -> read.Sweep:
     """Table I with one run missing, one failed, and one method failed on all seeds of a cell."""
     path = tmp_path_factory.mktemp("sweep") / "t1"
     synthetic.table1(path, missing=["quanta-cpsycoun-n300-seed1"], failed=["lorar1-demo-n600-seed2", "qwthn-demo-n600"])
-    return sweep.load(path)
+    return read.load(path)
 
 
 @pytest.fixture(scope="module")
-def versus(first: sweep.Sweep) -> list[comparisons.Versus]:
+def versus(first: read.Sweep) -> list[comparisons.Versus]:
     return comparisons.with_lora(first)
 
 
@@ -85,7 +76,7 @@ def test_missing_and_failed_cells_are_shown_as_such(first, versus) -> None:
 
 
 def test_one_seed_shows_no_deviation_and_says_so(tmp_path: Path) -> None:
-    of = sweep.load(synthetic.table1(tmp_path, seeds=1, sizes=(300,)))
+    of = read.load(synthetic.table1(tmp_path, seeds=1, sizes=(300,)))
     versus = comparisons.with_lora(of)
     found = cell(layouts.losses(of, versus)[0], "QWTHN", "Small (300): train")
     assert found.sd is None and "±" not in found.text and found.remark == "1 seed"
@@ -103,7 +94,7 @@ def test_nothing_is_bold_whose_interval_holds_zero(first, versus, tmp_path: Path
         for label, adapter in (("LoRA r=4", "lora"), ("QWTHN", "qwthn"), ("Same", "other"))
         for seed in range(3)
     ]
-    of = sweep.load(synthetic.write(tmp_path, cells, strength))
+    of = read.load(synthetic.write(tmp_path, cells, strength))
     better = comparisons.with_lora(of)
     for made in (*layouts.losses(of, better), *layouts.scores(of, better)):
         for row in made.rows:
@@ -129,7 +120,7 @@ def test_scores_are_paired_over_samples_and_averaged_over_common_seeds(first, ve
 
 
 def test_survey_prints_both_where_the_paper_contradicts_itself(tmp_path: Path) -> None:
-    of = sweep.load(synthetic.survey(tmp_path))
+    of = read.load(synthetic.survey(tmp_path))
     (made,) = layouts.scores(of, comparisons.with_lora(of))
     assert cell(made, "SoRA", "BLEU-4: published").text == "0.67 / 2.67"
     assert cell(made, "SoRA", "ratio, published").text == "0.10 % / 0.09 %"
@@ -168,24 +159,24 @@ def test_text_that_means_something_to_a_format_is_escaped() -> None:
 
 
 def test_steps_to_loras_final_loss_by_hand() -> None:
-    def run(losses: list[float]) -> sweep.Cell:
+    def run(losses: list[float]) -> read.Cell:
         history = [{"step": float(k), "train_loss": x} for k, x in enumerate(losses, 1)]
-        return sweep.Cell("", "final", "", "", "", 300, 0, None, {}, [], "done", history=history)
+        return read.Cell("", "final", "", "", "", 300, 0, None, {}, [], "done", history=history)
 
     lora = run([4, 3, 2, 1, 2])  # as low as its end after three steps
-    assert curve.percent_of_steps(lora, lora) == 100
-    assert curve.percent_of_steps(run([3, 2, 1, 1, 1]), lora) == pytest.approx(200 / 3)
-    assert curve.percent_of_steps(run([4, 3, 3, 3, 1]), lora) == pytest.approx(500 / 3)
-    assert curve.percent_of_steps(run([4, 3, 3, 3, 2.1]), lora) is None
-    assert curve.percent_of_steps(run([]), lora) is None
+    assert convergence.percent_of_steps(lora, lora) == 100
+    assert convergence.percent_of_steps(run([3, 2, 1, 1, 1]), lora) == pytest.approx(200 / 3)
+    assert convergence.percent_of_steps(run([4, 3, 3, 3, 1]), lora) == pytest.approx(500 / 3)
+    assert convergence.percent_of_steps(run([4, 3, 3, 3, 2.1]), lora) is None
+    assert convergence.percent_of_steps(run([]), lora) is None
     lucky = run([1.5] + [3.0] * 39)  # one batch is no running mean of two
-    assert curve.percent_of_steps(lucky, run([4.0] * 20 + [2.0] * 20)) is None
-    steps, means = curve.running(run([float(k) for k in range(40)]))  # a window of two
+    assert convergence.percent_of_steps(lucky, run([4.0] * 20 + [2.0] * 20)) is None
+    steps, means = running_mean(run([float(k) for k in range(40)]).history)  # a window of two
     assert list(means[:3]) == [0.0, 0.5, 1.5] and len(steps) == 40
 
 
 def test_loss_reduction_is_in_percent_of_the_same_seeds_lora(first) -> None:
-    made = tables.against_lora(first, curve.percent_of_steps)
+    made = tables.against_lora(first, convergence.percent_of_steps)
     row = next(r for r in made.rows if [e.text for e in r[:3]] == ["QWTHN", "demo", "300"])
     own, lora = (first.of((label, "demo", 300)) for label in ("QWTHN", "LoRA r=4"))
     percent = [
@@ -223,7 +214,7 @@ def test_damaged_cells_are_reported_not_raised(tmp_path: Path) -> None:
     synthetic.table1(tmp_path, seeds=1, sizes=(300,))
     (tmp_path / "cells/final-qwthn-demo-n300-seed0/metrics.json").write_text("{")
     (tmp_path / "cells/final-quanta-demo-n300-seed0/scores.jsonl").write_text('{"id": 1}\n')
-    damaged = {c.name: c.error for c in sweep.load(tmp_path).cells if c.state == "damaged"}
+    damaged = {c.name: c.error for c in read.load(tmp_path).cells if c.state == "damaged"}
     assert set(damaged) == {"final-qwthn-demo-n300-seed0", "final-quanta-demo-n300-seed0"}
     assert all("cannot be read" in error for error in damaged.values())
 
@@ -239,7 +230,7 @@ def test_files_cut_at_the_end_of_a_line_are_damaged_too(tmp_path: Path) -> None:
         for score in metrics["metrics"]["test"].values():
             score["samples"] = synthetic.SAMPLES
         records.write_json(path.parent / "metrics.json", metrics)
-    damaged = {c.name: c.error for c in sweep.load(tmp_path).cells if c.state == "damaged"}
+    damaged = {c.name: c.error for c in read.load(tmp_path).cells if c.state == "damaged"}
     assert set(damaged) == {f"final-{label}-demo-n300-seed0" for label in cut}
     assert "19 of 20 answers" in damaged["final-qwthn-demo-n300-seed0"]
 
@@ -247,7 +238,7 @@ def test_files_cut_at_the_end_of_a_line_are_damaged_too(tmp_path: Path) -> None:
 def test_a_set_by_another_name_has_no_published_numbers_beside_it(first, versus) -> None:
     made = {t.name: t for t in layouts.losses(first, versus)}["losses-cpsycoun"]
     assert "Measured on: data=cpsycoun." in made.notes
-    named = sweep.load(first.path, {"cpsycoun": "our-talks"})
+    named = read.load(first.path, {"cpsycoun": "our-talks"})
     tables_of = [*layouts.losses(named, []), *layouts.scores(named, [])]
     assert {c.data for c in named.cells} == {"our-talks", "demo"} == {c["data"] for c in named.choices["chosen"]}
     assert not [c for t in tables_of for c in t.columns if "published" in c]
@@ -277,7 +268,7 @@ def test_what_is_no_sweep_is_refused_in_one_sentence(content, words: str, tmp_pa
     if content is not None:
         records.write_json(tmp_path / "sweep.json", content)
     with pytest.raises(QftError, match=words):
-        sweep.load(tmp_path)
+        read.load(tmp_path)
 
 
 def test_a_run_that_diverged_is_named_and_not_averaged_away(tmp_path: Path) -> None:
@@ -287,7 +278,7 @@ def test_a_run_that_diverged_is_named_and_not_averaged_away(tmp_path: Path) -> N
     content["training"]["validation_loss"] = None  # as the trainer notes a loss that is no number
     record.write_text(json.dumps(content))
     (path / "cells" / record.parent.name / "metrics.json").unlink()
-    of = sweep.load(path)
+    of = read.load(path)
     own = of.of(("QWTHN", "demo", 300))
     shown = entries.measured(own, [c.loss("validation_loss") for c in own], 3)
     assert shown.remark == "2 of 3 seeds" and "seed 1: no number" in shown.hint
@@ -297,5 +288,5 @@ def test_a_run_that_diverged_is_named_and_not_averaged_away(tmp_path: Path) -> N
 
 
 def test_without_lora_nothing_is_said_of_its_steps(tmp_path: Path) -> None:
-    of = sweep.load(synthetic.ablation(tmp_path, seeds=1))
-    assert tables.against_lora(of, curve.percent_of_steps) is None
+    of = read.load(synthetic.ablation(tmp_path, seeds=1))
+    assert tables.against_lora(of, convergence.percent_of_steps) is None

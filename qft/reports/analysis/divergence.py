@@ -2,7 +2,7 @@
 
 import math
 
-from qft.reports.sweep import Cell, Sweep, ordered
+from qft.reports.read import Cell, Sweep, ordered
 
 
 def diverged(sweep: Sweep) -> list[str]:

@@ -6,7 +6,7 @@ from typing import Any
 
 import yaml
 
-from qft.reports.sweep import Cell, Sweep
+from qft.reports.read import Cell, Sweep
 
 MEASURED_AS = {  # a published metric -> the score that is computed in the way published tables probably were
     "bleu4": "bleu4_llamafactory",

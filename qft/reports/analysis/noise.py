@@ -1,7 +1,7 @@
 """What noise does to a trained adapter, in a sentence each: the validation loss by noise scale."""
 
-from qft.reports import statistics
-from qft.reports.sweep import Cell, Sweep, ordered
+from qft.reports.analysis import statistics
+from qft.reports.read import Cell, Sweep, ordered
 
 
 def summary(sweep: Sweep) -> list[str]:

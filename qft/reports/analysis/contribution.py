@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from qft.reports import comparisons
-from qft.reports.comparisons import Versus
+from qft.reports.analysis import comparisons
+from qft.reports.analysis.comparisons import Versus
 from qft.reports.entries import interval, p_value
-from qft.reports.sweep import Cell, Sweep, ordered
+from qft.reports.read import Cell, Sweep, ordered
 
 
 @dataclass(frozen=True)

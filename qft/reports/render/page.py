@@ -5,11 +5,12 @@ import time
 from pathlib import Path
 
 from qft import __version__
-from qft.reports import circuit, drawing
-from qft.reports.figures import Figure
+from qft.reports.analysis import contribution
+from qft.reports.read import ordered
+from qft.reports.render import svg
+from qft.reports.render.figures import Figure
+from qft.reports.render.table import Table, html_text
 from qft.reports.report import Report, has_noise
-from qft.reports.sweep import ordered
-from qft.reports.table import Table, html_text
 
 
 def page(report: Report) -> str:
@@ -70,7 +71,7 @@ def _short(report: Report) -> str:
 
 
 def _circuit(report: Report) -> str:
-    out = f'<div class="answer"><p>{html.escape(circuit.headline(report.answers))}</p></div>'
+    out = f'<div class="answer"><p>{html.escape(contribution.headline(report.answers))}</p></div>'
     if len(report.answers) > 1:
         out += f"<ul>{''.join(f'<li>{html.escape(a.sentence)}</li>' for a in report.answers)}</ul>"
     return out
@@ -128,5 +129,5 @@ def _swatch(k: int) -> str:
     """A piece of the line and the marker a series is drawn with."""
     return (
         f'<svg viewBox="0 0 44 16" aria-hidden="true"><line x1="0" x2="44" y1="8" y2="8" stroke-width="3" '
-        f'stroke="var(--c{k % drawing.SERIES})" stroke-dasharray="{drawing.dash_array(k)}"/></svg>'
+        f'stroke="var(--c{k % svg.SERIES})" stroke-dasharray="{svg.dash_array(k)}"/></svg>'
     )

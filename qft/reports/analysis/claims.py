@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from qft.reports import comparisons, published
-from qft.reports.comparisons import Versus
-from qft.reports.sweep import Sweep, is_lora, ordered
+from qft.reports.analysis import comparisons, published
+from qft.reports.analysis.comparisons import Versus
+from qft.reports.read import Sweep, is_lora, ordered
 
 SIGNS = ("better", "worse")  # printed directions that a measurement can confirm
 LOSS = {"train_loss_run_mean": 0, "validation_loss": 1}  # a measured loss -> its place in a published pair

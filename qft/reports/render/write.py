@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from qft.errors import QftError
-from qft.process import files
-from qft.reports import page, table
+from qft.process.files import write_text
+from qft.reports.render import page, table
 from qft.reports.report import Report
 
 FORMS = {"md": table.markdown, "csv": table.csv_text, "tex": table.latex}
@@ -35,4 +35,4 @@ def text(path: Path, content: str) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise QftError(f"{path.parent} cannot be made: {error.strerror}.") from error
-    files.write_text(path, content)
+    write_text(path, content)

@@ -6,9 +6,9 @@ The papers compare with LoRA r=4 alone; this comparison is ours.
 import math
 from collections.abc import Sequence
 
-from qft.reports import comparisons
-from qft.reports.comparisons import Versus
-from qft.reports.sweep import Cell, Sweep, is_lora, ordered
+from qft.reports.analysis import comparisons
+from qft.reports.analysis.comparisons import Versus
+from qft.reports.read import Cell, Sweep, is_lora, ordered
 
 FACTOR = 1.25  # sizes that lie further apart are no match
 

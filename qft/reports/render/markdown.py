@@ -10,11 +10,12 @@ from typing import Any
 
 from qft import __version__
 from qft.names import visible
-from qft.reports import circuit, table
-from qft.reports.claims import Claim
+from qft.reports.analysis import contribution
+from qft.reports.analysis.claims import Claim
+from qft.reports.read import ordered
+from qft.reports.render import table
+from qft.reports.render.table import md
 from qft.reports.report import Report
-from qft.reports.sweep import ordered
-from qft.reports.table import md
 from qft.reports.tables import claims_table
 
 
@@ -46,7 +47,7 @@ def _sweep(report: Report) -> list[str]:
     lines += _claims("What does not confirm the papers", [c for c in report.claims if c not in confirmed])
     lines += _claims("What agrees with the papers", confirmed)
     if report.answers:
-        lines += ["### What does the circuit contribute?", "", md(circuit.headline(report.answers)), ""]
+        lines += ["### What does the circuit contribute?", "", md(contribution.headline(report.answers)), ""]
         lines += [f"- {md(a.sentence)}" for a in report.answers if len(report.answers) > 1]
         lines += [""] * (len(report.answers) > 1)
     lines += _tables(report)

@@ -1,4 +1,4 @@
-"""The pictures of a sweep: training curves, parameters against loss, controls, noise. drawing.py sets them in SVG.
+"""The pictures of a sweep: training curves, parameters against loss, controls, noise. svg.py sets them in SVG.
 
 Every panel is a picture of its own: the page's grid sets them side by side, or below each other on a phone.
 """
@@ -9,11 +9,12 @@ from typing import Any
 
 import numpy as np
 
-from qft.reports import comparisons, curve
-from qft.reports.comparisons import Versus
-from qft.reports.drawing import INK, LINE, MARKERS, canvas, colour, dash, own_names
-from qft.reports.statistics import mean_sd
-from qft.reports.sweep import Cell, Sweep, describe, ordered
+from qft.reports.analysis import comparisons
+from qft.reports.analysis.comparisons import Versus
+from qft.reports.analysis.statistics import mean_sd
+from qft.reports.read import Cell, Sweep, describe, ordered
+from qft.reports.render.svg import INK, LINE, MARKERS, canvas, colour, dash, own_names
+from qft.training.curve import running_mean
 
 
 @dataclass
@@ -47,14 +48,14 @@ def training(sweep: Sweep) -> Figure | None:
     places, panels, single = colours(sweep), [], False
     cells = [c for c in sweep.plain() if c.done and c.history]
     for data in ordered(c.data for c in cells):
-        ends = [e[np.isfinite(e)] for e in (curve.running(c)[1] for c in cells if c.data == data)]
+        ends = [e[np.isfinite(e)] for e in (running_mean(c.history)[1] for c in cells if c.data == data)]
         bottom = min((e.min() for e in ends if len(e)), default=0.0)
         top = max((np.percentile(e, 97) for e in ends if len(e)), default=1.0)
         for n in sorted({c.n for c in cells if c.data == data}):
             here = [c for c in cells if (c.data, c.n) == (data, n)]
             with canvas(f"Train loss by step, {data}, n = {n}", "optimizer step", "train loss") as (axes, panel):
                 for row in ordered(c.row for c in here):
-                    runs = [curve.running(c) for c in here if c.row == row]
+                    runs = [running_mean(c.history) for c in here if c.row == row]
                     single |= len(runs) == 1
                     length = min(len(steps) for steps, _ in runs)
                     steps, losses = runs[0][0][:length], np.array([loss[:length] for _, loss in runs])

@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from qft.reports import published, statistics
-from qft.reports.sweep import NOISE, Cell, Group, Sweep, is_lora, ordered
+from qft.reports.analysis import published, statistics
+from qft.reports.read import NOISE, Cell, Group, Sweep, is_lora, ordered
 
 STAND_INS = ("constants", "silu", "polynomial")  # values of circuit= that put something classical in its place
 Pairs = list[tuple[list[Cell], list[Cell]]]  # the runs of two rows

@@ -1,0 +1,1 @@
+"""What the numbers of a sweep say: comparisons, claims, contributions. Pure functions of what was read."""
