@@ -12,7 +12,7 @@ from transformers import AutoTokenizer, DataCollatorForSeq2Seq
 
 from qft.data import template
 from qft.data.datasets import cpsycoun
-from qft.data.split import subset
+from qft.data.prepare import subset
 from qft.training import packing
 
 

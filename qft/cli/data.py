@@ -31,7 +31,7 @@ def run(config: DataConfig, overrides: list[str]) -> None:
 
     quiet_libraries()
     from qft.data import lengths, template
-    from qft.data.spans import spans
+    from qft.data.template import spans
     from qft.models import load
 
     tokenizer = load.load_tokenizer(config.model)

@@ -40,8 +40,8 @@ def run(config: EvalConfig, overrides: list[str]) -> None:
     check_test(config.data, parts)
 
     quiet_libraries()
-    from qft.evaluation import evaluate, memory, predictions, score
-    from qft.evaluation.generate import Decoding
+    from qft.evaluation import decoding as answering
+    from qft.evaluation import evaluate, predictions, score
     from qft.models import inject, load
     from qft.quantum import backends
     from qft.training import card
@@ -76,7 +76,9 @@ def run(config: EvalConfig, overrides: list[str]) -> None:
     own = Path(config.run) if config.run and not config.out else None
     there = own or (Path(config.out) if config.out else None)
     size = (evaluate.recorded_batch_size(there) if there else None) if e.batch_size == "auto" else int(e.batch_size)
-    decoding = Decoding(e.max_new_tokens, size or 1, e.do_sample, e.temperature, e.top_p, config.seed, e.max_seconds)
+    decoding = answering.Decoding(
+        e.max_new_tokens, size or 1, e.do_sample, e.temperature, e.top_p, config.seed, e.max_seconds
+    )
     if there and size:  # else nothing is there yet, and the size follows from the model
         evaluate.check_predictions(there, settings | decoding.as_settings(), config.overwrite)
     model: Any = load.load_base(config.model, dtype)
@@ -84,7 +86,7 @@ def run(config: EvalConfig, overrides: list[str]) -> None:
         model = inject.load_adapter(model, adapter)
         inject.set_backend(model, backend)
     if not size:
-        decoding = replace(decoding, batch_size=memory.batch_size(model, config.max_seq_len))
+        decoding = replace(decoding, batch_size=answering.batch_size(model, config.max_seq_len))
     settings |= decoding.as_settings()
 
     kind = "eval" if adapter else "base"

@@ -5,7 +5,7 @@
   questions, by the SHA-256 of the question, so neither ``data.rows`` nor the order of rows decides. Of a
   set for reasoning only verifiable rows are taken: those whose source states the final answer.
 * The pool: the rows at ``rows``, the first of each question, and none whose question is in the test set.
-* Rows that continue each other (``qft.data.dialogues``) are one dialogue: its longest row stands for it.
+* Rows that continue each other (``qft.data.duplicates``) are one dialogue: its longest row stands for it.
 
 The question is all the user says, white space, case and full-width forms apart: two answers to one question never lie
 in two parts, nor do rows of one dialogue.
@@ -15,9 +15,8 @@ import hashlib
 from collections import Counter
 from collections.abc import Callable, Iterable
 
-from qft.data.columns import LeftOut, Messages
-from qft.data.dialogues import beginnings, longest, question
-from qft.data.message import Sample
+from qft.data.duplicates import beginnings, longest, question
+from qft.data.messages import LeftOut, Messages, Sample
 from qft.data.rows import Row
 from qft.errors import QftError
 from qft.progress import bar

@@ -3,14 +3,13 @@
 import hashlib
 import inspect
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from qft.data.datasets.base import Source
-from qft.data.message import Sample
-from qft.data.overlap import near_duplicates
-from qft.data.split import subset
+from qft.data.duplicates import near_duplicates, question
+from qft.data.messages import Sample
 from qft.errors import QftError, nearest
 from qft.trust import Family, build
 
@@ -71,6 +70,34 @@ def split(source: Source, n: int, spec: Mapping[str, Any]) -> Parts:
         "left_out": source.left_out[:1000],
     }
     return Parts(train, validation, source.test, record)
+
+
+def subset(pool: Sequence[Sample], n: int, seed: int = 0) -> tuple[list[Sample], list[Sample]]:
+    """Choose ``n`` samples and return ``(training, validation)``, 90 % and 10 %.
+
+    Samples are ordered by SHA-256 of (seed, id), so neither the order of files nor a library's random
+    generator matters. Every tenth of that order is validation, but a sample with the question of an earlier one
+    goes where that one is: both parts of n=300 lie within those of n=600. Where that leaves nothing to validate
+    on (fewer than ten samples), the last question does. Raises QftError for n < 2 or n larger than the pool,
+    and where all ask the same.
+    """
+    if n < 2:
+        raise QftError(f"n={n} is too small; at least 2 samples are needed (one to train on, one to validate).")
+    if n > len(pool):
+        raise QftError(f"n={n} is larger than the data: {len(pool)} samples are available for training.")
+    ordered = sorted(pool, key=lambda s: hashlib.sha256(f"{seed}|{s.id}".encode()).digest())[:n]
+    asked = [question(s) for s in ordered]
+    validated: dict[str, bool] = {}
+    for place, words in enumerate(asked):
+        validated.setdefault(words, place % 10 == 9)
+    if not any(validated.values()):
+        validated[asked[-1]] = True
+    if all(validated.values()):
+        raise QftError(f"The {n} samples all ask the same, which cannot be trained on and validated; give more data.")
+    parts: tuple[list[Sample], list[Sample]] = [], []
+    for sample, words in zip(ordered, asked, strict=True):
+        parts[validated[words]].append(sample)
+    return parts
 
 
 def overlong(spec: Mapping[str, Any]) -> str:

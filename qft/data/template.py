@@ -9,9 +9,10 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import resources
-from typing import Any
+from itertools import groupby
+from typing import Any, NamedTuple
 
-from qft.data.message import Sample
+from qft.data.messages import Sample
 from qft.errors import QftError, nearest
 
 IGNORE = -100  # label of a token that does not count in the loss
@@ -152,6 +153,25 @@ def encode(
 def _refuse(overlong: str, fault: str) -> None:
     if overlong == "error":
         raise QftError(f"{fault}; raise max_seq_len, or choose data.overlong=truncate or drop.")
+
+
+class Span(NamedTuple):
+    """A stretch of text, its number of tokens, and whether they are learned."""
+
+    text: str
+    tokens: int
+    learned: bool
+
+
+def spans(row: dict[str, list[int]], tokenizer: Any) -> list[Span]:
+    """The texts of one encoded row, special tokens included, in order."""
+    out = []
+    for learned, group in groupby(
+        zip(row["input_ids"], row["labels"], strict=True), key=lambda pair: pair[1] != IGNORE
+    ):
+        ids = [token for token, _ in group]
+        out.append(Span(tokenizer.decode(ids, skip_special_tokens=False), len(ids), learned))
+    return out
 
 
 def report(counts: Mapping[str, int], what: str, max_len: int) -> list[str]:

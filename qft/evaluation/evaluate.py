@@ -14,8 +14,9 @@ from qft import records
 from qft.config import differences
 from qft.data.template import Encoded, Prompt
 from qft.errors import QftError
-from qft.evaluation import memory, predictions
-from qft.evaluation.generate import Decoding, generate
+from qft.evaluation import predictions
+from qft.evaluation.decoding import Decoding, batch_size
+from qft.evaluation.generate import generate
 from qft.evaluation.loss import sample_losses, summarise
 from qft.evaluation.score import summary
 from qft.process import files
@@ -92,7 +93,7 @@ def evaluate(
     prefix = "base_" if base else ""
     with switch:
         longest = max(len(row["input_ids"]) for row in validation.rows)
-        size = min(decoding.batch_size, memory.batch_size(model, longest, all_logits=True))
+        size = min(decoding.batch_size, batch_size(model, longest, all_logits=True))
         before = backend.evaluations
         losses = sample_losses(model, tokenizer, validation.rows, size)
         per_token = (backend.evaluations - before) / _positions(validation.rows, size)

@@ -9,48 +9,20 @@ import logging
 import os
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import GenerationConfig, StoppingCriteria, StoppingCriteriaList
+from transformers import StoppingCriteria, StoppingCriteriaList
 
 from qft.data.template import Prompt
 from qft.errors import QftError
 from qft.evaluation import predictions
+from qft.evaluation.decoding import Decoding, decode, generation_config, stop_tokens
 from qft.process import files
 from qft.process.memory import peak_bytes
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class Decoding:
-    """How answers are written: greedily, or drawn with ``temperature`` from the tokens that make up ``top_p``."""
-
-    max_new_tokens: int
-    batch_size: int
-    do_sample: bool = False
-    temperature: float = 1.0
-    top_p: float = 1.0
-    seed: int = 0
-    max_seconds: float | None = None
-
-    def as_settings(self) -> dict[str, Any]:
-        """For evaluation.json: what decides the answers."""
-        drawn = {"temperature": self.temperature, "top_p": self.top_p, "seed": self.seed}
-        limits = {k: v for k, v in asdict(self).items() if k in ("max_new_tokens", "batch_size", "max_seconds")}
-        return {"decoding": drawn if self.do_sample else "greedy"} | limits
-
-
-def stop_tokens(model: Any, tokenizer: Any) -> list[int]:
-    """Tokens that end an answer: the model's, the tokenizer's and the chat families' end-of-turn tokens."""
-    known = model.generation_config.eos_token_id
-    stops = set(known if isinstance(known, list) else [known]) | {tokenizer.eos_token_id}
-    vocabulary = tokenizer.get_vocab()
-    stops |= {vocabulary[t] for t in ("<|im_end|>", "<|eot_id|>", "<｜end▁of▁sentence｜>") if t in vocabulary}
-    return sorted(s for s in stops if s is not None)
 
 
 def generate(
@@ -145,7 +117,7 @@ def _answer(
             out = model.generate(
                 input_ids=ids,
                 attention_mask=mask,
-                generation_config=_config(decoding, stops, pad),
+                generation_config=generation_config(decoding, stops, pad),
                 stopping_criteria=StoppingCriteriaList([watch]),
             )
     except torch.OutOfMemoryError as error:
@@ -157,27 +129,3 @@ def _answer(
     for k in unfinished:
         finished(k, out[k, width:].tolist())
     yield from rows
-
-
-def _config(decoding: Decoding, stops: list[int], pad: int) -> GenerationConfig:
-    """All that shapes an answer, stated: what is left open is taken from the model's own file (Qwen2's has
-    repetition_penalty=1.05, which would apply to greedy decoding too)."""
-    drawn = {"temperature": decoding.temperature, "top_p": decoding.top_p, "top_k": 0} if decoding.do_sample else {}
-    return GenerationConfig(
-        max_new_tokens=decoding.max_new_tokens,
-        max_time=decoding.max_seconds,
-        do_sample=decoding.do_sample,
-        num_beams=1,
-        repetition_penalty=1.0,
-        no_repeat_ngram_size=0,
-        eos_token_id=stops,
-        pad_token_id=pad,
-        **drawn,
-    )
-
-
-def decode(tokenizer: Any, ids: list[int], stops: list[int]) -> str:
-    """Text of an answer. <think> and </think> stay, even where a tokenizer calls them special."""
-    drop = {*stops, tokenizer.pad_token_id, tokenizer.bos_token_id}
-    kept = [i for i in ids if i not in drop]
-    return tokenizer.decode(kept, skip_special_tokens=False).strip()

@@ -9,7 +9,7 @@ import torch
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, PreTrainedModel
 
 import qft
-from qft.data.hub import unreachable_because
+from qft.data.sources import unreachable_because
 from qft.errors import QftError, nearest
 from qft.models import files
 from qft.names import shortened

@@ -96,7 +96,7 @@ def test_a_stored_config_builds_nothing_but_our_datasets(here: Path, capfd) -> N
         "subprocess.call",
         "qft.data.datasets.demo.json.loads",
         "qft.data.datasets.demo.random",
-        "qft.data.hub.hub_rows",
+        "qft.data.sources.hub_rows",
         "qft.data.datasets_of_mine.load",
         "os.system",
         ["os.system"],

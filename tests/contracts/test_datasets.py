@@ -8,10 +8,9 @@ import pytest
 import yaml
 
 import qft.data.datasets
-from qft.data.dialogues import question
-from qft.data.message import Message
-from qft.data.prepare import STATED
-from qft.data.split import subset
+from qft.data.duplicates import question
+from qft.data.messages import Message
+from qft.data.prepare import STATED, subset
 
 NAMES = [m.name for m in pkgutil.iter_modules(qft.data.datasets.__path__) if m.name != "base"]
 CONFIGS = Path(__file__).parents[2] / "configs" / "data"

@@ -5,8 +5,7 @@ from pathlib import Path
 import pytest
 
 from qft.data.assemble import assemble
-from qft.data.columns import LeftOut
-from qft.data.message import Message
+from qft.data.messages import LeftOut, Message
 from qft.data.rows import ALL, Row
 from qft.errors import QftError
 

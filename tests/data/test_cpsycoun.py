@@ -10,7 +10,7 @@ import pytest
 from hubs import modelscope
 
 from qft.data.datasets.cpsycoun import EXAMPLE, load
-from qft.data.message import Message
+from qft.data.messages import Message
 from qft.data.prepare import split
 from qft.errors import QftError
 
@@ -303,7 +303,7 @@ def test_an_unreachable_hub_names_the_local_option_at_once(monkeypatch):
 
 
 def test_rows_that_come_from_hugging_face(monkeypatch):
-    monkeypatch.setattr("qft.data.hub._knock", lambda *args: None)
+    monkeypatch.setattr("qft.data.sources._knock", lambda *args: None)
     monkeypatch.setattr("datasets.load_dataset", lambda name, folder, split, streaming: FILLING)
     source = load(hub="hf", rows="0:5")
     assert (len(source.pool), len(source.test)) == (5, 50)

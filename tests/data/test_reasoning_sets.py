@@ -9,7 +9,7 @@ import pytest
 from hubs import modelscope
 
 from qft.data.datasets import alpaca, chinese_r1_110k, jsonl, r1_distill_sft
-from qft.data.message import Message
+from qft.data.messages import Message
 from qft.errors import QftError
 
 SHARED = Path(os.environ.get("QFT_SHARED") or Path(__file__).parents[2] / "../shared") / "data"
@@ -243,7 +243,7 @@ def test_a_prefix_of_a_streamed_hub_is_all_that_is_taken(monkeypatch):
         asked.append((args, options))
         return (taken.append(k) or v0(k) for k in range(2_000_000))
 
-    monkeypatch.setattr("qft.data.hub._knock", lambda *args: None)
+    monkeypatch.setattr("qft.data.sources._knock", lambda *args: None)
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
     monkeypatch.setattr("datasets.load_dataset", endless)
     source = r1_distill_sft.load(hub="hf", rows="0:300", test_rows="0:500")
@@ -253,7 +253,7 @@ def test_a_prefix_of_a_streamed_hub_is_all_that_is_taken(monkeypatch):
 
 def test_the_real_library_streams_no_shard_behind_the_prefix(tmp_path, monkeypatch):
     """datasets itself on a local directory: the second shard is broken, and never opened."""
-    monkeypatch.setattr("qft.data.hub._knock", lambda *args: None)
+    monkeypatch.setattr("qft.data.sources._knock", lambda *args: None)
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
     write(tmp_path / "a.parquet", [plain(k) for k in range(100)])
     (tmp_path / "b.parquet").write_bytes(b"broken")

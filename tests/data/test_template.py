@@ -7,10 +7,10 @@ from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
 import qft
 from qft.data import template
-from qft.data.message import Message, Sample
-from qft.data.spans import spans
+from qft.data.messages import Message, Sample
+from qft.data.template import spans
 from qft.errors import QftError
-from qft.evaluation.generate import decode
+from qft.evaluation.decoding import decode
 
 TALK = Sample(
     "talk",

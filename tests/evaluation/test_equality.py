@@ -2,7 +2,7 @@
 
 import pytest
 
-from qft.evaluation.equality import equal, split_unit, tidy
+from qft.evaluation.answers.equality import equal, split_unit, tidy
 
 SAME = [
     ("7", "7.0"),

@@ -8,7 +8,8 @@ import tiny
 import torch
 
 from qft.data.template import Prompt
-from qft.evaluation.generate import Decoding, generate
+from qft.evaluation.decoding import Decoding
+from qft.evaluation.generate import generate
 
 LENGTHS = (3, 9, 5, 7, 4, 6, 8)
 

@@ -11,9 +11,9 @@ import psutil
 import pytest
 
 from qft.errors import QftError
-from qft.evaluation import judge as room
-from qft.evaluation.equality import __file__ as program
-from qft.evaluation.judge import Comparison, Judge
+from qft.evaluation.answers import judge as room
+from qft.evaluation.answers.equality import __file__ as program
+from qft.evaluation.answers.judge import Comparison, Judge
 from qft.evaluation.metrics.base import Pair
 from qft.evaluation.metrics.reasoning import score
 

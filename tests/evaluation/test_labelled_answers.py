@@ -9,7 +9,7 @@ from pathlib import Path
 import gsm8k_answers
 import pytest
 
-from qft.evaluation.final_answer import TAIL, stated
+from qft.evaluation.answers.final_answer import TAIL, stated
 from qft.evaluation.metrics.base import Pair
 from qft.evaluation.metrics.reasoning import score
 

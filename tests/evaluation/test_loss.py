@@ -6,8 +6,8 @@ import pytest
 import tiny
 import torch
 
+from qft.evaluation.decoding import LARGEST, batch_size
 from qft.evaluation.loss import sample_losses, summarise
-from qft.evaluation.memory import LARGEST, batch_size
 
 
 class Padding:

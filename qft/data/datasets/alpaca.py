@@ -11,12 +11,11 @@ Input joins the instruction on a line of its own. For the test set, duplicates a
 import json
 from collections import Counter
 
-from qft.data import columns
 from qft.data.assemble import assemble
-from qft.data.columns import Messages
 from qft.data.datasets.base import Source, positions
-from qft.data.origin import open_rows
+from qft.data.messages import Messages, from_instruction
 from qft.data.rows import Row
+from qft.data.sources import open_rows
 
 TEST_SIZE = 100  # answers that the survey's table (arXiv 2509.16244) is an average of
 REPOSITORIES = {"hf": "llamafactory/alpaca_en", "modelscope": "llamafactory/alpaca_en"}
@@ -37,7 +36,7 @@ def load(
 
 def read(row: Row, counts: Counter[str]) -> tuple[Messages, str | None]:
     """Columns instruction, input (may be missing or null) and output -> messages."""
-    return columns.instruction_output(row, counts), None
+    return from_instruction(row, counts), None
 
 
 EXAMPLE = {

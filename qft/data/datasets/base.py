@@ -11,7 +11,7 @@ import json
 from dataclasses import dataclass, field
 from typing import Any
 
-from qft.data.message import Sample
+from qft.data.messages import Sample
 from qft.data.rows import ALL
 from qft.errors import QftError
 from qft.names import shortened

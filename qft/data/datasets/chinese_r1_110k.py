@@ -16,13 +16,12 @@ For the test set, duplicates and ids see ``qft.data.assemble``.
 import json
 from collections import Counter
 
-from qft.data import columns
 from qft.data.assemble import assemble
-from qft.data.columns import Messages
+from qft.data.boxes import last_boxed
 from qft.data.datasets.base import Source, positions
-from qft.data.origin import open_rows
+from qft.data.messages import Messages, assistant_turn, from_instruction, user_turn
 from qft.data.rows import Row
-from qft.data.think import last_boxed
+from qft.data.sources import open_rows
 from qft.errors import QftError
 from qft.names import shortened
 
@@ -50,10 +49,10 @@ def read(row: Row, counts: Counter[str]) -> tuple[Messages, str | None]:
     """A row of either layout, told apart by its columns -> messages and the final answer."""
     row.require("input", "output" if "instruction" in row.data else "content")
     if "instruction" in row.data:
-        messages = columns.instruction_output(row, counts)
+        messages = from_instruction(row, counts)
     else:
-        reply = columns.answer(row.text("content"), row.text("reasoning_content"))
-        messages = columns.question(row.text("input")), reply
+        reply = assistant_turn(row.text("content"), row.text("reasoning_content"))
+        messages = user_turn(row.text("input")), reply
     return messages, last_boxed(messages[-1].content) if _score(row) == RIGHT else None
 
 

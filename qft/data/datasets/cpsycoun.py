@@ -36,12 +36,11 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from qft.data.datasets.base import Source, parse_rows
-from qft.data.dialogues import beginnings, longest, question
+from qft.data.duplicates import beginnings, longest, question
 from qft.data.files import listed, located, opened
-from qft.data.hub import hub_rows
-from qft.data.message import Message, Sample
+from qft.data.messages import Message, Sample, merge_turns
 from qft.data.rows import SUFFIXES, Row, decode, read_rows, row_files
-from qft.data.turns import tidy
+from qft.data.sources import hub_rows
 from qft.errors import QftError
 from qft.progress import bar
 
@@ -62,7 +61,7 @@ class Dialogue:
     id: str
     messages: tuple[Message, ...]
     counts: Counter[str]
-    starts: list[bytes] = field(default_factory=list)  # of a row: see qft.data.dialogues
+    starts: list[bytes] = field(default_factory=list)  # of a row: see qft.data.duplicates
 
 
 def load(path: str | None = None, hub: str | None = None, rows: str | None = None) -> Source:
@@ -111,7 +110,7 @@ def _from_case(file: Path) -> Dialogue:
     for line in decode(raw, file).splitlines():
         if line := line.strip():
             _read_line(line, turns, counts)
-    return Dialogue(file.stem, tidy(turns, counts), counts)
+    return Dialogue(file.stem, merge_turns(turns, counts), counts)
 
 
 def _read_line(line: str, turns: list[tuple[str, str]], counts: Counter[str]) -> None:
@@ -155,7 +154,7 @@ def _from_row(position: int, row: Row) -> Dialogue:
     asked = "\n".join(t for t in (row.text("instruction").strip(), row.text("input").strip()) if t)
     turns = [turn for a, b in [*pairs, [asked, row.text("output")]] for turn in (("user", a), ("assistant", b))]
     starts = beginnings([text for _, text in turns])
-    return Dialogue(f"row_{position}", tidy(turns, counts), counts, starts)
+    return Dialogue(f"row_{position}", merge_turns(turns, counts), counts, starts)
 
 
 def _grouped(rows: Iterable[Dialogue]) -> list[Dialogue]:

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from qft.data.datasets.base import Source, parse_rows
 from qft.data.demo.arithmetic import make_problem
 from qft.data.demo.counselling import make_dialogue
-from qft.data.message import Message, Sample
+from qft.data.messages import Message, Sample
 from qft.errors import QftError, nearest
 
 EXAMPLE: dict[str, str] = {}  # generated: there is nothing to read

@@ -12,12 +12,11 @@ see ``qft.data.assemble``.
 import json
 from collections import Counter
 
-from qft.data import columns
 from qft.data.assemble import assemble
-from qft.data.columns import Messages
 from qft.data.datasets.base import Source, positions
-from qft.data.origin import open_rows
+from qft.data.messages import Messages, from_chat, from_instruction, from_prompt
 from qft.data.rows import Row
+from qft.data.sources import open_rows
 
 
 def load(
@@ -36,12 +35,12 @@ def load(
 def read(row: Row, counts: Counter[str]) -> tuple[Messages, str | None]:
     """A row in any of the three forms, told apart by its columns -> messages."""
     if "messages" in row.data:
-        return columns.chat(row, counts), None
+        return from_chat(row, counts), None
     if "instruction" in row.data:
-        return columns.instruction_output(row, counts), None
+        return from_instruction(row, counts), None
     if "prompt" not in row.data and "response" not in row.data:
         row.require("messages (or prompt and response, or instruction and output)")
-    return columns.prompt_response(row), None
+    return from_prompt(row), None
 
 
 def _example(k: int) -> dict[str, object]:

@@ -16,13 +16,12 @@ of R1's answer. For the test set, duplicates and ids see ``qft.data.assemble``.
 import json
 from collections import Counter
 
-from qft.data import columns
 from qft.data.assemble import assemble
-from qft.data.columns import Messages
+from qft.data.boxes import last_boxed
 from qft.data.datasets.base import Source, positions
-from qft.data.origin import open_rows
+from qft.data.messages import LeftOut, Messages, assistant_turn, from_chat, user_turn
 from qft.data.rows import Row
-from qft.data.think import last_boxed
+from qft.data.sources import open_rows
 from qft.errors import QftError, nearest
 
 REPOSITORIES = {"hf": "ServiceNow-AI/R1-Distill-SFT", "modelscope": "AI-ModelScope/R1-Distill-SFT"}
@@ -51,12 +50,12 @@ def read(row: Row, counts: Counter[str]) -> tuple[Messages, str | None]:
     written = row.text("reannotated_assistant_content")
     messages: Messages
     if "problem" in row.data:
-        messages = columns.question(row.text("problem")), columns.answer(written)
+        messages = user_turn(row.text("problem")), assistant_turn(written)
         solution = row.text("solution")
     elif "reannotated_messages" in row.data:
-        messages = columns.chat(row, counts, "reannotated_messages")
-        if messages[-1] != columns.answer(written):
-            raise columns.LeftOut("its reannotated_messages do not end on its reannotated_assistant_content")
+        messages = from_chat(row, counts, "reannotated_messages")
+        if messages[-1] != assistant_turn(written):
+            raise LeftOut("its reannotated_messages do not end on its reannotated_assistant_content")
         solution = _own_solution(row)
     else:
         row.require("problem, or reannotated_messages,")

@@ -13,7 +13,7 @@ import random
 from dataclasses import dataclass
 
 from qft.data.demo.arithmetic_words import FAMILIES, ITEMS, NAMES, SHAPES
-from qft.data.message import Message
+from qft.data.messages import Message
 
 ANSWERS = {"en": "The answer is \\boxed{{{y}}}.", "zh": "答案是 \\boxed{{{y}}}。"}
 APPLY = {"+": operator.add, "-": operator.sub, "*": operator.mul}

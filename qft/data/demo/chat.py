@@ -12,7 +12,7 @@ import random
 
 from qft.data.demo import chat_words as words
 from qft.data.demo.counselling import make_case, sentence
-from qft.data.message import Message
+from qft.data.messages import Message
 
 MIRRORING = 0.4  # share of the friends who say back what they heard
 

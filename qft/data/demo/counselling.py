@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from qft.data.demo.counselling_templates import TEMPLATES
 from qft.data.demo.counselling_words import FEELINGS, PERSONS, TOPICS
-from qft.data.message import Message
+from qft.data.messages import Message
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ import random
 from collections.abc import Sequence
 
 from qft.data.demo import chat, prose, sums
-from qft.data.message import Message
+from qft.data.messages import Message
 
 COUNT = 48_000  # texts, half in each language
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from qft.data.demo import sums_words as words
 from qft.data.demo.arithmetic import APPLY
 from qft.data.demo.arithmetic_words import ITEMS, NAMES
-from qft.data.message import Message
+from qft.data.messages import Message
 
 SHAPES = ("+", "-", "*", "+-", "-+", "++", "--", "*+", "*-", "+-", "-+", "*+", "*-")
 THINKING = 0.15  # share of the answers with a thought and a box

@@ -4,7 +4,7 @@ In the paper's words, and how they are read here:
 
 - ``sa``, *Strict Accuracy*: "whether the output contains the correct answer in the answer segment". The answer
   segment is what follows ``</think>``. Where it has a ``\\boxed{}``, the last one is the model's answer and decides;
-  else the value that its final clause states (``qft.evaluation.final_answer``). In a text without ``<think>`` nothing
+  else the value that its final clause states (``answers.final_answer``). In a text without ``<think>`` nothing
   marks where the answer begins: where the task asks for reasoning, only a box counts.
 - ``accuracy``, *Accuracy*: "correct if the correct answer appears anywhere in the reasoning chain": any boxed or
   written value in the reasoning or the answer. A small number appears in many chains by chance; so it is defined.
@@ -16,7 +16,7 @@ In the paper's words, and how they are read here:
 
 The right answer is the row's ``answer`` or the last ``\\boxed{}`` of the reference; a row with neither has no SA
 and no Accuracy, one whose reference has no reasoning (nor its prompt) no CTC: they are left out of the mean.
-Two writings are the same where ``qft.evaluation.equality`` says so, within a limit of computing a row. An answer that
+Two writings are the same where ``answers.equality`` says so, within a limit of computing a row. An answer that
 could not be compared because of the machine is "not judged": left out, and never wrong.
 """
 
@@ -26,12 +26,12 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 
-from qft.data.message import THINK_CLOSE, THINK_OPEN
-from qft.data.think import boxes
-from qft.evaluation import final_answer, judge
-from qft.evaluation.judge import Comparison, Judge
+from qft.data.boxes import boxes
+from qft.data.messages import THINK_CLOSE, THINK_OPEN
+from qft.evaluation.answers import final_answer, judge
+from qft.evaluation.answers.judge import Comparison, Judge
+from qft.evaluation.answers.values import values
 from qft.evaluation.metrics.base import Pair, Score, mean
-from qft.evaluation.values import values
 from qft.ranges import Range, check_one
 
 log = logging.getLogger(__name__)

@@ -11,7 +11,7 @@ averaged over samples, times 100.
   often it stands there. Probably how the published tables were made (where it rounds each sample to 4 digits).
 - ``_standard``: F1 by rouge-score, clipped counts, jieba words without punctuation for Chinese.
 
-ROUGE-L is our own (``qft.evaluation.lcs``), equal to the libraries', whose tables have a cell for each pair of words
+ROUGE-L is our own (``words.common_length``), equal to the libraries', whose tables have a cell for each pair of words
 (20,000 characters: gigabytes). Of longer texts the first 100,000 characters count, some ten seconds a pair; a signature
 says ``|cut:100000-characters-in-N-pairs`` where there were any.
 """
@@ -22,9 +22,8 @@ from importlib.metadata import version
 from typing import Any
 
 from qft.errors import QftError, nearest
-from qft.evaluation import lcs
 from qft.evaluation.metrics.base import Pair, Score, mean, within_limit
-from qft.evaluation.words import cut, has_cjk, words
+from qft.evaluation.words import common_length, cut, has_cjk, words
 from qft.progress import bar
 
 TOKENIZERS = ("auto", "jieba", "default")
@@ -71,7 +70,7 @@ def _both(pairs: Sequence[Pair], tokenize: str, cut_off: str) -> tuple[list[Scor
     for pair in bar(pairs, "ROUGE"):
         scores = scorer.score(pair.reference, pair.prediction)
         ours, theirs = tokenizer.tokenize(pair.prediction), tokenizer.tokenize(pair.reference)
-        common = lcs.length(theirs, ours)  # the library's own table has a cell for each pair of words
+        common = common_length(theirs, ours)  # the library's own table has a cell for each pair of words
         precision, recall = common / max(len(ours), 1), common / max(len(theirs), 1)
         found.append(scores | {"rougel": Stats(precision, recall, fmeasure(precision, recall))})
     cutter = f"jieba-{version('jieba')}" if tokenize == "jieba" else "default"
@@ -115,6 +114,6 @@ def _split(rouge: Any, text: str) -> list[str]:
 
 def _longest(ours: list[str], theirs: list[str]) -> float:
     """F1 of the longest common subsequence, with the small number that rouge-chinese adds to the denominator."""
-    common = lcs.length(theirs, ours)
+    common = common_length(theirs, ours)
     precision, recall = common / len(ours), common / len(theirs)
     return 2.0 * (precision * recall / (precision + recall + 1e-8))

@@ -1,26 +1,66 @@
-"""Rows of a public dataset fetched from a hub: ``hf`` (Hugging Face) or ``modelscope``.
+"""Where the rows of a set come from: a local file or directory, or a hub; only the wanted ones are read.
 
-A real row (CAS-SIAT-XinHai/CPsyCoun, shortened)::
+A real row of a hub (CAS-SIAT-XinHai/CPsyCoun, shortened)::
 
     {"instruction": "我最近睡不好。", "input": "", "output": "从什么时候开始的？", "history": []}
 
-Rows are fetched as they are asked for: Hugging Face streams them, ModelScope gives whole files, one after
+Rows of a hub are fetched as they are needed: Hugging Face streams them, ModelScope gives whole files, one after
 another. Whoever wants the first 20,000 of 1.7 million rows does not wait for the rest.
 """
 
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from itertools import islice
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from qft.data.rows import ALL, SUFFIXES, Row, numbered, row_names
+from qft.data.files import located
+from qft.data.rows import ALL, SUFFIXES, Row, numbered, row_files, row_names
 from qft.errors import QftError, nearest
 from qft.names import shortened
 
 SECONDS = 5
 HUBS = ("hf", "modelscope")
+
+
+def open_rows(
+    name: str,
+    path: str | None,
+    hub: str | None,
+    repository: str | None,
+    repositories: Mapping[str, str],
+    wanted: tuple[range, ...],
+    folder: str | None = None,
+) -> Iterator[tuple[int, Row]]:
+    """``(position, row)`` of the set ``name``, positions counted from 0, for those in any of ``wanted``.
+
+    ``repository`` is the user's own id on the hub, ``repositories`` the set's on each hub; ``folder`` the
+    form wanted where a source has several side by side. Raises QftError where no source is given or found.
+    """
+    if path is not None and hub is not None:
+        raise QftError("data.path and data.hub are both given; give one of them.")
+    if hub is not None:
+        if hub not in HUBS:
+            raise QftError(f"data.hub={hub} is unknown.{nearest(hub, HUBS)}")
+        repository = repository or repositories.get(hub)
+        if repository is None:
+            raise QftError(f"data.hub={hub} needs data.repository=OWNER/NAME with data={name}.")
+        return hub_rows(hub, repository, *wanted, folder=folder)
+    if repository is not None:
+        raise QftError(
+            f"data.repository={repository} is an id on a hub; say which: data.hub=hf or data.hub=modelscope."
+        )
+    if path is None or not str(path).strip():
+        raise QftError(
+            f"data={name} needs its source: data.path=DIR_OR_FILE for local data ({', '.join(SUFFIXES)}), "
+            "or data.hub=hf or data.hub=modelscope."
+        )
+    place = located(path, f"a {', '.join(SUFFIXES)} file or a directory of them")
+    files = row_files(place, folder)
+    if not files:
+        raise QftError(f"data.path={path} holds no {', '.join(SUFFIXES)} file.")
+    return numbered(files, *wanted)
 
 
 def hub_rows(hub: str, dataset_id: str, *wanted: range, folder: str | None = None) -> Iterator[tuple[int, Row]]:

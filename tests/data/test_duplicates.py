@@ -3,9 +3,9 @@
 import random
 import re
 
-from qft.data import overlap
-from qft.data.message import Message, Sample
-from qft.data.overlap import near_duplicates
+from qft.data import duplicates
+from qft.data.duplicates import near_duplicates
+from qft.data.messages import Message, Sample
 
 
 def sample(text, name="s"):
@@ -53,7 +53,7 @@ def test_set_phrases_are_no_evidence(monkeypatch):
     held = [sample(f"{phrase} {k} times {k + 1}") for k in range(200)]
     assert near_duplicates(held[100:], held[:100], [])["validation near training"] == 100
     assert near_duplicates([sample(f"{phrase} other")], held, [])["validation near training"] == 0
-    monkeypatch.setattr(overlap, "COMMON", 200)
+    monkeypatch.setattr(duplicates, "COMMON", 200)
     assert near_duplicates([sample(f"{phrase} other")], held, [])["validation near training"] == 200
 
 

@@ -2,7 +2,7 @@
 
 import re
 
-from qft.evaluation.equality import FULL_WIDTH
+from qft.evaluation.answers.equality import FULL_WIDTH
 
 _NUMBER = r"(?:(?:\d{1,3}(?:,\d{3})+(?!\d)|\d{1,3}(?: \d{3})+(?![\d/]|-[A-Za-z])|\d+)(?:\.\d+)?|\.\d+)"
 # a sign (no minus between two terms), a currency; a time, mixed number, fraction, power of ten or factorial; percent

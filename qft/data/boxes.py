@@ -1,30 +1,6 @@
-"""Reasoning and answer of one text, taken apart; and the final answer a problem's solution states.
-
-``"<think>\\n2+2=4\\n</think>\\n\\nIt is \\\\boxed{4}."`` is the reasoning ``2+2=4`` and the answer ``It is
-\\boxed{4}.``; ``Message.text`` joins them again.
-"""
+"""The final answer that a solution states in ``\\boxed{}``: ``last_boxed("So it is \\boxed{4}.") -> "4"``."""
 
 import re
-
-from qft.data.message import THINK_CLOSE, THINK_OPEN
-
-
-def take_apart(text: str) -> tuple[str | None, str]:
-    """``(reasoning, answer)``, both stripped; reasoning is None where there is none.
-
-    A text that only closes the reasoning is read as one whose opening stood in the prompt. Raises
-    ValueError, saying why, where the two cannot be told apart.
-    """
-    head, close, answer = text.partition(THINK_CLOSE)
-    if not close:
-        if THINK_OPEN in text:
-            raise ValueError(f"the reasoning has no {THINK_CLOSE}")
-        return None, text.strip()
-    head = head.strip().removeprefix(THINK_OPEN)
-    if THINK_OPEN in head or THINK_OPEN in answer or THINK_CLOSE in answer:
-        raise ValueError(f"{THINK_OPEN} or {THINK_CLOSE} stands where it does not belong")
-    return head.strip() or None, answer.strip()
-
 
 _BOX = re.compile(
     r"(?P<box>\\(?:boxed|fbox)\s*\{)|\\[{}]|(?P<open>\{)|(?P<close>\})"

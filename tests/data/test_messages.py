@@ -2,8 +2,8 @@
 
 import pytest
 
-from qft.data.message import Message
-from qft.data.think import boxes, last_boxed, take_apart
+from qft.data.boxes import boxes, last_boxed
+from qft.data.messages import Message, take_apart
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ from types import TracebackType
 import psutil
 
 from qft.errors import QftError
-from qft.evaluation import equality
+from qft.evaluation.answers import equality
 
 TRIES = 3  # processes that are started for one comparison
 IDLE = 60.0  # seconds in which a process that is waited for has to compute at all

@@ -3,8 +3,8 @@
 Two plain numbers are compared exactly, but for a decimal of six places or more, which stands for every number less
 than one unit of its last place away: 0.33333333 is 1/3. Two words are compared as words. The rest is judged by
 math-verify (numbers there to six places), which is neither thread-safe nor always quick: so this file is also a
-program that answers one question a line in a process of its own, and dies at its time limit (``qft.evaluation.judge``
-starts it). It therefore imports nothing of qft. What math-verify does not read is put right first: full-width
+program that answers one question a line in a process of its own, and dies at its time limit (``judge.py`` starts it).
+It therefore imports nothing of qft. What math-verify does not read is put right first: full-width
 characters, separators of thousands, Chinese and English units, currency signs, percent, powers of ten, "million".
 """
 

@@ -10,8 +10,8 @@ pears") none is the answer. docs/metrics.md has examples.
 
 import re
 
-from qft.evaluation.equality import at_once, tidy
-from qft.evaluation.values import ATOM, TERMS, VALUE, readable, released
+from qft.evaluation.answers.equality import at_once, tidy
+from qft.evaluation.answers.values import ATOM, TERMS, VALUE, readable, released
 
 TAIL = 4_000  # characters at the end in which the answer is looked for
 AROUND = 100  # characters on both sides of a value that tell whether it is stated

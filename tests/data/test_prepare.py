@@ -4,8 +4,8 @@ import random
 
 import pytest
 
-from qft.data.message import Message, Sample
-from qft.data.split import subset
+from qft.data.messages import Message, Sample
+from qft.data.prepare import subset
 from qft.errors import QftError
 
 POOL = [Sample(f"s{k}", (Message("user", f"q{k}"), Message("assistant", f"a{k}"))) for k in range(1000)]
