@@ -9,11 +9,11 @@ from hydra import compose, initialize_config_dir
 from hydra.core.config_store import ConfigStore
 from omegaconf import OmegaConf
 
-from qft.cli import _configs
+from qft.compose import configs
 from qft.config import SCHEMAS
 from qft.models.inject import adapter_config
 
-ROOT = _configs.packaged()
+ROOT = configs.packaged()
 FILES = sorted(str(p.relative_to(ROOT).with_suffix("")) for p in ROOT.rglob("*.yaml"))
 MAIN = [f for f in FILES if "/" not in f]
 CHOICES = [f for f in FILES if "/" in f]

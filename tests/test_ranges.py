@@ -10,7 +10,7 @@ from program import qft_here
 from qft import ranges
 from qft.config import CostConfig, EvalConfig, EvaluationConfig, SweepConfig, TrainConfig, TrainerConfig
 from qft.errors import QftError
-from qft.training import ranks
+from qft.training import distributed
 
 
 @pytest.mark.parametrize(
@@ -88,7 +88,7 @@ def test_adapters_of_ours_hold_their_numbers_to_ranges(method: str, options: dic
 def test_the_number_of_processes_is_a_number(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WORLD_SIZE", text)
     with pytest.raises(QftError, match="WORLD_SIZE="):
-        ranks.world()
+        distributed.world()
 
 
 def test_the_command_line_is_held_to_them_without_torch(

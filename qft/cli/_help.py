@@ -7,7 +7,7 @@ import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 
-from qft.cli import _configs
+from qft.compose import configs
 
 Key = tuple[str, str, str]  # name, default, comment
 NOT_SHOWN = ("_target_", "card", "config", "defaults", "hydra", "lr_scale", "published", "supports")
@@ -48,22 +48,22 @@ def overview(names: list[str]) -> str:
 
 def command(name: str, doc: str, args: Sequence[str] = ()) -> str:
     """Text of ``qft NAME ARGS --help``: what it does, its groups, its keys; of the choices made in ``args``."""
-    main = _configs.find(name)
+    main = configs.find(name)
     text = main.read_text(encoding="utf-8") if main else ""
     used = dict(_DEFAULT.findall(text))
     for group, choice in _chosen(args).items():
-        if group in _configs.groups() and group.partition("/")[0] in used:
-            _configs.check_choice(group, choice)
+        if group in configs.groups() and group.partition("/")[0] in used:
+            configs.check_choice(group, choice)
             used[group] = choice
     lines = [doc.strip(), "", f"usage: qft {name} {WORDS.get(name, '')}[group=choice] [key=value]"]
-    if any(group in _configs.groups() for group in used):
+    if any(group in configs.groups() for group in used):
         lines += ["", "groups (marked *: what the keys below are of):", *_choices(used)]
     keys = _keys(text)
     for group, choice in used.items():
         if group != "sweep":  # its yaml holds a plan, no keys
             keys += _keys_of(group, choice, used)
     if any(key == "metric" for key, _, _ in keys):  # chosen by evaluation.metrics, not as a group
-        keys += [key for metric in _configs.groups()["metric"] for key in _metric_keys(metric)]
+        keys += [key for metric in configs.groups()["metric"] for key in _metric_keys(metric)]
     return "\n".join([*lines, "", "keys and their defaults:", *_table(keys), "", "flags:", FLAGS])
 
 
@@ -76,7 +76,7 @@ def _chosen(args: Sequence[str]) -> dict[str, str]:
 
 def _keys_of(group: str, choice: str, used: dict[str, str]) -> list[Key]:
     """The keys of a choice, those of the groups within it included."""
-    file = _configs.find(f"{group}/{choice}")
+    file = configs.find(f"{group}/{choice}")
     text = file.read_text(encoding="utf-8") if file else ""
     keys = _keys(text, group.replace("/", ".") + ".")
     for inner, default in _DEFAULT.findall(text):
@@ -86,7 +86,7 @@ def _keys_of(group: str, choice: str, used: dict[str, str]) -> list[Key]:
 
 
 def _metric_keys(metric: str) -> list[Key]:
-    file = _configs.find(f"metric/{metric}")
+    file = configs.find(f"metric/{metric}")
     return _keys(file.read_text(encoding="utf-8") if file else "", f"metric.{metric}.")
 
 
@@ -123,7 +123,7 @@ def _table(keys: Sequence[Key]) -> list[str]:
 
 def _choices(used: dict[str, str] | None = None) -> list[str]:
     lines = []
-    for group, choices in _configs.groups().items():
+    for group, choices in configs.groups().items():
         if used is not None and group.partition("/")[0] not in used:
             continue
         marked = [c + "*" if used and used.get(group) == c else c for c in choices]

@@ -6,9 +6,9 @@ from typing import Any
 
 from omegaconf import OmegaConf
 
-from qft.cli import _configs, _trust
-from qft.cli._hydra import check_types
 from qft.cli._output import log, show
+from qft.compose import configs, trusted
+from qft.compose.typed import check_types
 
 MAIN = "standard"  # the variant shown by default
 ALONE = "~"  # of a score without variants; sorts last
@@ -26,10 +26,10 @@ def metric_options(metrics: Sequence[str], given: Mapping[str, Any] | None) -> d
     check(metrics, given)
     out = {}
     for name in metrics:
-        file = _configs.find(f"metric/{name}")
-        declared = _configs.read(file) if file else OmegaConf.create({})
+        file = configs.find(f"metric/{name}")
+        declared = configs.read(file) if file else OmegaConf.create({})
         merged = OmegaConf.merge(declared, given.get(name) or {})
-        _trust.check_interpolations(merged)
+        trusted.check_interpolations(merged)
         check_types(declared, merged, f"metric.{name}")
         options: Any = OmegaConf.to_container(merged, resolve=True)
         out[name] = {k: v for k, v in options.items() if k != "_target_"}

@@ -3,11 +3,11 @@
 import sys
 from typing import Any
 
-from qft.cli import _runs
 from qft.cli._output import drawable, log, quiet_libraries, show, start_logging
 from qft.config import DataConfig
 from qft.errors import QftError
 from qft.names import place, shortened, slug, visible
+from qft.runs import directories
 
 MARKS = (("⟦", "[["), ("⟧", "]]"))  # around what is learned where there is no colour, and where there are no such
 SHOWN = 1500  # characters of a stretch of text on the terminal; format=json gives all
@@ -41,7 +41,7 @@ def run(config: DataConfig, overrides: list[str]) -> None:
     used = {k: template.encode(named[k], tokenizer, chosen, config.max_seq_len, overlong) for k in whole}
     sizes = {k: [len(r["input_ids"]) for r in e.rows] for k, e in whole.items()}
 
-    model = _runs.model_name(config.model)
+    model = directories.model_name(config.model)
     try:
         root.mkdir(parents=True, exist_ok=True)
         name = slug(f"data-{config.data['name']}-{parts.record['subset'][:8]}-{model}")

@@ -11,11 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from qft import ranges, records, trust
-from qft.cli import _runs, _scoring
+from qft.cli import _scoring
 from qft.cli._output import log, megabytes, quiet_libraries, start_logging
-from qft.cli._overrides import words_as
+from qft.compose.words import words_as
 from qft.config import EvalConfig, EvaluationConfig
 from qft.errors import QftError
+from qft.runs import directories
 
 
 def arguments(args: list[str]) -> list[str]:
@@ -29,7 +30,7 @@ def run(config: EvalConfig, overrides: list[str]) -> None:
     _check(config)
     adapter = _adapter(config, overrides)
     check_baseline(config.evaluation, bool(adapter and (adapter / "config.json").is_file()))
-    _runs.check_out(config, config.out)
+    directories.check_out(config, config.out)
     options = check_options(config.evaluation, config.metric, config.max_seq_len)
     from qft.data import prepare, template
 
@@ -44,12 +45,12 @@ def run(config: EvalConfig, overrides: list[str]) -> None:
     from qft.evaluation import evaluate, predictions, score
     from qft.models import inject, load
     from qft.quantum import backends
-    from qft.training import card
+    from qft.training import model_card
 
     backend = backends.load(**config.backend)
     base = load.fingerprint(config.model)
     if config.run:  # before anything of the base is loaded
-        _runs.same_as_started(Path(config.run), base, parts.record["fingerprint"])
+        directories.same_as_started(Path(config.run), base, parts.record["fingerprint"])
     tokenizer = load.load_tokenizer(config.model)
     load.check_vocabulary(config.model, tokenizer)
     chosen = template.choose(tokenizer, config.model["template"])
@@ -90,7 +91,7 @@ def run(config: EvalConfig, overrides: list[str]) -> None:
     settings |= decoding.as_settings()
 
     kind = "eval" if adapter else "base"
-    directory = records.RunDirectory(own).open() if own else _runs.for_evaluation(config, config.out, kind)
+    directory = records.RunDirectory(own).open() if own else directories.for_evaluation(config, config.out, kind)
     try:
         directory.scoring()
         evaluate.open_predictions(directory.path, settings, config.overwrite)
@@ -115,7 +116,7 @@ def run(config: EvalConfig, overrides: list[str]) -> None:
         records.write_json(directory / "metrics.json", result)
         directory.scored()
         if config.run and not config.out:
-            card.write(directory.path)
+            model_card.write(directory.path)
     finally:
         backend.close()
         directory.close()
@@ -183,9 +184,9 @@ def _adapter(config: EvalConfig, overrides: list[str]) -> Path | None:
         return Path(path) if path else None
     if "adapter.path" in given:
         raise QftError("run= and adapter.path= each name an adapter; give one of them.")
-    run = _runs.existing(config.run, config.output_dir)
+    run = directories.existing(config.run, config.output_dir)
     config.run = str(run)
-    saved = _runs.saved_config(run)
+    saved = directories.saved_config(run)
     records.check_files(run)
     if diverged := records.RunDirectory(run).diverged:
         raise QftError(f"{run} has no result to evaluate ({diverged}).")

@@ -16,12 +16,12 @@ import time
 from pathlib import Path
 from typing import Any
 
-from qft.cli import _runs
 from qft.cli._output import log, show, start_logging
-from qft.cli._overrides import words_as
+from qft.compose.words import words_as
 from qft.config import JobsConfig
 from qft.errors import QftError, nearest
 from qft.names import shortened
+from qft.runs import directories
 
 ACTIONS = ("list", "wait", "fetch", "cancel", "attach", "detach", "resubmit", "forget")
 DECISIONS = ("attach", "detach", "resubmit", "forget")
@@ -76,7 +76,7 @@ def _path(config: JobsConfig) -> Path:
         return Path(given)
     if config.run is None:
         raise QftError("Whose jobs? Write run=DIR of an evaluated run, or journal=FILE.")
-    return _runs.existing(config.run, config.output_dir) / FILE
+    return directories.existing(config.run, config.output_dir) / FILE
 
 
 def _chosen(config: JobsConfig, journal: Any) -> Any:

@@ -134,9 +134,9 @@ def _dispatch(args: list[str]) -> int:
     command = importlib.import_module(f"qft.cli.{name}")
     if hasattr(command, "arguments"):  # a command with words of its own beside key=value
         rest = command.arguments(rest)
-    from qft.cli import _hydra
+    from qft.cli import _jobs
 
-    return _hydra.run(name, command.run, rest)
+    return _jobs.run(name, command.run, rest)
 
 
 if __name__ == "__main__":

@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from qft.cli import _configs, _trust
 from qft.cli._output import log, megabytes, quiet_libraries, show, start_logging
+from qft.compose import configs, trusted
 from qft.config import ParamsConfig
 from qft.errors import QftError
 
@@ -71,12 +71,12 @@ def _methods(model: Any) -> dict[str, dict[str, Any]]:
     from omegaconf import OmegaConf
 
     found = {}
-    for name in _configs.groups()["adapter"]:
-        file = _configs.find(f"adapter/{name}")
-        content = _configs.read(file) if file else OmegaConf.create()
+    for name in configs.groups()["adapter"]:
+        file = configs.find(f"adapter/{name}")
+        content = configs.read(file) if file else OmegaConf.create()
         if "_target_" in content:
             both = OmegaConf.create({"model": model, "adapter": content})
-            _trust.check_interpolations(both)
+            trusted.check_interpolations(both)
             resolved: Any = OmegaConf.to_container(both, resolve=True)
             found[name] = {"name": name} | resolved["adapter"]
     return found

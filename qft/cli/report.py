@@ -6,12 +6,12 @@
 from pathlib import Path
 from typing import Any
 
-from qft.cli import _runs
 from qft.cli._output import log, show, start_logging
-from qft.cli._overrides import words_as
+from qft.compose.words import words_as
 from qft.config import ReportConfig
 from qft.errors import QftError, nearest
 from qft.names import place
+from qft.runs import directories
 
 
 def arguments(args: list[str]) -> list[str]:
@@ -24,7 +24,7 @@ def run(config: ReportConfig, overrides: list[str]) -> None:
     """Sweep directories -> page and tables (or Markdown) -> what was written, and the answers in short."""
     start_logging()
     given = config.dir if isinstance(config.dir, list) else [config.dir]
-    folders = [_runs.existing(str(d), str(Path(config.output_dir) / "sweeps"), "dir") for d in given]
+    folders = [directories.existing(str(d), str(Path(config.output_dir) / "sweeps"), "dir") for d in given]
     target = place("markdown", config.markdown, file=True) if config.markdown else None
     from qft.reports.analysis import contribution
     from qft.reports.render import markdown, write

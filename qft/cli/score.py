@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from qft import records
-from qft.cli import _runs, _scoring
+from qft.cli import _scoring
 from qft.cli._output import log, start_logging
-from qft.cli._overrides import words_as
+from qft.compose.words import words_as
 from qft.config import ScoreConfig
 from qft.errors import QftError
+from qft.runs import directories
 
 
 def arguments(args: list[str]) -> list[str]:
@@ -23,7 +24,7 @@ def arguments(args: list[str]) -> list[str]:
 def run(config: ScoreConfig, overrides: list[str]) -> None:
     """predictions.jsonl -> scores.jsonl and metrics.json."""
     start_logging(config.verbose)
-    folder = _runs.existing(config.run, config.output_dir)
+    folder = directories.existing(config.run, config.output_dir)
     if not (folder / "predictions.jsonl").exists():
         raise QftError(f"{folder} holds no predictions.jsonl; answer first with qft eval run={folder}.")
     records.check_files(folder)
@@ -31,7 +32,7 @@ def run(config: ScoreConfig, overrides: list[str]) -> None:
     metrics = config.evaluation.metrics or _metrics(folder, document)
     options = _scoring.metric_options(metrics, config.metric)
     from qft.evaluation import predictions, score
-    from qft.training import card
+    from qft.training import model_card
 
     settings = records.read_json(folder / "evaluation.json")
     asked = settings.get("prompts") if isinstance(settings, dict) else None
@@ -56,7 +57,7 @@ def run(config: ScoreConfig, overrides: list[str]) -> None:
         records.write_json(folder / "metrics.json", document)
         directory.scored()
         if (folder / "adapter" / "README.md").exists():
-            card.write(folder)
+            model_card.write(folder)
     finally:
         directory.close()
     kinds = {"base": document["base"]} if "base" in document else {}
@@ -124,5 +125,5 @@ def _metrics(folder: Path, document: dict[str, Any]) -> list[str]:
         return document["scored_with"]
     if records.RunDirectory(folder).complete:
         records.RunDirectory(folder).verify()
-        return _runs.saved_config(folder)["evaluation"]["metrics"]
+        return directories.saved_config(folder)["evaluation"]["metrics"]
     raise QftError(f"{folder} does not say what to score with; name it: evaluation.metrics=[bleu,rouge].")

@@ -13,9 +13,10 @@ from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
-from qft.cli import _configs, _hydra
+from qft.cli import _jobs
 from qft.cli._dry_run import checked_source, dry_run, states
 from qft.cli._output import log, quiet_libraries, show, start_logging
+from qft.compose import configs, typed
 from qft.config import SweepConfig
 from qft.errors import QftError, nearest
 from qft.names import one_name, place, shortened
@@ -40,13 +41,13 @@ def arguments(args: list[str]) -> list[str]:
         else:
             options.append("'" + arg.replace("\\", "\\\\").replace("'", "\\'") + "'")
     if not any(a.startswith("sweep=") for a in out) and not {"--cfg", "--info"} & set(args):
-        raise QftError(f"Name a sweep: qft sweep table1.{nearest('', _configs.groups()['sweep'])}")
+        raise QftError(f"Name a sweep: qft sweep table1.{nearest('', configs.groups()['sweep'])}")
     return [*out, f"options=[{','.join(options)}]"] if options else out
 
 
 def execute(command: str, overrides: list[str]) -> None:
     """Run ``qft COMMAND OVERRIDES`` in this process; raises what goes wrong."""
-    _hydra.run(command, importlib.import_module(f"qft.cli.{command}").run, overrides)
+    _jobs.run(command, importlib.import_module(f"qft.cli.{command}").run, overrides)
 
 
 def run(config: SweepConfig, overrides: list[str]) -> None:
@@ -59,8 +60,8 @@ def run(config: SweepConfig, overrides: list[str]) -> None:
     choice = Choice(config.rows, config.datasets, config.n, config.seeds, config.paths, config.options)
     planned = plan(config.sweep, config.scale, choice)
     directory = _directory(config)
-    configs = _Composed()
-    composed = {cell.name: configs.of(cell) for cell in planned}
+    composer = _Composed()
+    composed = {cell.name: composer.of(cell) for cell in planned}
     steps = {c.name: estimate.steps_of(composed[c.name]) for c in planned if c.command == "train"}
     stated = config.sweep["scales"][config.scale].get("seconds_per_step")
     quiet_libraries()
@@ -126,7 +127,7 @@ class _Composed:
         key = (cell.command, *others)
         if key not in self.known:
             try:
-                self.known[key] = asdict(_hydra.composed(cell.command, others))
+                self.known[key] = asdict(typed.composed(cell.command, others))
             except QftError as error:
                 raise QftError(f"{cell.name}: {error}") from error
         config = json.loads(json.dumps(self.known[key])) | {"n": cell.n, "seed": cell.seed}

@@ -9,14 +9,14 @@ from typing import Any
 import yaml
 
 from qft import records
-from qft.cli import _runs
 from qft.cli import eval as evaluation
 from qft.cli._output import log, quiet_libraries, show, start_logging
 from qft.config import EvalConfig, TrainConfig
 from qft.errors import Diverged, QftError
 from qft.process.files import write_text
 from qft.process.signals import DeferredStop
-from qft.training import ranks
+from qft.runs import directories
+from qft.training import distributed
 
 FINISHING = "finishing the step and saving; Ctrl-C again stops at once"
 
@@ -24,13 +24,13 @@ FINISHING = "finishing the step and saving; Ctrl-C again stops at once"
 def run(config: TrainConfig, overrides: list[str]) -> None:
     """Data -> tokens -> adapted model -> Trainer -> run directory (-> evaluation)."""
     start_logging(config.verbose)
-    ranks.check()
-    if not ranks.first():
+    distributed.check()
+    if not distributed.first():
         log.setLevel("ERROR")
     if "_target_" not in config.adapter:
         raise QftError("Choose a method to train: adapter=qwthn, adapter=lora, ...")
-    if ranks.first() and not config.resume:  # to go on, the configuration is compared, once it is known whole
-        _runs.decide(config)
+    if distributed.first() and not config.resume:  # to go on, the configuration is compared, once it is known whole
+        directories.decide(config)
     evaluation.check_options(config.evaluation, config.metric, config.max_seq_len if config.eval else None)
     if config.eval:
         evaluation.check_baseline(config.evaluation, whole=config.adapter["_target_"] is None)
@@ -53,13 +53,13 @@ def run(config: TrainConfig, overrides: list[str]) -> None:
     from qft.quantum import backends
     from qft.training import packing, trainer
 
-    ranks.join()
+    distributed.join()
     trainer.check(config.trainer)
     inject.check_abilities(config.adapter, config.trainer.gradient_checkpointing)
     backend = backends.load(**config.backend)
     dtype = load.precision(config.trainer.precision)
     if config.resume and config.run is not None:  # before anything of the base is loaded
-        _runs.same_base(Path(config.output_dir) / config.run, load.fingerprint(config.model))
+        directories.same_base(Path(config.output_dir) / config.run, load.fingerprint(config.model))
     counts = count.count(config.model, config.adapter, bytes_per_weight=dtype.itemsize)
     inject.check_backend(config.adapter, backend, counts.hidden_size, training=True)
     resources.check_memory(counts)
@@ -79,7 +79,7 @@ def run(config: TrainConfig, overrides: list[str]) -> None:
 
     trainer.arguments(config.trainer, 1, Path(config.output_dir), config.seed, dtype)  # what the library refuses
 
-    path, going_on = ranks.decided_by_first(lambda: _runs.decide(config))
+    path, going_on = distributed.decided_by_first(lambda: directories.decide(config))
     directory = records.RunDirectory(path) if path else None
     if directory is not None and directory.complete and going_on:
         directory.verify()
@@ -88,8 +88,8 @@ def run(config: TrainConfig, overrides: list[str]) -> None:
         record = records.new_record(config.seed)
         base = load.fingerprint(config.model)
         if going_on:
-            _runs.same_as_started(path, base, parts.record["fingerprint"])
-        record.model = {"name": _runs.model_name(config.model), "path": config.model["path"], "dtype": str(dtype)}
+            directories.same_as_started(path, base, parts.record["fingerprint"])
+        record.model = {"name": directories.model_name(config.model), "path": config.model["path"], "dtype": str(dtype)}
         record.model |= {"template": chosen.name, "device": str(load.device()), "fingerprint": base}
         record.data = parts.record | {"train_tokens": train.counts, "validation_tokens": validation.counts}
         record.parameters = counts.as_dict()
@@ -107,19 +107,19 @@ def run(config: TrainConfig, overrides: list[str]) -> None:
             _say(config, counts, {"training samples": train.counts, "validation samples": validation.counts})
             rows = (train.rows, validation.rows)
             # of several processes Ctrl-C comes from the terminal and once more from torchrun
-            with DeferredStop(raise_second=ranks.world() == 1, message=FINISHING) as stop:
+            with DeferredStop(raise_second=distributed.world() == 1, message=FINISHING) as stop:
                 try:
                     record.training = trainer.fit(
                         model, tokenizer, *rows, config.trainer, directory, config.seed, dtype, backend, stop
                     )
                 except Diverged as error:
-                    if ranks.first():
+                    if distributed.first():
                         directory.diverge(str(error))
                         _tidy(directory)
-                    ranks.leave()  # not before the marker: who starts several processes ends all when one ends
+                    distributed.leave()  # not before the marker: who starts several processes ends all when one ends
                     raise
-                ranks.leave()
-                if not ranks.first():
+                distributed.leave()
+                if not distributed.first():
                     return
                 record.backend = {"name": backend.name, "options": config.backend, "circuits": backend.evaluations}
                 directory.save_record(record)
@@ -128,7 +128,7 @@ def run(config: TrainConfig, overrides: list[str]) -> None:
             del model
         finally:
             directory.close()
-    if not ranks.first():
+    if not distributed.first():
         return
     _report(directory, config)
     if config.eval:
@@ -150,17 +150,17 @@ def _open(config: TrainConfig) -> tuple[records.RunDirectory, bool]:
     opened: list[records.RunDirectory] = []
 
     def choose() -> tuple[Path, bool]:
-        directory, going_on = _runs.for_training(config)
+        directory, going_on = directories.for_training(config)
         opened.append(directory)
         return directory.path, going_on
 
-    path, going_on = ranks.decided_by_first(choose)
+    path, going_on = distributed.decided_by_first(choose)
     return opened[0] if opened else records.RunDirectory(path), going_on
 
 
 def _begin(directory: records.RunDirectory, config: TrainConfig, record: records.Record) -> None:
     """Put on the disk what is known before training."""
-    if ranks.first():
+    if distributed.first():
         directory.save_record(record)
         # after the record: a directory without config.yaml is no run yet and is started afresh
         write_text(directory / "config.yaml", yaml.safe_dump(asdict(config), allow_unicode=True, sort_keys=False))
@@ -187,11 +187,11 @@ def _sizes(record: dict) -> str:
 
 def _finish(directory: records.RunDirectory, config: TrainConfig) -> None:
     """Picture, model card, tidy up, and the completion marker last."""
-    from qft.training import card, curve
+    from qft.training import curve, model_card
 
     title = f"{config.adapter['name']} on {config.data['name']}, n={config.n}, "
-    curve.draw(directory.path, title + f"{_runs.model_name(config.model)}, seed {config.seed}")
-    card.write(directory.path)
+    curve.draw(directory.path, title + f"{directories.model_name(config.model)}, seed {config.seed}")
+    model_card.write(directory.path)
     directory.finish()
     _tidy(directory)
 

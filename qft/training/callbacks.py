@@ -13,7 +13,7 @@ from qft import records
 from qft.errors import Diverged
 from qft.process import files
 from qft.quantum.backends.base import Backend
-from qft.training import ranks
+from qft.training import distributed
 
 log = logging.getLogger(__name__)
 
@@ -96,7 +96,7 @@ class Checkpoints(TrainerCallback):
         records.write_json(checkpoint / circuits_file(args), {"circuits": self.backend.evaluations})
         files.sync_tree(checkpoint)
         files.sync(checkpoint.parent)
-        ranks.wait()  # each process writes, and puts on the disk, its random state
+        distributed.wait()  # each process writes, and puts on the disk, its random state
         if state.is_world_process_zero:
             records.mark_checkpoint(checkpoint)
 

@@ -5,7 +5,7 @@ from typing import Any
 from transformers import TrainerCallback
 
 from qft.process.signals import DeferredStop
-from qft.training import ranks
+from qft.training import distributed
 
 
 class Interrupt(TrainerCallback):
@@ -15,7 +15,7 @@ class Interrupt(TrainerCallback):
         self.stop = stop
 
     def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        self.stop.number = ranks.largest(self.stop.number or 0, args.device) or None
+        self.stop.number = distributed.largest(self.stop.number or 0, args.device) or None
         if self.stop.number is not None:
             control.should_save = True
             control.should_training_stop = True

@@ -25,7 +25,7 @@ from qft.process.memory import peak_bytes
 from qft.process.signals import DeferredStop
 from qft.quantum.backends.base import Backend
 from qft.records import RunDirectory, newest_checkpoint, read_json
-from qft.training import checkpoints, packing, ranks
+from qft.training import checkpoints, distributed, packing
 from qft.training.callbacks import Checkpoints, Finite, History, Lines, circuits_file, history_rows, progress
 from qft.training.interrupt import Interrupt
 
@@ -65,7 +65,7 @@ class QftTrainer(Trainer):
 
         Several processes validate on all rows each: shared out, the library would repeat some to fill up a batch.
         """
-        if ranks.world() > 1:
+        if distributed.world() > 1:
             return DataLoader(self.eval_dataset, self.args.eval_batch_size, collate_fn=self.padded)
         collate: Any = self.data_collator  # type: ignore[has-type]
         self.data_collator = self.padded
@@ -85,7 +85,7 @@ class QftTrainer(Trainer):
         if loss is not None:
             labels = inputs["labels"]
             tokens = (labels[:, 1:] != -100).sum()
-            if ranks.world() == 1:
+            if distributed.world() == 1:
                 loss = loss * (tokens / labels.shape[0] * self._samples_per_token)
             else:
                 loss = loss * (tokens * self._batches_per_token)
@@ -209,17 +209,17 @@ def fit(
     Returns the run-mean and final-epoch training loss, the last validation loss and that at the start, the
     number of steps, seconds and tokens.
     """
-    per_step = config.batch_size * config.accumulation * ranks.world()
+    per_step = config.batch_size * config.accumulation * distributed.world()
     steps = config.max_steps or math.ceil(math.ceil(len(train) / per_step) * config.epochs)
     folder = directory / "checkpoints"
     checkpoint = newest_checkpoint(folder, before=steps)  # from the last step's the library would train one step more
     if checkpoint is not None:
         checkpoints.check(checkpoint)
-    ranks.wait()
-    for stale in folder.glob("checkpoint-*") if ranks.first() else ():
+    distributed.wait()
+    for stale in folder.glob("checkpoint-*") if distributed.first() else ():
         if checkpoint is None or int(stale.name.rpartition("-")[2]) > int(checkpoint.name.rpartition("-")[2]):
             shutil.rmtree(stale)  # half-written, or newer than what we go on from
-    ranks.wait()
+    distributed.wait()
     args = arguments(config, steps, folder, seed, dtype)
     if checkpoint and (checkpoint / circuits_file(args)).is_file():  # those of earlier versions have none
         backend.evaluations = read_json(checkpoint / circuits_file(args))["circuits"]
@@ -245,7 +245,7 @@ def fit(
     trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
     if trainer.state.global_step < trainer.state.max_steps:
         stop.check()
-    backend.evaluations = ranks.total(backend.evaluations)
+    backend.evaluations = distributed.total(backend.evaluations)
     sharded = trainer.is_fsdp_enabled  # then all processes put the weights together, and one writes them
     whole = trainer.accelerator.get_state_dict(trainer.model_wrapped) if sharded else None
     if trainer.is_world_process_zero():

@@ -14,7 +14,7 @@ from omegaconf import OmegaConf
 from program import qft_here
 
 from qft import trust
-from qft.cli import _trust
+from qft.compose import trusted
 from qft.data import prepare
 from qft.errors import QftError
 from qft.evaluation.evaluate import recorded_batch_size
@@ -208,9 +208,9 @@ def test_of_interpolations_only_ours_resolve() -> None:
     for text in READING:
         for content in ({"a": text}, {"a": {"b": [{"c": f"x{text}"}]}}, {"a": {text: 1}}):
             with pytest.raises(QftError, match="of interpolations only"):
-                _trust.check_interpolations(OmegaConf.create(content))
+                trusted.check_interpolations(OmegaConf.create(content))
     ours = {"a": "${model.lr}", "b": "${seed}", "c": "${oc.select:model.quanta_axes,null}", "d": "$5 {x} ${a}-${b}"}
-    _trust.check_interpolations(OmegaConf.create(ours))
+    trusted.check_interpolations(OmegaConf.create(ours))
 
 
 def test_no_interpolation_reads_the_environment(here: Path, capfd) -> None:

@@ -9,7 +9,7 @@ from backend_options import cases
 from plain import expectation_z
 
 from qft.adapters import METHODS
-from qft.cli._configs import packaged
+from qft.compose.configs import packaged
 from qft.errors import QftError
 from qft.models.inject import set_backend
 from qft.quantum import ansatz, backends, reference

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from omegaconf import OmegaConf
 
-from qft.cli import _configs, _hydra
+from qft.compose import configs, typed
 from qft.errors import QftError
 from qft.models.count import count
 from qft.records import read_json, write_json
@@ -16,11 +16,11 @@ from qft.sweeps.estimate import steps_of
 from qft.sweeps.plan import SCALES, Choice, plan
 from qft.sweeps.search import choose
 
-NAMES = _configs.groups()["sweep"]
+NAMES = configs.groups()["sweep"]
 
 
 def spec(name: str) -> dict[str, Any]:
-    content: Any = OmegaConf.to_container(OmegaConf.load(_configs.find(f"sweep/{name}") or ""))
+    content: Any = OmegaConf.to_container(OmegaConf.load(configs.find(f"sweep/{name}") or ""))
     return content | {"name": name}
 
 
@@ -56,7 +56,7 @@ def test_every_cell_composes(name: str, scale: str) -> None:
         plain = [o for o in cell.overrides if o.partition("=")[0] not in ("n", "seed", "trainer.lr")]
         if (key := (cell.command, *plain)) not in seen:
             seen.add(key)
-            config = _hydra.composed(cell.command, cell.overrides)
+            config = typed.composed(cell.command, cell.overrides)
             assert (config.n, config.seed) == (cell.n, cell.seed) or cell.after
             assert config.evaluation.max_new_tokens < config.max_seq_len, "a prompt needs room too"
 
@@ -97,7 +97,7 @@ def test_the_ablation_runs_every_control() -> None:
 @pytest.mark.parametrize("model", ["demo", "qwen2_7b_instruct"])
 def test_rank_one_is_the_lora_nearest_to_qwthn(model: str) -> None:
     def trainable(*overrides: str) -> int:
-        config = _hydra.composed("params", [f"model={model}", *overrides])
+        config = typed.composed("params", [f"model={model}", *overrides])
         return count(config.model, config.adapter).trainable
 
     quantum = trainable("adapter=qwthn")
@@ -110,7 +110,7 @@ def test_a_lora_of_qaas_size_stands_beside_it(model: str, nearest: str) -> None:
     rows = spec("survey")["rows"]
 
     def trainable(row: str) -> int:
-        config = _hydra.composed(
+        config = typed.composed(
             "params", [f"model={model}", f"adapter={rows[row]['adapter']}", *rows[row].get("set", [])]
         )
         return count(config.model, config.adapter).trainable

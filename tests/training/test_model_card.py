@@ -7,7 +7,7 @@ import yaml
 from huggingface_hub import ModelCard
 
 from qft.records import write_json
-from qft.training import card
+from qft.training import model_card
 
 CONFIG: dict[str, Any] = {
     "adapter": {"name": "qwthn", "_target_": "qft.adapters.qwthn.QWTHNConfig", "r": 4},
@@ -34,7 +34,7 @@ def written(run: Path, config: dict[str, Any], metrics: dict[str, Any] | None = 
     write_json(run / "record.json", RECORD)
     if metrics:
         write_json(run / "metrics.json", {"metrics": metrics})
-    card.write(run)
+    model_card.write(run)
     return ModelCard.load(run / "adapter" / "README.md")
 
 

@@ -11,7 +11,7 @@ from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from qft import trust
-from qft.cli import _configs
+from qft.compose import configs
 from qft.errors import QftError
 
 # ${key}, ${group.key} and ${oc.select:group.key,default}, not into Hydra's own node, which can copy the environment
@@ -40,10 +40,10 @@ def check_words(args: list[str]) -> None:
 
 def check_search_path(name: str) -> None:
     """Refuse ``hydra.searchpath`` in the command's own yaml: composing would import what it names."""
-    for directory in _configs.directories()[:-1]:
+    for directory in configs.directories()[:-1]:
         file = directory / f"{name}.yaml"
-        if file.is_file() and OmegaConf.select(_configs.read(file), "hydra") is not None:
-            node = OmegaConf.select(_configs.read(file), "hydra.searchpath")
+        if file.is_file() and OmegaConf.select(configs.read(file), "hydra") is not None:
+            node = OmegaConf.select(configs.read(file), "hydra.searchpath")
             if node is not None:
                 raise _not_ours("hydra.searchpath")
 
@@ -138,9 +138,9 @@ def _leaves(content: Any, key: str) -> Iterator[str]:
 
 def _own_targets() -> Iterator[str]:
     """Every ``_target_`` in the user's own files of the groups that are built."""
-    for directory in _configs.directories()[:-1]:
+    for directory in configs.directories()[:-1]:
         for file in (f for group in trust.PACKAGES for f in (directory / group).glob("**/*.yaml")):
-            target = OmegaConf.to_container(_configs.read(file), resolve=False).get("_target_")  # type: ignore[union-attr]
+            target = OmegaConf.to_container(configs.read(file), resolve=False).get("_target_")  # type: ignore[union-attr]
             if isinstance(target, str):
                 yield target
 

@@ -1,31 +1,23 @@
 """Composes the configuration with Hydra and turns its complaints into one sentence."""
 
-import contextlib
-import os
 import re
-import sys
-import tempfile
 from collections.abc import Callable
 from functools import cache
 from itertools import product
 from typing import Any
 
-import hydra
 from hydra import compose, initialize_config_dir
 from hydra.core.config_search_path import ConfigSearchPath
 from hydra.core.config_store import ConfigStore
 from hydra.core.global_hydra import GlobalHydra
-from hydra.core.hydra_config import HydraConfig
 from hydra.core.plugins import Plugins
 from hydra.errors import HydraException
 from hydra.plugins.search_path_plugin import SearchPathPlugin
-from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
-from qft import ranges, trust
-from qft.cli import _address, _configs, _overrides, _trust
-from qft.cli._output import complain
+from qft import ranges
+from qft.compose import address, configs, trusted, words
 from qft.config import SCHEMAS
 from qft.errors import QftError, nearest
 
@@ -39,21 +31,21 @@ class OwnConfigsFirst(SearchPathPlugin):
     wanted = True
 
     def manipulate_search_path(self, search_path: ConfigSearchPath) -> None:
-        for directory in reversed(_configs.directories()[:-1]) if self.wanted else ():
+        for directory in reversed(configs.directories()[:-1]) if self.wanted else ():
             search_path.prepend("own", f"file://{directory}")
 
 
 def composed(name: str, args: list[str]) -> Any:
     """The configuration that ``run`` would hand to the command, checked in the same way."""
-    args = _prepared(name, args)
+    args = prepared(name, args)
     cfg = _compose(name, args)
-    if len(_configs.directories()) > 1:
-        _trust.check_hydra(cfg.hydra, _packaged_hydra(name))
+    if len(configs.directories()) > 1:
+        trusted.check_hydra(cfg.hydra, _packaged_hydra(name))
     choices = dict(cfg.hydra.runtime.choices)
     with open_dict(cfg):
         del cfg["hydra"]
-    config = _typed(cfg, choices, args)
-    _address.check(config, args)
+    config = typed(cfg, choices, args)
+    address.check(config, args)
     return config
 
 
@@ -63,10 +55,10 @@ def _compose(name: str, args: list[str]) -> DictConfig:
     outer = hydra_of_this_process.hydra  # of the command that asks
     hydra_of_this_process.clear()
     try:
-        with initialize_config_dir(str(_configs.packaged()), version_base="1.3"):
+        with initialize_config_dir(str(configs.packaged()), version_base="1.3"):
             return compose(name, overrides=args, return_hydra_config=True)
     except (HydraException, OmegaConfBaseException) as error:
-        raise QftError(_explain(error, name)) from error
+        raise QftError(explain(error, name)) from error
     except AssertionError as error:  # of Hydra, for lists of defaults that name no file
         raise QftError(f"A list of defaults in ./configs, that of {name}.yaml or another, cannot be read.") from error
     finally:
@@ -83,76 +75,30 @@ def _packaged_hydra(name: str) -> Any:
         OwnConfigsFirst.wanted = True
 
 
-def _check_own(name: str, args: list[str]) -> None:
+def check_own(name: str, args: list[str]) -> None:
     """Hold ./configs to the rules for Hydra's own node, for every combination of choices of a multirun."""
-    words = [a for a in args if "=" in a and not a.startswith("-")]
-    chosen = [[a] for a in words if a.partition("=")[0] not in _configs.groups()]
-    for group, _, values in (a.partition("=") for a in words if a.partition("=")[0] in _configs.groups()):
+    assigned = [a for a in args if "=" in a and not a.startswith("-")]
+    chosen = [[a] for a in assigned if a.partition("=")[0] not in configs.groups()]
+    for group, _, values in (a.partition("=") for a in assigned if a.partition("=")[0] in configs.groups()):
         chosen.append([f"{group}={value}" for value in values.split(",")])
     kept = [c for c in chosen if not ("," in c[0] and len(c) == 1)]  # values, swept or not, decide no file
     for job in product(*kept):
-        _trust.check_hydra(_compose(name, list(job)).hydra, _packaged_hydra(name))
+        trusted.check_hydra(_compose(name, list(job)).hydra, _packaged_hydra(name))
 
 
-def _prepared(name: str, args: list[str]) -> list[str]:
+def prepared(name: str, args: list[str]) -> list[str]:
     """What comes before composing: words that can be read, our plug-in, the schema, choices that exist."""
-    _overrides.check(args)
-    _trust.check_words(args)
-    _trust.disarm()
+    words.check(args)
+    trusted.check_words(args)
+    trusted.disarm()
     Plugins.instance().register(OwnConfigsFirst)
     ConfigStore.instance().store(name=f"{name}_schema", node=SCHEMAS[name])
     args = [_as_choice(a) for a in (_with_local_model(args) if name != "sweep" else args)]
     args = [f"+{a}" if a.startswith("metric.") else a for a in args]  # its keys are those of the plug-ins
-    _configs.check_own(name, _used_groups(name))
-    _trust.check_search_path(name)
+    configs.check_own(name, _used_groups(name))
+    trusted.check_search_path(name)
     _check_choices(args)
     return args
-
-
-def run(name: str, command: Command, args: list[str]) -> int:
-    """Compose ``name``.yaml with the overrides in ``args`` and call ``command(config, overrides)``.
-
-    In a multirun a job that fails with a QftError is reported and the others still run; the exit code is
-    then 2. Whatever else the command raises is raised here.
-    """
-    os.environ["HYDRA_FULL_ERROR"] = "1"  # exceptions come through to us instead of being printed
-    args = _prepared(name, args)
-    if len(_configs.directories()) > 1:
-        _check_own(name, args)
-    failures: list[QftError] = []
-    single: list[Exception] = []  # raised only after Hydra has returned: it would print a notice of its own
-
-    def task(cfg: DictConfig) -> None:
-        sys.argv = own  # what a run records as its command
-        overrides = list(HydraConfig.get().overrides.task)
-        try:
-            config = _typed(cfg, dict(HydraConfig.get().runtime.choices), overrides)
-            _address.check(config, args)
-            command(config, overrides)
-        except QftError as error:
-            failures.append(error)
-            if HydraConfig.get().mode == RunMode.MULTIRUN:
-                complain(f"job {' '.join(overrides)}: {error}")
-            else:
-                single.append(error)
-        except Exception as error:
-            single.append(error)
-
-    own = [f"qft {name}", *args]
-    words = [a for a in args if "=" in a and not a.startswith("-")]
-    try:
-        with trust.command(), contextlib.ExitStack() as stack:
-            elsewhere = []
-            if {"-m", "--multirun"} & set(args):  # of several runs Hydra writes a file about itself, which is nobody's
-                scratch = stack.enter_context(tempfile.TemporaryDirectory(prefix="qft-"))
-                elsewhere = [f"hydra.sweep.dir='{scratch}'"]
-            sys.argv = [own[0], *(a for a in args if a not in words), *elsewhere, *words]  # it takes flags first only
-            hydra.main(version_base="1.3", config_path=str(_configs.packaged()), config_name=name)(task)()
-    except (HydraException, OmegaConfBaseException) as error:
-        raise QftError(_explain(error, name)) from error
-    if single:
-        raise single[0]
-    return 2 if failures else 0
 
 
 def _with_local_model(args: list[str]) -> list[str]:
@@ -165,28 +111,28 @@ def _as_choice(arg: str) -> str:
     """``backend.noise=ideal`` chooses from the group configs/backend/noise, which Hydra writes with a slash."""
     key, equals, value = arg.partition("=")
     group = key.replace(".", "/")
-    return f"{group}={value}" if equals and "." in key and group in _configs.groups() else arg
+    return f"{group}={value}" if equals and "." in key and group in configs.groups() else arg
 
 
 def _check_choices(args: list[str]) -> None:
-    groups = _configs.groups()
+    groups = configs.groups()
     for arg in args:
         group, _, value = arg.partition("=")
         if group in groups:
             for choice in value.split(","):
-                _configs.check_choice(group, choice.strip("'\" "))
+                configs.check_choice(group, choice.strip("'\" "))
 
 
-def _typed(cfg: DictConfig, choices: dict[str, str], overrides: list[str]) -> Any:
+def typed(cfg: DictConfig, choices: dict[str, str], overrides: list[str]) -> Any:
     """Check what the schema cannot (trust, missing keys, types of a plug-in's options) and build the dataclass."""
-    _trust.check(cfg, overrides)
+    trusted.check(cfg, overrides)
     if missing := sorted(OmegaConf.missing_keys(cfg)):
         raise QftError(f"{missing[0]} is required: write {missing[0]}=VALUE{WORDS.get(missing[0], '')}.")
     for group, choice in choices.items():
-        file, key = _configs.find(f"{group}/{choice}"), group.replace("/", ".")
+        file, key = configs.find(f"{group}/{choice}"), group.replace("/", ".")
         given = OmegaConf.select(cfg, key)
         if file is not None and given is not None and OmegaConf.get_type(given) is dict:  # a dataclass checks its own
-            check_types(_configs.read(file), given, key)
+            check_types(configs.read(file), given, key)
     config: Any = OmegaConf.to_object(cfg)
     for group, choice in choices.items():
         if isinstance(options := getattr(config, group, None), dict):
@@ -214,7 +160,7 @@ def check_types(declared: Any, given: Any, prefix: str) -> None:
             raise QftError(f"{prefix}.{key}={value} should be of type {kind.__name__}, such as {default!r}.")
 
 
-def _explain(error: Exception, name: str) -> str:
+def explain(error: Exception, name: str) -> str:
     """One sentence for a Hydra or OmegaConf error."""
     cause = error.__cause__ if isinstance(error.__cause__, OmegaConfBaseException) else error
     text = str(error).strip()
@@ -237,20 +183,20 @@ def _siblings(key: str, keys: list[str]) -> list[str]:
 
 def _used_groups(name: str) -> list[str]:
     """The groups that the packaged yaml of a command composes."""
-    defaults = _configs.read(_configs.packaged() / f"{name}.yaml").defaults
-    return sorted({str(g) for d in defaults if not isinstance(d, str) for g in d if g in _configs.groups()})
+    defaults = configs.read(configs.packaged() / f"{name}.yaml").defaults
+    return sorted({str(g) for d in defaults if not isinstance(d, str) for g in d if g in configs.groups()})
 
 
 def _keys(name: str) -> list[str]:
     """All keys a command knows: those of its yaml and of every choice of its groups."""
     keys = set()
     used = set(_used_groups(name))
-    keys |= {str(k) for k in _configs.read(_configs.packaged() / f"{name}.yaml") if k not in ("defaults", "hydra")}
+    keys |= {str(k) for k in configs.read(configs.packaged() / f"{name}.yaml") if k not in ("defaults", "hydra")}
     keys |= used
-    for group, choices in _configs.groups().items():
+    for group, choices in configs.groups().items():
         for choice in choices if group.partition("/")[0] in used else []:
-            file = _configs.find(f"{group}/{choice}")
-            content: Any = _configs.read(file) if file else {}
+            file = configs.find(f"{group}/{choice}")
+            content: Any = configs.read(file) if file else {}
             prefix = group.replace("/", ".")
             keys |= {f"{prefix}.{k!s}" for k in content if not str(k).startswith("_") and k != "defaults"}
     return sorted(keys)

@@ -1,0 +1,1 @@
+"""Overrides -> typed config; with cli/ the only room that knows Hydra and OmegaConf."""
