@@ -5,7 +5,7 @@ WORKERS ?= 2
 PIP := $(BIN)/python -m pip install --disable-pip-version-check -q -c constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo table1 table2 test test-peft test-all lint house bench clean
+.PHONY: help install demo table1 table2 test test-peft test-all lint house docs bench clean
 
 help: ## list the targets
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## (.*)/  make \1\t\2/'
@@ -52,6 +52,13 @@ lint: .venv/tested ## style, types and who may import whom
 house: .venv/tested ## print how large files and functions are, what is guessed, who imports whom
 	$(BIN)/python scripts/house.py
 
+.venv/documented: .venv/installed
+	$(PIP) -e '.[docs]'
+	@touch $@
+
+docs: .venv/documented ## build the documentation site into site/; open site/index.html
+	NO_MKDOCS_2_WARNING=1 PYTHONPATH=. $(BIN)/mkdocs build --strict
+
 .venv/benched: .venv/tested
 	$(PIP) -e '.[bench]'
 	@touch $@
@@ -60,4 +67,4 @@ bench: .venv/benched ## measure everything side by side, write docs/performance.
 	$(BIN)/python scripts/build_performance.py $(if $(MODEL),--model $(MODEL)) $(if $(DATA),--data $(DATA))
 
 clean: ## remove .venv and caches, never outputs
-	rm -rf .venv .cache .pytest_cache .mypy_cache .ruff_cache build dist *.egg-info
+	rm -rf .venv .cache .pytest_cache .mypy_cache .ruff_cache build dist site *.egg-info

@@ -1,12 +1,13 @@
-"""Write docs/adapters.md, the table of all methods, from what their code and yamls state.
+"""Write the pages of docs/ that are made from code and yamls: the table of all methods, the configuration reference.
 
     python scripts/build_docs.py
 
-A test compares the page with what this would write.
+A test compares the pages with what this would write.
 """
 
 from pathlib import Path
 
+import configuration_page
 import yaml
 
 from qft.adapters import METHODS
@@ -14,7 +15,6 @@ from qft.adapters.config import QftConfig
 from qft.adapters.method_card import MethodCard
 
 ROOT = Path(__file__).parent.parent
-PAGE = ROOT / "docs" / "adapters.md"
 COLUMNS = ("`adapter=`", "Mergeable", "Trainable parameters", "Cost of a token", "Runs on hardware", "Source")
 
 INTRODUCTION = """\
@@ -59,5 +59,9 @@ def page() -> str:
     return INTRODUCTION + "\n" + "\n".join(table()) + "\n"
 
 
+PAGES = {"adapters.md": page, "configuration.md": configuration_page.page}  # name in docs/ -> what it should hold
+
+
 if __name__ == "__main__":
-    PAGE.write_text(page(), encoding="utf-8")
+    for name, written in PAGES.items():
+        (ROOT / "docs" / name).write_text(written(), encoding="utf-8")

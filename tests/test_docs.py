@@ -1,14 +1,105 @@
-"""docs/adapters.md is what scripts/build_docs.py makes of the code as it is."""
+"""The pages: those that are generated are current, their commands can be composed, their links lead somewhere."""
 
-import importlib.util
+import re
+import shlex
+import sys
 from pathlib import Path
 
+import pytest
+from program import qft_here
+
 ROOT = Path(__file__).parent.parent
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
+BLOCK = re.compile(r"^ *```(\w*)\n(.*?)^ *```$", re.M | re.S)
+INLINE = re.compile(r"(?<!`)`(qft [^`]+)`(?!`)")
+YAML = re.compile(r"^`(?:\./)?(configs/[\w/]+\.yaml)`:\n\n```yaml\n(.*?)^```$", re.M | re.S)
+EXAMPLES = {"adapter": "qwthn", "model": "demo", "data": "demo", "backend": "noisy"}
+LINK = re.compile(r"(?<!!)\[[^\]]*\]\(([^)\s]+)\)|!\[[^\]]*\]\(([^)\s]+)\)")
 
 
-def test_the_table_of_methods_is_current() -> None:
-    spec = importlib.util.spec_from_file_location("build_docs", ROOT / "scripts" / "build_docs.py")
-    assert spec is not None and spec.loader is not None
-    build_docs = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(build_docs)
-    assert build_docs.PAGE.read_text(encoding="utf-8") == build_docs.page(), "run: python scripts/build_docs.py"
+def generated() -> dict:
+    sys.path.insert(0, str(ROOT / "scripts"))  # its modules import each other by name
+    try:
+        import build_docs
+    finally:
+        sys.path.remove(str(ROOT / "scripts"))
+    return build_docs.PAGES
+
+
+@pytest.mark.parametrize("name", sorted(generated()))
+def test_generated_pages_are_current(name: str) -> None:
+    written = (ROOT / "docs" / name).read_text(encoding="utf-8")
+    assert written == generated()[name](), "run: python scripts/build_docs.py"
+
+
+def commands() -> list[str]:
+    """Every `qft ...` of the pages once, without comments; those that leave something out (...) are no commands."""
+    lines = []
+    for page in PAGES:
+        text = page.read_text(encoding="utf-8")
+        for language, block in BLOCK.findall(text):
+            if language in ("", "sh", "bash"):
+                lines += block.replace("\\\n", " ").splitlines()
+        lines += INLINE.findall(BLOCK.sub("", text).replace("\n", " "))
+    stripped = {re.sub(r"\s+#.*$", "", line.strip().removeprefix("$ ")) for line in lines}
+    return sorted(line for line in stripped if re.match(r"qft [-a-z]", line) and "..." not in line)
+
+
+def concrete(command: str) -> list[str]:
+    """The words of a command with something in the place of every NAME; of several values the first."""
+    words = []
+    for word in shlex.split(command)[1:]:
+        key, equals, value = word.partition("=")
+        if "NAME" in value:
+            value = value.replace("NAME", EXAMPLES.get(key, "x"))
+        if key in ("job", "samples") and value == "N":
+            value = "1"
+        if not value.startswith(("[", "{")):
+            value = value.partition(",")[0]
+        if word != "-m" and not (equals and not value):
+            words.append(key + equals + value)
+    return words
+
+
+@pytest.fixture(scope="module")
+def pages_own_choices(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A directory with the yamls that the pages tell their readers to write."""
+    folder = tmp_path_factory.mktemp("reader")
+    for page in PAGES:
+        for name, text in YAML.findall(page.read_text(encoding="utf-8")):
+            file = folder / name
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(text, encoding="utf-8")
+    return folder
+
+
+@pytest.mark.parametrize("command", commands())
+def test_every_command_can_be_composed(command: str, pages_own_choices: Path, monkeypatch, capsys) -> None:
+    monkeypatch.chdir(pages_own_choices)
+    words = concrete(command)
+    shown = {"--help", "--cfg", "help"} & set(words)
+    code = qft_here(*words, *([] if shown else ["--cfg", "job"]))
+    assert code == 0, capsys.readouterr().err
+
+
+def test_a_wrong_command_would_be_noticed(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert qft_here("train", "adapter=lora", "adapter.rank=4", "--cfg", "job") == 2
+
+
+def anchors(page: Path) -> set[str]:
+    """The ids of a page's headings."""
+    headings = re.findall(r"^#+ (.*)$", BLOCK.sub("", page.read_text(encoding="utf-8")), re.M)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).strip().replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_link_leads_somewhere(page: Path) -> None:
+    for link in (a or b for a, b in LINK.findall(BLOCK.sub("", page.read_text(encoding="utf-8")))):
+        if link.startswith(("http://", "https://", "mailto:")):
+            continue
+        path, _, anchor = link.partition("#")
+        target = (page.parent / path).resolve() if path else page
+        assert target.exists(), f"{page.name}: {link}"
+        if anchor and target.suffix == ".md":
+            assert anchor in anchors(target), f"{page.name}: {link}"
