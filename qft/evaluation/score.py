@@ -6,32 +6,24 @@
 """
 
 import hashlib
-import importlib
 import inspect
 import json
 import logging
-import pkgutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from qft import records
 from qft.errors import QftError, nearest
-from qft.evaluation import metrics as family
 from qft.evaluation import predictions
 from qft.evaluation.intervals import interval
+from qft.evaluation.metrics import load_metric, metric_names
 from qft.evaluation.metrics.base import Pair, Score
 from qft.process import files
 
 log = logging.getLogger(__name__)
 
 Options = Mapping[str, Mapping[str, Any]]
-PUBLISHED = "llamafactory"  # the variant that stands beside the published numbers
-
-
-def metric_names() -> list[str]:
-    """The metrics there are: every module of the metrics folder except the contract itself."""
-    return sorted(m.name for m in pkgutil.iter_modules(family.__path__) if m.name != "base")
 
 
 def check(metrics: Sequence[str], options: Options | None = None) -> None:
@@ -44,7 +36,7 @@ def check(metrics: Sequence[str], options: Options | None = None) -> None:
             raise QftError(f"metric.{name} is unknown.{nearest(name, metric_names())}")
         if not isinstance(given, Mapping):
             raise QftError(f"metric.{name}={given!r} should name an option of it: metric.{name}.OPTION=VALUE.")
-        known = list(inspect.signature(_module(name).score).parameters)[1:]
+        known = list(inspect.signature(load_metric(name).score).parameters)[1:]
         for key in given:
             if key not in known:
                 raise QftError(f"There is no key 'metric.{name}.{key}'.{nearest(key, known)}")
@@ -53,7 +45,7 @@ def check(metrics: Sequence[str], options: Options | None = None) -> None:
 def check_values(metrics: Sequence[str], options: Options) -> None:
     """Raise QftError where a metric cannot be computed with its options: before anything is trained or answered."""
     for name in metrics:
-        _module(name).check(**options.get(name, {}))
+        load_metric(name).check(**options.get(name, {}))
 
 
 def score_all(pairs: Sequence[Pair], metrics: Sequence[str], options: Options | None = None) -> list[Score]:
@@ -61,11 +53,7 @@ def score_all(pairs: Sequence[Pair], metrics: Sequence[str], options: Options | 
     check(metrics, options)
     if not pairs:
         raise QftError("There are no predictions to score; run the evaluation first.")
-    return [s for name in metrics for s in _module(name).score(pairs, **(options or {}).get(name, {}))]
-
-
-def _module(name: str) -> Any:
-    return importlib.import_module(f"{family.__name__}.{name}")
+    return [s for name in metrics for s in load_metric(name).score(pairs, **(options or {}).get(name, {}))]
 
 
 def score_file(

@@ -14,8 +14,9 @@ import yaml
 
 from qft.errors import QftError
 from qft.evaluation.intervals import interval
-from qft.evaluation.metrics.base import Pair, Score
-from qft.evaluation.score import metric_names, score_all
+from qft.evaluation.metrics import load_metric, measures, metric_names, packages
+from qft.evaluation.metrics.base import Measure, Pair, Score
+from qft.evaluation.score import score_all
 
 ROOT = Path(__file__).parents[2]
 CHINESE = ["我明白你的感受，能再多说一些吗？", "我们可以试试每天散步半小时。"]
@@ -82,7 +83,6 @@ def test_values_are_in_range_and_complete(name):
     predictions, references = CHINESE + ENGLISH + [""], CHINESE[::-1] + ENGLISH[::-1] + ["好"]
     for s in scores(name, predictions, references):
         assert type(s) is Score and s.name and s.signature
-        assert isinstance(s.higher_is_better, bool)
         assert len(s.per_sample) == len(predictions)
         assert all(isinstance(v, float) and 0 <= v <= 100 for v in [s.value, *judged(s)])
         assert s.reasons is None or (len(s.reasons) == len(predictions) and all(s.reasons))
@@ -109,7 +109,7 @@ def test_scores_are_reproducible_and_names_unique(name):
 
 
 def test_each_has_its_yaml(name):
-    module = importlib.import_module(f"qft.evaluation.metrics.{name}")
+    module = load_metric(name)
     config = yaml.safe_load((ROOT / "configs" / "metric" / f"{name}.yaml").read_text(encoding="utf-8"))
     assert config.pop("_target_") == f"{module.__name__}.score"
     module.check(**config)
@@ -119,6 +119,17 @@ def test_each_has_its_yaml(name):
     assert module.score(pairs, **config) == score_all(pairs, [name])  # the yaml's values are the defaults
 
 
-def test_names_are_unique_over_all_metrics():
-    names = [s.name for name in metric_names() for s in score_all([Pair("好", "好")], [name])]
-    assert len(set(names)) == len(names)
+def test_it_says_what_its_scores_are(name):
+    """Tables, pages and exports know a score by its Measure alone."""
+    stated = load_metric(name).MEASURES
+    assert {s.measure for s in scores(name, CHINESE, CHINESE)} == set(stated)
+    for measure in stated:
+        assert type(measure) is Measure and measure.name and measure.title and measure.unit
+        assert type(measure.higher_is_better) is bool and measure.digits >= 0
+        assert set(measure.packages) <= set(packages())
+        assert measures()[measure.name] is measure, "a name is of one metric only"
+
+
+def test_no_two_scores_share_a_title():
+    titles = [measure.title for measure in measures().values()]
+    assert len(set(titles)) == len(titles)

@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 
 from qft.evaluation.intervals import interval
-from qft.evaluation.metrics.base import Pair, Score
+from qft.evaluation.metrics.base import Measure, Pair, Score
 from qft.evaluation.score import score_all
 
 
 def of(values: list) -> list[float] | None:
-    return interval(Score("x", 0.0, "", True, values))
+    return interval(Score(Measure("x", "X"), 0.0, "", values))
 
 
 def test_a_mean_has_about_its_normal_interval() -> None:

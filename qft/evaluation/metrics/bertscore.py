@@ -13,8 +13,11 @@ from pathlib import Path
 from typing import Any
 
 from qft.errors import QftError
-from qft.evaluation.metrics.base import Pair, Score, mean
+from qft.evaluation.metrics.base import Measure, Pair, Score, mean
 from qft.ranges import Range, check_one
+
+F1 = Measure("bertscore_f1", "BERTScore F1", packages=("bert-score",), published="bertscore_f1")
+MEASURES = (F1,)
 
 
 def check(model: str | None = None, layer: int | None = None, batch_size: int = 32) -> None:
@@ -62,7 +65,7 @@ def score(
         for k, f1 in zip(both, found.tolist(), strict=True):
             each[k] = min(max(100.0 * f1, 0.0), 100.0)
     signature = f"bert-score-{version('bert-score')}|model:{model}|layer:{scorer.num_layers}|idf:no|rescaled:no"
-    return [Score("bertscore_f1", mean(each), signature, True, each)]
+    return [Score(F1, mean(each), signature, each)]
 
 
 def _layer(model: str, layer: int | None) -> int:
@@ -73,4 +76,4 @@ def _layer(model: str, layer: int | None) -> int:
 
 
 def _skipped(why: str, pairs: int) -> Score:
-    return Score("bertscore_f1", None, f"left out: {why}", True, [None] * pairs)
+    return Score(F1, None, f"left out: {why}", [None] * pairs)

@@ -22,10 +22,14 @@ from typing import Any
 import numpy as np
 
 from qft.errors import QftError, nearest
-from qft.evaluation.metrics.base import Pair, Score, mean, within_limit
+from qft.evaluation.metrics.base import Measure, Pair, Score, mean, within_limit
 from qft.evaluation.words import has_cjk
 from qft.progress import bar
 
+FORMULA = Measure("bleu4_formula", "BLEU-4 (formula)", packages=("sacrebleu",))
+LLAMAFACTORY = Measure("bleu4_llamafactory", "BLEU-4", packages=("nltk",), published="bleu4")
+STANDARD = Measure("bleu4_standard", "BLEU-4 (standard)", packages=("sacrebleu",))
+MEASURES = (FORMULA, LLAMAFACTORY, STANDARD)
 TOKENIZERS = ("auto", "zh", "13a", "char", "intl", "none")
 
 
@@ -47,9 +51,9 @@ def score(pairs: Sequence[Pair], tokenize: str = "auto") -> list[Score]:
     pairs, cut = within_limit(pairs)
     table = _counts(pairs, tokenize)
     return [
-        _corpus(table, "formula", tokenize, "none", cut),
+        _corpus(table, FORMULA, tokenize, "none", cut),
         _characters(pairs, cut),
-        _corpus(table, "standard", tokenize, "exp", cut),
+        _corpus(table, STANDARD, tokenize, "exp", cut),
     ]
 
 
@@ -63,7 +67,7 @@ def _counts(pairs: Sequence[Pair], tokenize: str) -> np.ndarray:
     return np.array([[*b.counts, *b.totals, b.sys_len, b.ref_len] for b in each])
 
 
-def _corpus(table: np.ndarray, variant: str, tokenize: str, smooth: str, cut: str) -> Score:
+def _corpus(table: np.ndarray, measure: Measure, tokenize: str, smooth: str, cut: str) -> Score:
     from sacrebleu.metrics import BLEU
 
     def bleu(n: list[int], effective_order: bool) -> float:
@@ -76,7 +80,7 @@ def _corpus(table: np.ndarray, variant: str, tokenize: str, smooth: str, cut: st
     corpus: Any = BLEU(tokenize=tokenize, smooth_method=smooth, force=True)
     corpus.corpus_score(["a"], [["a"]])  # the signature wants one
     per_sample = [bleu(n, effective_order=True) for n in table.tolist()]
-    return Score(f"bleu4_{variant}", of(range(len(table))), f"{corpus.get_signature()}{cut}", True, per_sample, of=of)
+    return Score(measure, of(range(len(table))), f"{corpus.get_signature()}{cut}", per_sample, of=of)
 
 
 def _characters(pairs: Sequence[Pair], cut: str) -> Score:
@@ -92,4 +96,4 @@ def _characters(pairs: Sequence[Pair], cut: str) -> Score:
         for p in bar(pairs, "BLEU of characters")
     ]
     signature = f"nltk-{version('nltk')}|sentence|avg:sample|tok:char|smooth:method3{cut}"
-    return Score("bleu4_llamafactory", mean(each), signature, True, [min(v, 100.0) for v in each])
+    return Score(LLAMAFACTORY, mean(each), signature, [min(v, 100.0) for v in each])

@@ -31,11 +31,19 @@ from qft.data.messages import THINK_CLOSE, THINK_OPEN
 from qft.evaluation.answers import final_answer, judge
 from qft.evaluation.answers.judge import Comparison, Judge
 from qft.evaluation.answers.values import values
-from qft.evaluation.metrics.base import Pair, Score, mean
+from qft.evaluation.metrics.base import Measure, Pair, Score, mean
 from qft.ranges import Range, check_one
 
 log = logging.getLogger(__name__)
 
+UNIT = "% of answers"
+MATH = ("math-verify",)
+MEASURES = (
+    Measure("sa", "Strict accuracy", UNIT, packages=MATH, published="sa"),
+    Measure("accuracy", "Accuracy", UNIT, packages=MATH, published="accuracy"),
+    Measure("ctc", "CTC", UNIT, published="ctc"),
+    Measure("ac", "AC", UNIT, published="ac"),
+)
 NOT_JUDGED = "not judged"  # how the reason begins where the machine, not the answer, is at fault
 
 Verdict = tuple[bool | None, str]
@@ -64,12 +72,13 @@ def score(pairs: Sequence[Pair], seconds: float = 5.0) -> list[Score]:
     if unjudged := [why for why in faults if why]:
         log.warning("%d of %d answers are left out: %s.", len(unjudged), len(pairs), unjudged[0][0])
     scores = []
-    for name in ("sa", "accuracy", "ctc", "ac"):
-        each = [None if right is None else 100.0 * right for right, _ in (v[name] for v in verdicts)]
+    for measure in MEASURES:
+        found = [v[measure.name] for v in verdicts]
+        each = [None if right is None else 100.0 * right for right, _ in found]
         judged = sum(v is not None for v in each)
-        signature = f"math-verify-{version('math-verify')}|limit:{seconds:g}s|" if name in ("sa", "accuracy") else ""
+        signature = f"math-verify-{version('math-verify')}|limit:{seconds:g}s|" if measure.packages == MATH else ""
         signature += f"avg:sample|judged:{judged} of {len(each)}"
-        scores.append(Score(name, mean(each), signature, True, each, [v[name][1] for v in verdicts]))
+        scores.append(Score(measure, mean(each), signature, each, [why for _, why in found]))
     return scores
 
 

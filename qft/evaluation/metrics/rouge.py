@@ -22,12 +22,18 @@ from importlib.metadata import version
 from typing import Any
 
 from qft.errors import QftError, nearest
-from qft.evaluation.metrics.base import Pair, Score, mean, within_limit
+from qft.evaluation.metrics.base import Measure, Pair, Score, mean, within_limit
 from qft.evaluation.words import common_length, cut, has_cjk, words
 from qft.progress import bar
 
 TOKENIZERS = ("auto", "jieba", "default")
-TYPES = ("rouge1", "rouge2", "rougel")
+TYPES = {"rouge1": "ROUGE-1", "rouge2": "ROUGE-2", "rougel": "ROUGE-L"}
+FORMULA = {k: Measure(f"{k}_formula", f"{t} (formula)", packages=("rouge-score", "jieba")) for k, t in TYPES.items()}
+LLAMAFACTORY = {
+    k: Measure(f"{k}_llamafactory", t, packages=("rouge-chinese", "jieba"), published=k) for k, t in TYPES.items()
+}
+STANDARD = {k: Measure(f"{k}_standard", f"{t} (standard)", packages=("rouge-score", "jieba")) for k, t in TYPES.items()}
+MEASURES = (*FORMULA.values(), *LLAMAFACTORY.values(), *STANDARD.values())
 
 
 def check(tokenize: str = "auto") -> None:
@@ -77,12 +83,12 @@ def _both(pairs: Sequence[Pair], tokenize: str, cut_off: str) -> tuple[list[Scor
     formula: list[Score] = []
     standard: list[Score] = []
     for name in TYPES:
-        for scores, variant in ((formula, "formula"), (standard, "standard")):
-            stat = "recall" if variant == "formula" and name != "rougel" else "fmeasure"
+        for scores, measure in ((formula, FORMULA[name]), (standard, STANDARD[name])):
+            stat = "recall" if scores is formula and name != "rougel" else "fmeasure"
             each = [100.0 * getattr(f[name], stat) for f in found]
             what = f"rouge-score-{version('rouge-score')}|{'recall' if stat == 'recall' else 'f1'}"
             signature = f"{what}|avg:sample|tok:{cutter}|stem:no{cut_off}"
-            scores.append(Score(f"{name}_{variant}", mean(each), signature, True, each))
+            scores.append(Score(measure, mean(each), signature, each))
     return formula, standard
 
 
@@ -102,7 +108,7 @@ def _llamafactory(pairs: Sequence[Pair], cut_off: str) -> list[Score]:
     scores = []
     for name in TYPES:
         each = [100.0 * f[name] if f else 0.0 for f in found]
-        scores.append(Score(f"{name}_llamafactory", mean(each), signature, True, each))
+        scores.append(Score(LLAMAFACTORY[name], mean(each), signature, each))
     return scores
 
 
