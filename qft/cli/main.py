@@ -5,7 +5,6 @@ import io
 import os
 import pkgutil
 import re
-import signal
 import sys
 import traceback
 from pathlib import Path
@@ -58,7 +57,7 @@ def _run(args: list[str], alone: bool) -> int:
             "qft: interrupted; the same command with resume=true goes on (qft eval, qft sweep: simply repeat it).",
             file=sys.stderr,
         )
-        return 128 + getattr(stop, "number", signal.SIGINT)
+        return 128 + signals.number_of(stop)
     except BrokenPipeError:
         _drop_output()
         return 0

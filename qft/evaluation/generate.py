@@ -6,7 +6,6 @@ limit (``evaluation.max_seconds``), at which its unfinished answers end as they 
 
 import json
 import logging
-import os
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -45,7 +44,7 @@ def generate(
         return
     model.eval()
     stops = stop_tokens(model, tokenizer)
-    with path.open("a", encoding="utf-8") as file:
+    with files.open_append(path) as file:
         for start in missing:
             batch = prompts[start : start + size]
             for k, row in _answer(model, tokenizer, batch, stops, decoding, start, file):
@@ -104,9 +103,7 @@ def _answer(
             "peak_memory_bytes": peak_bytes(),
         }
         last = now
-        file.write(json.dumps(row, ensure_ascii=False) + "\n")
-        file.flush()
-        os.fsync(file.fileno())
+        files.write_through(file, json.dumps(row, ensure_ascii=False) + "\n")
         rows.append((k, row))
 
     watch = _AsTheyFinish(width, stops, finished)

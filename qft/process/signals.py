@@ -29,6 +29,11 @@ class Stopped(KeyboardInterrupt):
         self.number = number
 
 
+def number_of(interrupt: KeyboardInterrupt) -> int:
+    """The signal behind an interrupt: that of ``Stopped``, else Ctrl-C's."""
+    return interrupt.number if isinstance(interrupt, Stopped) else signal.SIGINT
+
+
 def listen(*always: int, postpone: bool = False) -> dict[int, Any]:
     """From now on a signal to stop raises ``Stopped`` in the main thread. Does nothing in another thread.
 
@@ -114,6 +119,19 @@ class DeferredStop:
             self.repeated = True
             if self._raise_second:
                 raise Stopped(number)
+
+
+class Blocked:
+    """A context in which these signals wait: for this process, and for one that is started in it."""
+
+    def __init__(self, *numbers: int) -> None:
+        self._numbers = numbers
+
+    def __enter__(self) -> None:
+        signal.pthread_sigmask(signal.SIG_BLOCK, self._numbers)
+
+    def __exit__(self, kind: type | None, value: BaseException | None, trace: TracebackType | None) -> None:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, self._numbers)
 
 
 def _stop(number: int, frame: FrameType | None) -> None:

@@ -1,7 +1,7 @@
 """What we write, typed: one dataclass, one writer and one reader for each file. Light: no torch, no pandas."""
 
 from qft.records.checkpoints import MARKER, mark_checkpoint, newest_checkpoint
-from qft.records.directory import COMPLETE, DIVERGED, SCORED, SCORES, RunDirectory, check_files, refusal
+from qft.records.directory import COMPLETE, DIVERGED, SCORED, SCORES, RunDirectory, check_files
 from qft.records.history import HISTORY, read_history, write_history
 from qft.records.jsonfile import read_json, strict_json, write_json
 from qft.records.record import SCHEMA, Record, git_state, new_record, now
@@ -24,7 +24,6 @@ __all__ = [
     "now",
     "read_history",
     "read_json",
-    "refusal",
     "strict_json",
     "write_history",
     "write_json",

@@ -17,7 +17,6 @@ SCORED              written after metrics.json: sizes and SHA-256 of answers and
 DIVERGED            in place of COMPLETE: the loss was no number; why, and sizes and SHA-256 of record and history
 """
 
-import errno
 import logging
 import os
 from collections.abc import Mapping, Sequence
@@ -38,11 +37,6 @@ SCORED = "SCORED"
 ANSWERS = ("predictions.jsonl", "scores.jsonl", "validation.jsonl")
 SCORES = ("evaluation.json", "metrics.json", *ANSWERS, *(f"base_{name}" for name in ANSWERS))
 WITHIN = ("adapter", "checkpoints")  # directories of a run
-
-
-def refusal(error: OSError) -> str:
-    """Why a file could not be had, in words: a link where none may be is said so."""
-    return f"{error.filename} is a link" if error.errno == errno.ELOOP else error.strerror or str(error)
 
 
 def check_files(folder: Path) -> None:
@@ -97,7 +91,7 @@ class RunDirectory:
             raise QftError(f"{self.path} is in use by another process.") from None
         except OSError as error:
             self.close()
-            raise QftError(f"{self.path} cannot be used as a run directory: {refusal(error)}.") from error
+            raise QftError(f"{self.path} cannot be used as a run directory: {files.reason(error)}.") from error
         handler.setFormatter(_Lines("%(asctime)s %(levelname)s %(name)s: %(message)s"))
         self._handler = handler
         logging.getLogger().addHandler(handler)

@@ -1,10 +1,10 @@
 """What ``overwrite=true`` may delete: a run of ours inside the directory where runs are made, and nothing else."""
 
-import shutil
 from pathlib import Path
 
 from qft.errors import QftError
 from qft.names import shortened
+from qft.process.files import remove
 from qft.records.directory import COMPLETE, DIVERGED, SCORED, SCORES
 from qft.records.jsonfile import read_json
 from qft.records.record import SCHEMA
@@ -41,7 +41,7 @@ def clear(path: Path) -> None:
     """Remove what an earlier run left, except the lock, the log and what a sweep says of it. Other files stay."""
     for item in path.iterdir():
         if item.name in FILES and item.name not in KEPT:
-            shutil.rmtree(item) if item.is_dir() and not item.is_symlink() else item.unlink()
+            remove(item)
 
 
 def _recognised(path: Path) -> bool:

@@ -7,8 +7,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from qft.errors import Diverged, QftError
+from qft.process.files import reason
 from qft.process.locks import is_free, lock
-from qft.records import refusal
 from qft.sweeps import cells
 from qft.sweeps.cells import Cell
 
@@ -69,7 +69,7 @@ def held(directory: Path, name: str) -> Iterator[None]:
     try:
         file = lock(folder / name, wait=True)
     except OSError as error:
-        raise QftError(f"{folder / name} cannot be used as a lock: {refusal(error)}.") from error
+        raise QftError(f"{folder / name} cannot be used as a lock: {reason(error)}.") from error
     with file:
         yield
 

@@ -17,7 +17,7 @@ from queue import SimpleQueue
 from typing import Any, Protocol
 
 from qft.process.files import open_append
-from qft.process.signals import listen
+from qft.process.signals import Blocked, listen
 from qft.sweeps import cells
 from qft.sweeps.attempt import Execute, attempt
 from qft.sweeps.cells import Cell
@@ -61,9 +61,8 @@ class Local:
         self.context.set_forkserver_preload(["qft.sweeps.preload", execute.__module__])
         # Slurm and containers signal every process: the server must outlive its cells, to say how they ended
         resource_tracker.ensure_running()  # before: where the server has to start it, it unblocks signals
-        signal.pthread_sigmask(signal.SIG_BLOCK, PASSED_ON)
-        forkserver.ensure_running()
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, PASSED_ON)
+        with Blocked(*PASSED_ON):
+            forkserver.ensure_running()
 
     def run(self, cell: Cell) -> str | None:
         """Run the cell in a process; one that dies without a word costs this cell alone."""

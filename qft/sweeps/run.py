@@ -15,7 +15,6 @@ from pathlib import Path
 from qft.errors import QftError
 from qft.process import files, locks
 from qft.process.signals import DeferredStop
-from qft.records import refusal
 from qft.sweeps import cells
 from qft.sweeps.attempt import free
 from qft.sweeps.cells import Cell
@@ -53,7 +52,7 @@ def locked(directory: Path) -> Iterator[None]:
     except BlockingIOError:
         raise QftError(f"{directory} is in use by another process.") from None
     except OSError as error:
-        raise QftError(f"{directory} cannot be used as a sweep directory: {refusal(error)}.") from error
+        raise QftError(f"{directory} cannot be used as a sweep directory: {files.reason(error)}.") from error
     with file:
         files.remove_leftovers(directory)
         yield

@@ -9,7 +9,6 @@ import pytest
 from program import qft_here
 
 from qft import records
-from qft.process.files import whole_directory
 
 
 def test_what_is_declared_is_on_the_disk_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -76,14 +75,3 @@ def check_synced(done: list[tuple[str, Path, Any]], files: dict[Path, int]) -> N
     assert files
     for file, size in files.items():
         assert ("sync", file, size) in done, file
-
-
-def test_a_directory_is_there_whole_or_not_at_all(tmp_path: Path) -> None:
-    with whole_directory(tmp_path / "adapter") as inside:
-        inside.mkdir()
-        (inside / "weights").write_text("old")
-    with pytest.raises(RuntimeError), whole_directory(tmp_path / "adapter") as inside:
-        inside.mkdir()
-        (inside / "weights").write_text("half")
-        raise RuntimeError("killed")
-    assert (tmp_path / "adapter/weights").read_text() == "old" and [p.name for p in tmp_path.iterdir()] == ["adapter"]

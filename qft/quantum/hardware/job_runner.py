@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from qft.errors import QftError
-from qft.process.signals import DeferredStop
+from qft.process.signals import DeferredStop, number_of
 from qft.quantum.hardware.clients.qcloud import Busy, Cloud, Lost, Refused
 from qft.quantum.hardware.clients.qcloud_answers import Faulty, Look
 from qft.quantum.hardware.journal import Bound, Counts, Job, Journal, Key
@@ -95,7 +95,7 @@ class Courier:
             self.wait([self.journal.job(j.id) for j in jobs])
         except KeyboardInterrupt as stop:
             # whoever sends SIGTERM or SIGHUP (a queue, a closed terminal) means to go on later
-            if getattr(stop, "number", signal.SIGINT) == signal.SIGINT:
+            if number_of(stop) == signal.SIGINT:
                 self.cancel([j for j in self.journal.jobs_of(keys) if j.state == "submitted"])
             raise
 

@@ -1,21 +1,15 @@
 """A journal as a file: who may open it, how a new one appears, which machine it is on."""
 
-import errno
-import fcntl
-import glob
 import hashlib
 import os
-import secrets
 import socket
 import stat
-import struct
 import uuid
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from qft.errors import QftError
-from qft.process.files import sync
+from qft.process.files import remove_second_names
+from qft.process.locks import lock_byte
 
 _LOCK_AT = 2**62  # a byte that SQLite, which has locks of its own in the file, never touches
 _MAGIC = b"SQLite format 3\0"
@@ -32,7 +26,10 @@ def claimed(real: Path, path: Path, write: bool) -> int:
     try:
         _check(fd, real, path)
         if write:
-            _lock(fd, path)
+            lock_byte(fd, _LOCK_AT)
+    except BlockingIOError:
+        os.close(fd)
+        raise QftError(f"{path} is in use by another process.") from None
     except BaseException:
         os.close(fd)
         raise
@@ -51,7 +48,7 @@ def _check(fd: int, real: Path, path: Path) -> None:
     if os.pread(fd, 16, 0) != _MAGIC:
         raise QftError(f"{path} is not a journal of qft.")
     if found.st_nlink > 1:
-        _drop_own_names(real, found)
+        remove_second_names(real)
         if os.fstat(fd).st_nlink > 1:
             raise QftError(
                 f"{path} has a second name (a hard link), under which a crash would go unnoticed: keep one of them, or "
@@ -62,25 +59,6 @@ def _check(fd: int, real: Path, path: Path) -> None:
             raise QftError(f"{beside} does not belong to {path}, whose content it would change: move it away.")
 
 
-def _drop_own_names(real: Path, found: os.stat_result) -> None:
-    """A process that was killed while the journal appeared left it under two names."""
-    for other in real.parent.glob(f".{glob.escape(real.name)}.*.new"):
-        if os.path.samestat(other.lstat(), found):
-            other.unlink()
-
-
-def _lock(fd: int, path: Path) -> None:
-    try:
-        if hasattr(fcntl, "F_OFD_SETLK"):  # else closing any descriptor of the file lets the lock go
-            fcntl.fcntl(fd, fcntl.F_OFD_SETLK, struct.pack("hhqqi", fcntl.F_WRLCK, os.SEEK_SET, _LOCK_AT, 1, 0))
-        else:
-            fcntl.lockf(fd, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, _LOCK_AT)
-    except OSError as error:
-        if error.errno not in (errno.EAGAIN, errno.EACCES):
-            raise
-        raise QftError(f"{path} is in use by another process.") from None
-
-
 def check_same(fd: int, real: Path, path: Path) -> None:
     """Raise QftError where the name has come to mean another file since it was opened."""
     try:
@@ -89,36 +67,6 @@ def check_same(fd: int, real: Path, path: Path) -> None:
         same = False
     if not same:
         raise QftError(f"{path} was replaced while it was opened; try again.")
-
-
-@contextmanager
-def appearing(real: Path) -> Iterator[Path]:
-    """An empty file beside ``real`` to write into; at the end it has that name, unless another came first."""
-    new = real.with_name(f".{real.name}.{secrets.token_hex(8)}.new")
-    os.close(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666))
-    try:
-        yield new
-        try:
-            os.link(new, real)
-        except FileExistsError:
-            pass
-        except OSError as error:  # file systems without hard links
-            if error.errno not in (errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS):
-                raise
-            new.rename(real)
-    finally:
-        new.unlink(missing_ok=True)
-        Path(f"{new}-journal").unlink(missing_ok=True)
-    sync(real.parent)
-
-
-def copied(real: Path, copy: Path) -> None:
-    """Copy a file durably; ``copy`` is there whole or not at all."""
-    with appearing(copy) as new, real.open("rb") as source, new.open("wb") as target:
-        while part := source.read(2**20):
-            target.write(part)
-        target.flush()
-        os.fsync(target.fileno())
 
 
 def is_old(real: Path) -> bool:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from qft.errors import QftError
+from qft.process import files
 from qft.quantum.hardware import journal_checks, journal_disk, journal_v1
 
 APPLICATION = 0x71667471  # "qftq"
@@ -59,7 +60,7 @@ class JournalFile:
     def _create(self, real: Path, experiment: str) -> None:
         """Write a new journal under a name of its own, then give it the right one."""
         real.parent.mkdir(parents=True, exist_ok=True)
-        with journal_disk.appearing(real) as new:
+        with files.new_file(real) as new:
             db = sqlite3.connect(new, isolation_level=None)
             try:
                 journal_checks.prepare(db)
@@ -68,8 +69,11 @@ class JournalFile:
                 journal_checks.create(db, _META + self.tables)
                 _mark(db, experiment)
                 db.execute("COMMIT")
-            finally:
+            except BaseException:
                 db.close()
+                Path(f"{new}-journal").unlink(missing_ok=True)  # SQLite's, beside a transaction that failed
+                raise
+            db.close()
 
     def _unlock(self) -> None:
         if self._fd is not None:

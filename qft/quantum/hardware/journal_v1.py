@@ -1,6 +1,5 @@
 """Journals as 0.1.0 wrote them, which had no hashes: recognised, copied, and made into one of today in place."""
 
-import fcntl
 import hashlib
 import json
 import logging
@@ -11,7 +10,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from qft.errors import QftError
-from qft.quantum.hardware import journal_checks, journal_disk
+from qft.process.files import copy as copy_file
+from qft.process.locks import lock_existing
+from qft.quantum.hardware import journal_checks
 
 log = logging.getLogger(__name__)
 
@@ -109,17 +110,14 @@ def _adds_up(text: str, shots: int) -> bool:
 def _old_lock(real: Path, path: Path) -> Iterator[None]:
     """The lock of 0.1.0, a file beside the journal, so that none of its processes is in the middle of sending."""
     try:
-        fd = os.open(f"{real}.lock", os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
-    except OSError:
-        yield
-        return
-    try:
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        yield
+        lock = lock_existing(Path(f"{real}.lock"))
     except BlockingIOError:
         raise QftError(f"{path} is in use by another process.") from None
+    try:
+        yield
     finally:
-        os.close(fd)
+        if lock is not None:
+            os.close(lock)
 
 
 def _copy(real: Path) -> Path:
@@ -128,7 +126,7 @@ def _copy(real: Path) -> Path:
     for k in range(1, 1000):
         copy = Path(f"{real}{COPY}{f'-{k}' if k > 1 else ''}")
         if not os.path.lexists(copy):
-            journal_disk.copied(real, copy)
+            copy_file(real, copy)
             return copy
         if copy.is_file() and copy.read_bytes() == content:
             return copy
