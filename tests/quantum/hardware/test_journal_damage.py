@@ -17,7 +17,7 @@ from qft.errors import QftError
 from qft.quantum.hardware import journal_checks, journal_disk, journal_v1
 from qft.quantum.hardware.journal import Bound, Journal
 
-OLD = Path(__file__).parent.parent / "fixtures/v0.1.0"
+OLD = Path(__file__).parents[2] / "fixtures/v0.1.0"
 
 
 def circuits(n: int) -> list[Bound]:
