@@ -4,18 +4,21 @@ A file of this folder that defines ``CONFIG`` (a subclass of QftConfig) is a met
 ``QFT_<NAME>`` and the usual calls work: get_peft_model, save_pretrained, PeftModel.from_pretrained.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
 from peft.config import PeftConfig
 from torch import Tensor, nn
 
 from qft import ranges
+from qft.adapters import binding
 from qft.adapters.method_card import MethodCard
 from qft.adapters.register import AdapterType, register
 from qft.adapters.targets import TargetError, all_linear, default_targets, linear_sizes
 from qft.adapters.tuner import QftTuner
 from qft.errors import QftError
+from qft.quantum.backends.base import Backend
+from qft.quantum.circuit import Circuit
 from qft.ranges import within
 
 
@@ -97,6 +100,36 @@ class QftConfig(PeftConfig):
 
     def resolve(self, shapes: list[tuple[int, int]]) -> None:
         """Fill in options left open, from the (in, out) sizes of the layers that will be adapted."""
+
+    @property
+    def linear(self) -> bool:
+        """Whether the delta is affine with these options, so that it can be merged (where a layer takes its bias)."""
+        return bool(self.delta_class.linear)
+
+    def build_circuit(self) -> Circuit | None:
+        """The circuit of gates that each adapted layer evaluates for a token; None for a method without one.
+
+        A method whose deltas call ``add_circuit`` returns theirs here: backends are refused, circuits drawn and their
+        cost counted by this answer, before any weight is loaded.
+        """
+        return None
+
+    def check_backend(self, backend: Backend, hidden_size: int, training: bool = False) -> None:
+        """Raise QftError where ``backend`` cannot evaluate the method's circuit or, with ``training``, train it.
+
+        ``hidden_size`` is the base model's, for a method whose circuit depends on it.
+        """
+        circuit = self.build_circuit()
+        if circuit is not None:
+            binding.check(backend, circuit, training)
+
+    def describe(self) -> MethodCard:
+        """What the documentation says of the method with these options."""
+        return replace(self.card, mergeable=self.linear)
+
+    def notes(self, shapes: list[tuple[int, int]]) -> list[str]:
+        """What was chosen for layers of these (in, out) sizes, one line each, as ``qft params`` prints it."""
+        return []
 
     def pack(self, state: dict[str, Tensor]) -> dict[str, Tensor]:
         """What is written of an adapter's tensors (full names -> tensors); may note something in the config."""

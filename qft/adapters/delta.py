@@ -3,13 +3,17 @@
 import itertools
 from collections.abc import Iterator
 from contextlib import contextmanager
-from operator import is_
+from math import pi
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from qft.quantum.autodiff import followed
+from qft.adapters import binding
+from qft.adapters.cache import WeightCache
+from qft.quantum.backends.base import Backend, Readout
+from qft.quantum.backends.statevector import Statevector
+from qft.quantum.circuit import Circuit
 
 HALF = (torch.bfloat16, torch.float16)
 
@@ -19,26 +23,27 @@ class Delta(nn.Module):
 
     A subclass is built as ``cls(in_features, out_features, config, generator)`` with float32 parameters
     (frozen tensors as buffers), computes in float32 or float64 whatever the base's dtype, and starts at
-    exactly zero.
+    exactly zero. It defines ``precompute``, ``compute`` and ``count``, and ``matrix`` where it is linear. One with a
+    circuit calls ``add_circuit`` when it is built and ``read_circuit`` in ``precompute``.
     """
 
-    linear = False
-    has_bias = False  # of a linear one: delta(0) is not 0, so that a merge needs a bias to put it in
-    reads_output = False  # True: a function of the wrapped block's output, not of its input
+    linear: bool = False
+    has_bias: bool = False  # of a linear one: delta(0) is not 0, so that a merge needs a bias to put it in
+    reads_output: bool = False  # True: a function of the wrapped block's output, not of its input
+    circuit: Circuit | None = None  # evaluated for each token by ``backend``; None: it has none made of gates
+    angles: Tensor  # of the circuit, where there is one: (circuit.num_weights,), radians
+    backend: Backend
 
     def __init__(self) -> None:
         super().__init__()
-        self._kept: tuple[Any] | None = None  # what was prepared
-        # the weights it was made of: the dictionaries they stand in, their names there, themselves
-        self._made_of: tuple[Any, Any, Any] = ((), (), ())
-        self._keep = True
+        self._cache = WeightCache()
 
-    def prepare(self) -> Any:
-        """What depends on the weights alone and is the same for every token."""
+    def precompute(self) -> Any:
+        """What depends on the weights alone and is the same for every token, of any type."""
         raise NotImplementedError
 
-    def delta(self, x: Tensor, prepared: Any) -> Tensor:
-        """Rows x (t, in) in the parameters' dtype -> (t, out)."""
+    def compute(self, x: Tensor, precomputed: Any) -> Tensor:
+        """Rows x (t, in) in the parameters' dtype, and what ``precompute`` returned -> (t, out)."""
         raise NotImplementedError
 
     def matrix(self) -> tuple[Tensor, Tensor | None]:
@@ -47,21 +52,63 @@ class Delta(nn.Module):
 
     @staticmethod
     def count(in_features: int, out_features: int, config: Any) -> int:
-        """Trainable parameters by formula."""
+        """Trainable parameters by formula, of a layer of this size under this config."""
         raise NotImplementedError
 
     def report(self) -> dict[str, Any]:
         """What a run's record should say of this layer after training; most methods have nothing."""
         return {}
 
+    @property
+    def is_quantum(self) -> bool:
+        """Whether a backend evaluates a part of it."""
+        return self.circuit is not None
+
+    def add_circuit(self, circuit: Circuit | None, generator: torch.Generator | None, trained: bool = True) -> None:
+        """Give the adapter the circuit of its config's ``build_circuit()``, with random angles U(-pi, pi) (radians).
+
+        They are never zero: at zero every CRZ gradient vanishes exactly. ``trained=False`` freezes them, saved with
+        the adapter all the same. Raises ValueError for None: the config does not say which circuit its layers have.
+        """
+        if circuit is None:
+            raise ValueError(f"{type(self).__name__} has a circuit, so its config must define build_circuit().")
+        self.circuit, self.backend = circuit, Statevector()
+        angles = torch.empty(circuit.num_weights).uniform_(-pi, pi, generator=generator)
+        if trained:
+            self.angles = nn.Parameter(angles)
+        else:
+            self.register_buffer("angles", angles)
+
+    def read_circuit(self) -> Readout:
+        """The circuit at its present angles, on its backend: inputs (num_inputs, t), radians -> <Z> (qubits, t)."""
+        assert self.circuit is not None, "add_circuit() comes first"
+        return binding.bind(self.backend, self.circuit, self.angles)
+
+    def circuits(self) -> list[tuple[Circuit, Tensor]]:
+        """The circuits a chip would run for each token, with their angles; none for most methods."""
+        return [] if self.circuit is None else [(self.circuit, self.angles)]
+
+    def set_backend(self, backend: Backend) -> None:
+        """Let ``backend`` evaluate the circuit. Raises QftError where it cannot."""
+        if self.circuit is not None:
+            binding.check(backend, self.circuit)
+        self.backend = backend
+        self.clear_cache()
+
     def forward(self, x: Tensor) -> Tensor:
         """x (..., in) of any float dtype -> (..., out), autocast switched off."""
-        self._drop_of_others()
+        self._cache.check(self)
         with self.in_float32():
             if torch.is_autocast_enabled(x.device.type):
                 with torch.autocast(x.device.type, enabled=False):
                     return self._rows(x)
             return self._rows(x)
+
+    def _rows(self, x: Tensor) -> Tensor:
+        dtype = torch.float64 if next(self.parameters()).dtype == torch.float64 else torch.float32
+        rows = x.reshape(-1, x.shape[-1]).to(dtype)
+        out = self.compute(rows, self._cache.get(self, self.precompute))
+        return out.reshape(*x.shape[:-1], out.shape[-1])
 
     def merged(self) -> tuple[Tensor, Tensor | None]:
         """``matrix()`` in float32 or wider, whatever dtype the weights are kept in."""
@@ -85,76 +132,30 @@ class Delta(nn.Module):
             for tensors, name, tensor in swapped:
                 tensors[name] = tensor  # type: ignore[assignment]
 
-    def _rows(self, x: Tensor) -> Tensor:
-        dtype = torch.float64 if next(self.parameters()).dtype == torch.float64 else torch.float32
-        out = self.delta(x.reshape(-1, x.shape[-1]).to(dtype), self.prepared())
-        return out.reshape(*x.shape[:-1], out.shape[-1])
-
-    def prepared(self) -> Any:
-        """``prepare()``, kept between calls only in evaluation with gradients off.
-
-        Any forward with gradients may be followed by an optimizer step, which no version counter of a
-        fused optimizer shows: it drops what was kept, and nothing is kept again before train() or eval().
-        Both, .to() and loading weights drop it too; after editing weights by hand, call eval() again. Weights put in
-        for one call (torch.func.functional_call) are seen. Nothing is kept of what torch.func follows; a compiled
-        graph neither keeps nor uses anything.
-        """
-        if self.training or torch.is_grad_enabled():
-            self.forget()
-            self._keep = False
-            return self.prepare()
-        if torch.compiler.is_compiling():
-            return self.prepare()
-        if self._kept is not None:
-            return self._kept[0]
-        prepared = self.prepare()
-        if self._keep and not followed(*self.parameters()):
-            self._kept = (prepared,)
-        return prepared
-
-    def _drop_of_others(self) -> None:
-        """Drop what was kept where other weights stand here now than it was made of, and note which do."""
-        if not self._keep or self.training or torch.is_grad_enabled() or torch.compiler.is_compiling():
-            return
-        places, names, weights = self._made_of
-        if self._kept is not None and all(map(is_, map(dict.get, places, names), weights)):
-            return
-        self._kept = None
-        holders = [held for m in self.modules() for held in (m._parameters, m._buffers)]
-        self._made_of = tuple(zip(*((held, *item) for held in holders for item in held.items())))  # type: ignore[assignment]
-
-    def forget(self) -> None:
-        """Drop what ``prepared`` kept."""
-        self._kept, self._made_of = None, ((), (), ())
+    def clear_cache(self) -> None:
+        """Drop what is kept of ``precompute`` between calls; call it after changing weights by hand."""
+        self._cache.clear()
 
     def train(self, mode: bool = True) -> "Delta":
-        self.forget()
-        self._keep = True
+        self._cache.reopen()
         return super().train(mode)
 
     def _apply(self, fn: Any, recurse: bool = True) -> "Delta":
-        self.forget()
+        self.clear_cache()
 
         def no_half(t: Tensor) -> Tensor:  # model.to(bfloat16) leaves an adapter in float32
-            moved = fn(t)
+            moved: Tensor = fn(t)
             return t.to(moved.device) if moved.dtype in HALF and t.dtype not in HALF else moved
 
         return super()._apply(no_half, recurse)
 
     def keep_in(self, dtype: torch.dtype) -> None:
         """Keep weights and frozen tensors in this dtype; they are computed with in float32 or wider all the same."""
-        self.forget()
+        self.clear_cache()
         for tensor in itertools.chain(self.parameters(), self.buffers()):
             if tensor.is_floating_point():
                 tensor.data = tensor.data.to(dtype)
 
-    def __getstate__(self) -> dict[str, Any]:
-        return {
-            **self.__dict__,
-            "_kept": None,
-            "_made_of": ((), (), ()),
-        }  # a bound circuit can be neither pickled nor shared
-
     def _load_from_state_dict(self, *args: Any, **kwargs: Any) -> None:
-        self.forget()
+        self.clear_cache()
         super()._load_from_state_dict(*args, **kwargs)

@@ -63,7 +63,7 @@ class QftLayer(nn.Module, BaseTunerLayer):
     def set_adapter(self, adapter_names: str | list[str], inference_mode: bool = False) -> None:
         super().set_adapter(adapter_names, inference_mode=inference_mode)
         for delta in self.qft_delta.values():
-            delta.forget()
+            delta.clear_cache()
 
     def forward(self, *args: Any, adapter_names: list[str] | None = None, **kwargs: Any) -> Any:
         """The base layer's result plus the active adapters; with ``adapter_names`` row i takes the i-th of them."""

@@ -11,4 +11,5 @@ class MethodCard:
     token_cost: str  # products a token and layer, beside the layer's own
     hardware: str  # whether its circuit can be evaluated on a quantum computer: no, or how
     source: str  # where the method was published
+    mergeable: bool = False  # filled in from what the method can do
     merge: str = ""  # what "mergeable" depends on, where it is not always the same

@@ -49,7 +49,7 @@ def qubits(d: int) -> int:
     return max(1, (d - 1).bit_length())
 
 
-class Prepared(NamedTuple):
+class Factors(NamedTuple):
     """Once-a-step: the RX layer's two factors, split signs (2, 2^n), parities (n, 2^n), W_up cut to (n, d)."""
 
     left: Tensor
@@ -91,6 +91,18 @@ def read_out(h: Tensor, left: Tensor, right: Tensor, split: Tensor, parity: Tens
     return probability @ parity.T / u.square().sum(1, keepdim=True).clamp_min(1)
 
 
+def check_encoding(backend: Backend, n: int) -> None:
+    """Raise QftError for a backend that would have to encode a hidden vector in the amplitudes of ``n`` qubits."""
+    if isinstance(backend, (Statevector, Noisy)) and backend.shots is None:
+        return
+    with_shots = "" if backend.shots is None else f" with backend.shots={backend.shots}"
+    raise QftError(
+        f"qaa encodes a hidden vector in {n} qubits' amplitudes, about {2**n:,} CNOTs for each "
+        f"token: backend={backend.name}{with_shots} does not do that; use backend=statevector, or "
+        "backend=noisy without shots, which takes the encoding as ideal."
+    )
+
+
 class QAADelta(Delta):
     """Parameters: theta (n,), up (n, 2^n)."""
 
@@ -102,37 +114,30 @@ class QAADelta(Delta):
         super().__init__()
         self.n = n = qubits(out_features)
         self.out_features = out_features
-        self._backend: Backend = Statevector()
+        self.backend = Statevector()
         self.theta = nn.Parameter(torch.empty(n).uniform_(-pi, pi, generator=generator))
         self.up = nn.Parameter(torch.zeros(n, 2**n))
 
     @property
-    def backend(self) -> Backend:
-        """Where the circuit is evaluated: here; only a backend's noise and its count of circuits are used."""
-        return self._backend
+    def is_quantum(self) -> bool:
+        """A backend's noise and its count of circuits are used; the circuit itself is evaluated here."""
+        return True
 
-    @backend.setter
-    def backend(self, backend: Backend) -> None:
-        if not isinstance(backend, (Statevector, Noisy)) or backend.shots is not None:
-            with_shots = "" if backend.shots is None else f" with backend.shots={backend.shots}"
-            raise QftError(
-                f"qaa encodes a hidden vector in {self.n} qubits' amplitudes, about {2**self.n:,} CNOTs for each "
-                f"token: backend={backend.name}{with_shots} does not do that; use backend=statevector, or "
-                "backend=noisy without shots, which takes the encoding as ideal."
-            )
-        self._backend = backend
+    def set_backend(self, backend: Backend) -> None:
+        check_encoding(backend, self.n)
+        super().set_backend(backend)
 
-    def prepare(self) -> Prepared:
+    def precompute(self) -> Factors:
         half = self.n // 2
         factors = rotation(self.theta[:half]), rotation(self.theta[half:])
         split, parity = signs(self.n, self.theta)
-        if isinstance(self._backend, Noisy):
-            parity = torch.as_tensor(cnot_chain.values(self.n, self._backend.noise)).to(parity)
-        return Prepared(*factors, split, parity, self.up[:, : self.out_features])
+        if isinstance(self.backend, Noisy):
+            parity = torch.as_tensor(cnot_chain.values(self.n, self.backend.noise)).to(parity)
+        return Factors(*factors, split, parity, self.up[:, : self.out_features])
 
-    def delta(self, x: Tensor, prepared: Prepared) -> Tensor:
-        self._backend.count(x.shape[0])
-        return recomputed(read_out, x, *prepared[:4]) @ prepared.up
+    def compute(self, x: Tensor, precomputed: Factors) -> Tensor:
+        self.backend.count(x.shape[0])
+        return recomputed(read_out, x, *precomputed[:4]) @ precomputed.up
 
     @staticmethod
     def count(in_features: int, out_features: int, config: "QAAConfig") -> int:
@@ -165,6 +170,9 @@ class QAAConfig(QftConfig):
             raise QftError(f"placement={self.placement} does not exist.{nearest(self.placement, (*PLACES, 'both'))}")
         if self.wants_all_linear:
             raise QftError("qaa adapts blocks, not linear layers: leave target_modules=null and set placement.")
+
+    def check_backend(self, backend: Backend, hidden_size: int, training: bool = False) -> None:
+        check_encoding(backend, qubits(hidden_size))
 
     def candidates(self, model: nn.Module) -> dict[str, tuple[int, int]]:
         """Attention and feed-forward blocks of the decoder layers, with the hidden size."""

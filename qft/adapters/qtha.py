@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 
 from qft.adapters.hybrid import DEEPEST, HybridConfig, HybridDelta
-from qft.adapters.hybrid.delta import uniform
+from qft.adapters.hybrid.middle import SiLULayers, uniform
 from qft.adapters.method_card import MethodCard
 from qft.quantum import ansatz
 from qft.quantum.circuit import Circuit
@@ -30,8 +30,8 @@ from qft.ranges import within
 class QTHADelta(HybridDelta):
     """Parameters: cores of MPO_A and MPO_B, two small linears, 4 r L angles, W_q and W_c."""
 
-    def _add_middle(self, config: Any, generator: torch.Generator | None) -> None:
-        super()._add_middle(config, generator)
+    def add_middle(self, config: Any, generator: torch.Generator | None) -> None:
+        super().add_middle(config, generator)
         r = config.r
         if config.circuit != "none":
             self.w_q = uniform(r, r, variance=1 / (3 * r), generator=generator)
@@ -43,11 +43,6 @@ class QTHADelta(HybridDelta):
             return self.w_c @ z
         quantum = self.w_q @ w
         return torch.addmm(quantum, self.w_c, z) if self.classical_path else quantum
-
-    def through_silu(self, z: Tensor) -> Tensor:
-        for matrix in self.silu:
-            z = torch.nn.functional.silu(matrix @ z)
-        return z
 
 
 @dataclass
@@ -90,14 +85,8 @@ class QTHAConfig(HybridConfig):
     def ansatz(self) -> Circuit:
         return ansatz.qtha(self.r, self.depth, self.encode, self.order, self.entangle)
 
-    @property
-    def silu_shape(self) -> tuple[int, ...]:
-        return (self.depth, self.r, self.r)
-
-    @property
-    def silu_variance(self) -> float:
-        """Kaiming with gain 2: with torch's own 1/3, L layers of SiLU would shrink their input to nothing."""
-        return 2 / self.r
+    def build_silu(self) -> SiLULayers:
+        return SiLULayers(self.depth, self.r)
 
     def fusion_count(self) -> int:
         return self.r**2 * ((self.circuit != "none") + self.classical_path)

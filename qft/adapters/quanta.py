@@ -83,12 +83,12 @@ class QuanTADelta(Delta):
         """The frozen gates."""
         return [getattr(self, f"initial_{k}") for k in range(len(self.gates))]
 
-    def prepare(self) -> Tensor | None:
+    def precompute(self) -> Tensor | None:
         return self.matrix()[0] if self.dense else None
 
-    def delta(self, x: Tensor, prepared: Tensor | None) -> Tensor:
-        if prepared is not None:
-            return x @ prepared.T
+    def compute(self, x: Tensor, precomputed: Tensor | None) -> Tensor:
+        if precomputed is not None:
+            return x @ precomputed.T
         # the gates are handed over: in the backward pass the module may hold others, in half precision say
         return recomputed(self._by_gates, x, *self.gates, *self.initial)
 
@@ -163,7 +163,7 @@ class QuanTAConfig(QftConfig):
             )
         return tuple(self.axes)
 
-    def describe(self, shapes: list[tuple[int, int]]) -> list[str]:
+    def notes(self, shapes: list[tuple[int, int]]) -> list[str]:
         """The axes chosen, one line a size of layer."""
         return [f"{i} x {o}: axes {' x '.join(map(str, self.axes_of(i, o)))}" for i, o in sorted(set(shapes))]
 

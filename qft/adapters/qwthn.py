@@ -19,6 +19,7 @@ import torch
 from torch import Tensor
 
 from qft.adapters.hybrid import DEEPEST, HybridConfig, HybridDelta
+from qft.adapters.hybrid.middle import GatedSiLU
 from qft.adapters.method_card import MethodCard
 from qft.quantum import ansatz
 from qft.quantum.circuit import Circuit
@@ -32,10 +33,6 @@ class QWTHNDelta(HybridDelta):
         if w is None:
             return z
         return torch.addcmul(z, w, z) if self.classical_path else w * z
-
-    def through_silu(self, z: Tensor) -> Tensor:
-        slope, offset = self.silu.unsqueeze(-1)
-        return torch.nn.functional.silu(torch.addcmul(offset, slope, z))
 
 
 @dataclass
@@ -55,7 +52,6 @@ class QWTHNConfig(HybridConfig):
     descending: ClassVar[bool] = False
     normal_cores: ClassVar[bool] = False
     mlp_bias: ClassVar[bool] = True
-    silu_variance: ClassVar[float] = 1 / 3
 
     blocks: int = field(
         default=1,
@@ -65,9 +61,8 @@ class QWTHNConfig(HybridConfig):
     def ansatz(self) -> Circuit:
         return ansatz.qwthn(self.r, self.blocks, self.entangle)
 
-    @property
-    def silu_shape(self) -> tuple[int, ...]:
-        return (2, self.r)
+    def build_silu(self) -> GatedSiLU:
+        return GatedSiLU(self.r)
 
 
 CONFIG = QWTHNConfig

@@ -45,15 +45,15 @@ class SoRADelta(Delta):
         self.g = nn.Parameter(torch.ones(config.r))
         self.b = nn.Parameter(torch.zeros(out_features, config.r))
 
-    def prepare(self) -> tuple[Tensor, Tensor]:
+    def precompute(self) -> tuple[Tensor, Tensor]:
         return self.g.unsqueeze(1) * self.a, self.scale * self.b
 
-    def delta(self, x: Tensor, prepared: tuple[Tensor, Tensor]) -> Tensor:
-        a, b = prepared
+    def compute(self, x: Tensor, precomputed: tuple[Tensor, Tensor]) -> Tensor:
+        a, b = precomputed
         return (x @ a.T) @ b.T
 
     def matrix(self) -> tuple[Tensor, None]:
-        a, b = self.prepare()
+        a, b = self.precompute()
         return b @ a, None
 
     def report(self) -> dict[str, int]:
@@ -140,7 +140,7 @@ def shrink(model: nn.Module, optimizer: Any, config: SoRAConfig) -> None:
         for delta in layer.qft_delta.values():
             if isinstance(delta, SoRADelta) and delta.config is config and id(delta.g) in rates:
                 delta.g.copy_(soft_threshold(delta.g, rates[id(delta.g)] * config.sparsity))
-                delta.forget()
+                delta.clear_cache()
 
 
 CONFIG = SoRAConfig

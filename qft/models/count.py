@@ -97,7 +97,7 @@ def count(model: Spec, adapter: Spec, bytes_per_weight: int | None = None) -> Co
             if features(layer.get_base_layer()):  # a linear layer, as LoRA would take it
                 adapted.append(shape)
     config = peft.peft_config["default"] if isinstance(peft, PeftModel) else None
-    notes = config.describe(shapes) if isinstance(config, QftConfig) and hasattr(config, "describe") else []
+    notes = config.notes(shapes) if isinstance(config, QftConfig) else []
     return Counts(
         modules=[ModuleCount(n, i, o, layers, each) for (n, i, o, each), layers in kinds.items()],
         trainable=sum(p.numel() for p in peft.parameters() if p.requires_grad),

@@ -122,57 +122,29 @@ def _load_whole(base: PreTrainedModel, path: Path) -> PreTrainedModel:
 
 def circuit_of(adapter: Spec) -> Circuit | None:
     """The circuit an adapter's options describe; None for a method without one, and where its size is the model's."""
-    config = adapter_config(adapter, task_type="CAUSAL_LM") if not trains_whole(adapter) else None
-    if getattr(config, "circuit", None) != "qnn":
-        return None
-    return config.ansatz()  # type: ignore[union-attr]
+    config = None if trains_whole(adapter) else adapter_config(adapter, task_type="CAUSAL_LM")
+    return config.build_circuit() if isinstance(config, QftConfig) else None
 
 
 def check_backend(adapter: Spec, backend: Backend, hidden_size: int, training: bool = False) -> None:
     """Refuse a backend that cannot run the adapter's circuit, or cannot train it. Nothing is loaded for that."""
-    if not trains_whole(adapter):
-        config = adapter_config(adapter, task_type="CAUSAL_LM")
-        kind: Any = getattr(config, "delta_class", None)
-        if hasattr(kind, "backend"):  # it says itself which backends can run what it does
-            with torch.device("meta"):
-                kind(hidden_size, hidden_size, config, None).backend = backend
-    circuit = circuit_of(adapter)
-    if circuit is not None:
-        _refuse(circuit, backend)
-        if training and backend.gradient is None:
-            raise QftError(
-                f"backend={backend.name} gives no gradient, so it cannot train: train with backend=statevector or "
-                f"backend=noisy and evaluate with qft eval backend={backend.name}."
-            )
-
-
-def _refuse(circuit: Circuit, backend: Backend) -> None:
-    if reason := backend.refusal(circuit):
-        raise QftError(f"backend={backend.name} cannot run this circuit: {reason}.")
+    config = None if trains_whole(adapter) else adapter_config(adapter, task_type="CAUSAL_LM")
+    if isinstance(config, QftConfig):
+        config.check_backend(backend, hidden_size, training)
 
 
 def set_backend(model: nn.Module, backend: Backend) -> None:
     """Let every circuit in the model be evaluated by this backend. Raises QftError where it cannot."""
-    found = False
-    for module in model.modules():
-        if isinstance(module, QftLayer):
-            for delta in module.qft_delta.values():
-                if hasattr(delta, "backend"):  # it has a circuit
-                    if hasattr(delta, "circuit"):
-                        _refuse(delta.circuit, backend)
-                    delta.backend = backend
-                    delta.forget()
-                    found = True
-    if not found and backend.name != "statevector":
+    layers = [module for module in model.modules() if isinstance(module, QftLayer)]
+    quantum = [delta for layer in layers for delta in layer.qft_delta.values() if delta.is_quantum]
+    for delta in quantum:
+        delta.set_backend(backend)
+    if not quantum and backend.name != "statevector":
         log.warning("warning: the adapter has no circuit, so backend=%s changes nothing.", backend.name)
 
 
 def circuits(model: nn.Module) -> list[tuple[Circuit, torch.Tensor]]:
     """Every circuit of the model's active adapters with its angles, in the order of the layers."""
-    found = []
-    for module in model.modules():
-        if isinstance(module, QftLayer):
-            for name in module.active_adapters:
-                if name in module.qft_delta and hasattr(module.qft_delta[name], "circuit"):
-                    found.append((module.qft_delta[name].circuit, module.qft_delta[name].angles))
-    return found
+    layers = [module for module in model.modules() if isinstance(module, QftLayer)]
+    active = [layer.qft_delta[name] for layer in layers for name in layer.active_adapters if name in layer.qft_delta]
+    return [circuit for delta in active for circuit in delta.circuits()]

@@ -47,7 +47,7 @@ def tokens(rows=6):
 
 def ends(delta, x, fuse):
     """y for tokens x, written out on dense matrices, with ``fuse(z)`` from (t, r) to (t, r) in the middle."""
-    if hasattr(delta, "mpo_a"):
+    if delta.has_mpo:
         z = linear(linear(x, mpo.dense(list(delta.mpo_a))), delta.mlp_a.weight, delta.mlp_a.bias)
         hidden = linear(fuse(z), delta.mlp_b.weight, delta.mlp_b.bias)
         return delta.scale * linear(hidden, mpo.dense(list(delta.mpo_b)))
@@ -78,7 +78,7 @@ def test_no_mpo_leaves_the_two_factors_of_lora(method):
     assert count(method, mpo=False) == R * (IN + OUT) + biases + rest
     config = METHODS[method](mpo=False)
     config.resolve(shapes_of(IN, OUT))
-    assert config.width is None and config.describe(shapes_of(IN, OUT)) == []
+    assert config.width is None and config.notes(shapes_of(IN, OUT)) == []
 
 
 def test_no_classical_path(method):
@@ -96,7 +96,7 @@ def test_no_quantum_path(method):
     weight, bias = delta.matrix()
     assert delta.linear and (bias is None) == (method == "qtha")
     same(delta(x), linear(x, weight, bias))
-    assert not hasattr(delta, "backend")
+    assert not delta.is_quantum and delta.circuits() == []
     assert count(method) - count(method, circuit="none") == {"qwthn": 2 * R, "qtha": 4 * R * 2 + R * R}[method]
 
 
@@ -155,7 +155,7 @@ def test_what_replaces_the_circuit_starts_at_its_size(method, circuit):
         config = METHODS[method](**SIZES, circuit=circuit)
         delta = config.delta_class(IN, OUT, config, torch.Generator().manual_seed(seed))
         z = torch.rand(R, 50, generator=torch.Generator().manual_seed(seed)).sub(0.5).mul(2 * torch.pi)
-        total.append(delta.prepare().read(z).square().mean())
+        total.append(delta.precompute().read(z).square().mean())
     size = torch.stack(total).mean().sqrt().item()
     assert (0.29 < size < 1.16) if circuit != "silu" else (0.2 < size < 5)
 

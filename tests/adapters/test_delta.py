@@ -1,4 +1,4 @@
-"""When a delta prepares anew and when it may use what it kept."""
+"""When a delta computes anew what depends on its weights alone, and when it may use what it kept."""
 
 import copy
 
@@ -10,19 +10,19 @@ from qft.adapters.delta import Delta
 
 
 class Counting(Delta):
-    """y = w x, counting how often it was prepared."""
+    """y = w x, counting how often its weights were looked at."""
 
     def __init__(self):
         super().__init__()
         self.w = nn.Parameter(torch.ones(1))
         self.calls = 0
 
-    def prepare(self):
+    def precompute(self):
         self.calls += 1
         return self.w * 1
 
-    def delta(self, x, prepared):
-        return x * prepared
+    def compute(self, x, precomputed):
+        return x * precomputed
 
 
 X = torch.ones(2, 3)
@@ -45,11 +45,11 @@ def calls_of_two(delta):
     return delta.calls - before
 
 
-def test_evaluation_without_gradients_prepares_once(delta):
+def test_evaluation_without_gradients_computes_once(delta):
     assert calls_of_two(delta) == 0 and delta.calls == 1
 
 
-def test_training_and_gradients_prepare_every_time(delta):
+def test_training_and_gradients_compute_every_time(delta):
     assert calls_of_two(delta.train()) == 2
     delta.eval()
     for _ in range(2):
@@ -66,10 +66,10 @@ def test_training_and_gradients_prepare_every_time(delta):
         lambda d: d.double(),
         lambda d: d.load_state_dict({"w": torch.zeros(1)}),
         lambda d: nn.Sequential(d).load_state_dict({"0.w": torch.zeros(1)}),
-        lambda d: d.forget(),
+        lambda d: d.clear_cache(),
     ],
 )
-def test_what_drops_the_kept(delta, drop):
+def test_what_clears_the_cache(delta, drop):
     drop(delta)
     assert calls_of_two(delta) == 1
 

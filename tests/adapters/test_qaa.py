@@ -189,7 +189,8 @@ NOISE = {"p1": 0.03, "p2": 0.2, "t1": 0.5, "t2": 0.6, "time1": 40, "time2": 100,
 @pytest.mark.parametrize("d", [2, 3, 8, 13])
 def test_under_noise_it_equals_the_density_matrix_after_an_ideal_encoding(d, noise):
     delta, n = build(d), qubits(d)
-    delta.backend = backend = Noisy(noise)
+    backend = Noisy(noise)
+    delta.set_backend(backend)
     gates = [Gate("RX", (i,), Weight(i)) for i in range(n)] + [Gate("CNOT", (i, i + 1)) for i in range(n - 1)]
     h = torch.randn(3, d, dtype=torch.float64)
     theta, up = delta.theta.detach().numpy(), delta.up.detach().numpy()
@@ -199,19 +200,18 @@ def test_under_noise_it_equals_the_density_matrix_after_an_ideal_encoding(d, noi
         m = noisy_expectation_z(Circuit(n, tuple(gates)), np.empty(0), theta, backend.noise, psi)
         expected.append((m @ up)[:d])
     np.testing.assert_allclose(delta(h).detach().numpy(), np.stack(expected), rtol=0, atol=1e-12)
-    delta.backend = Noisy(noise, scale=0)
-    delta.forget()
+    delta.set_backend(Noisy(noise, scale=0))
     np.testing.assert_allclose(delta(h).detach().numpy(), build(d)(h).detach().numpy(), rtol=0, atol=1e-12)
 
 
 def test_a_backend_with_shots_is_refused():
     with pytest.raises(QftError, match=r"backend=noisy with backend\.shots=100 does not"):
-        build(8).backend = Noisy(shots=100)
+        build(8).set_backend(Noisy(shots=100))
 
 
 def test_another_backend_is_refused_with_the_number_of_gates():
     with pytest.raises(QftError, match=r"10 qubits' amplitudes, about 1,024 CNOTs .*backend=other"):
-        build(768).backend = Other()
+        build(768).set_backend(Other())
 
 
 def test_the_circuits_are_counted():

@@ -105,7 +105,7 @@ def test_sizes_on_qwen2_7b_are_the_published_ones():
     shapes = shapes_of(3584, 512, 28)
     config.resolve(shapes)
     assert (config.width, config.bond_dim) == (256, 5)
-    assert config.describe(shapes) == ["256 = 4 x 4 x 4 x 4", "512 = 8 x 4 x 4 x 4", "3584 = 8 x 8 x 8 x 7"]
+    assert config.notes(shapes) == ["256 = 4 x 4 x 4 x 4", "512 = 8 x 4 x 4 x 4", "3584 = 8 x 8 x 8 x 7"]
 
 
 @pytest.mark.parametrize("hidden, kv", [(224, 64), (224, 224), (128, 128), (128, 64), (896, 128), (2048, 2048)])

@@ -110,7 +110,7 @@ def test_sizes_on_qwen2_7b_are_the_published_ones():
     config.resolve(shapes)
     assert (config.width, config.bond_dim) == (128, 5)
     assert ratio(config, shapes) == 299_264 / 1_261_568  # 23.72 %
-    assert config.describe(shapes) == ["128 = 8 x 4 x 4", "512 = 8 x 8 x 8", "3584 = 16 x 14 x 16"]
+    assert config.notes(shapes) == ["128 = 8 x 4 x 4", "512 = 8 x 8 x 8", "3584 = 16 x 14 x 16"]
 
 
 @pytest.mark.parametrize("hidden, kv", [(224, 64), (224, 224), (128, 128), (128, 64), (896, 128), (2048, 2048)])

@@ -14,7 +14,7 @@ from safetensors.torch import load_file
 from transformers.pytorch_utils import Conv1D
 
 from qft.adapters import METHODS, QftLayer
-from qft.adapters.hybrid.config import CIRCUITS
+from qft.adapters.hybrid.config import MIDDLES
 from qft.adapters.method_card import MethodCard
 from qft.errors import QftError
 
@@ -32,8 +32,8 @@ SWITCHES = {
 }
 # every control: too many for the tests on whole models
 _SHARED = [
-    *({"circuit": c, "mpo": m} for c in CIRCUITS for m in (True, False)),
-    *({"circuit": c, "classical_path": False} for c in CIRCUITS if c != "none"),
+    *({"circuit": c, "mpo": m} for c in MIDDLES for m in (True, False)),
+    *({"circuit": c, "classical_path": False} for c in MIDDLES if c != "none"),
     {"entangle": False},
     {"train_angles": False},
     {"shuffle": True},

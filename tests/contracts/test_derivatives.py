@@ -41,7 +41,7 @@ def build(path):
         for parameter in delta.parameters():
             parameter.add_(torch.randn(parameter.shape, generator=generator, dtype=torch.float64) * 0.4)
     if backend is not None:
-        delta.backend = backend
+        delta.set_backend(backend)
     if hasattr(delta, "dense"):
         delta.dense = False  # gate by gate; the other way is a matrix product
     return delta

@@ -1,17 +1,26 @@
 """Options of the methods that put a circuit between two tensor-train factors, and their controls."""
 
 import copy
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from qft.adapters.config import QftConfig
+from qft.adapters.hybrid.middle import QNN, Constants, Middle, Nothing, Polynomial
 from qft.errors import QftError, nearest
 from qft.quantum.circuit import Circuit
 from qft.quantum.simulators import multilinear, statevector
 from qft.ranges import within
 from qft.tensor import factor
 
-CIRCUITS = ("qnn", "none", "constants", "silu", "polynomial")
+# circuit= -> what stands in the middle
+MIDDLES: dict[str, Callable[["HybridConfig"], Middle]] = {
+    "qnn": lambda config: QNN(config.ansatz(), config.train_angles),
+    "none": lambda config: Nothing(),
+    "constants": lambda config: Constants(config.r),
+    "silu": lambda config: config.build_silu(),
+    "polynomial": lambda config: Polynomial(config.r),
+}
 LARGEST_RATIO = 0.30
 DEEPEST = 1000  # blocks or layers; deeper ones take hours a step
 
@@ -53,7 +62,7 @@ class HybridConfig(QftConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        self._one_of("circuit", CIRCUITS)
+        self._one_of("circuit", tuple(MIDDLES))
         limit = {"qnn": statevector.MAX_QUBITS, "polynomial": multilinear.MAX_QUBITS}.get(self.circuit, self.r)
         if self.r > limit:
             raise QftError(f"r={self.r} qubits; circuit={self.circuit} takes at most {limit}.")
@@ -69,14 +78,24 @@ class HybridConfig(QftConfig):
         if getattr(self, name) not in choices:
             raise QftError(f"{name}={getattr(self, name)} does not exist.{nearest(getattr(self, name), choices)}")
 
+    @property
+    def linear(self) -> bool:
+        return self.build_middle().affine
+
+    def build_circuit(self) -> Circuit | None:
+        return self.build_middle().circuit
+
     def ansatz(self) -> Circuit:
         """The method's circuit with these options."""
         raise NotImplementedError
 
-    @property
-    def silu_shape(self) -> tuple[int, ...]:
-        """Shape of the parameters of circuit=silu."""
+    def build_silu(self) -> Middle:
+        """The method's own small classical network of circuit=silu."""
         raise NotImplementedError
+
+    def build_middle(self) -> Middle:
+        """What stands between the two factors with these options."""
+        return MIDDLES[self.circuit](self)
 
     def fusion_count(self) -> int:
         """Trainable parameters of the method that join circuit and classical path."""
@@ -105,7 +124,7 @@ class HybridConfig(QftConfig):
                 break
         self.width, self.bond_dim = plain.width, plain.bond_dim
 
-    def describe(self, shapes: list[tuple[int, int]]) -> list[str]:
+    def notes(self, shapes: list[tuple[int, int]]) -> list[str]:
         """The factorisations chosen, one line a dimension."""
         if not self.mpo:
             return []

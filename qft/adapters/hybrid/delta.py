@@ -1,7 +1,7 @@
 """What QWTHN and QTHA share: two tensor-train factors of rank r with a circuit between them.
 
     z = MLP_A(MPO_A(x)) = a x + a0        x: in -> width -> r
-    w = QNN(z)                            or what a control puts in its place
+    w = middle(z)                         the circuit QNN(z), or what a control puts in its place
     o = fuse(z, w)                        the method's own
     y = W x + s MPO_B(MLP_B(o)) = W x + b o + b0
 
@@ -9,14 +9,10 @@ MLP_A after MPO_A is affine, and so is MPO_B after MLP_B: both are contracted on
 rank r, (r, in) and (out, r). A token then costs LoRA's two products and an r-qubit circuit; nothing of
 size ``width`` exists per token.
 
-What the controls (fields of HybridConfig) put for w, starting at the size <Z> of a random circuit has:
-
-    constants     c                                             r parameters; affine, so it can be merged
-    silu          the method's own small classical network      2 r (QWTHN) or L r^2 (QTHA)
-    polynomial    sum_p C[k, p] prod_i p_i(z_i)                 r 3^r: the circuit without its constraints
+What the controls (fields of HybridConfig) put for w: ``qft/adapters/hybrid/middle.py``.
 """
 
-from math import pi, prod
+from math import prod
 from typing import Any, NamedTuple
 
 import torch
@@ -24,11 +20,7 @@ from torch import Tensor, nn
 
 from qft.adapters.delta import Delta
 from qft.adapters.hybrid.config import HybridConfig
-from qft.errors import QftError
-from qft.quantum.autodiff import followed
 from qft.quantum.backends.base import Readout
-from qft.quantum.backends.statevector import Statevector
-from qft.quantum.simulators import multilinear
 from qft.tensor import mpo
 
 
@@ -42,12 +34,6 @@ class Factors(NamedTuple):
     b0: Tensor | None  # (out,)
 
 
-def uniform(*shape: int, variance: float, generator: torch.Generator | None) -> nn.Parameter:
-    """U(-b, b) of this variance. 1 / (3 fan_in) is torch's own start of a linear layer (Kaiming, a = sqrt 5)."""
-    bound = (3 * variance) ** 0.5
-    return nn.Parameter(torch.empty(shape).uniform_(-bound, bound, generator=generator))
-
-
 class HybridDelta(Delta):
     """Parameters: cores of MPO_A and MPO_B, MLP_A and MLP_B, the circuit's angles, and the method's own."""
 
@@ -56,13 +42,13 @@ class HybridDelta(Delta):
     ) -> None:
         super().__init__()
         self.in_features, self.out_features, self.scale = in_features, out_features, config.scale
-        self.kind, self.classical_path = config.circuit, config.classical_path
-        self.linear = config.circuit in ("none", "constants")
+        self.middle, self.classical_path, self.has_mpo = config.build_middle(), config.classical_path, config.mpo
+        self.linear = self.middle.affine
         self.has_bias = config.mlp_bias or config.circuit == "constants"
         self.shuffle_seed = (config.init_seed or 0) if config.shuffle else None
         if not config.mpo:  # LoRA's factors, and its start
             self.mlp_a = self._linear(in_features, config.r, config.mlp_bias, generator)
-            self._add_middle(config, generator)
+            self.add_middle(config, generator)
             self.mlp_b = self._linear(config.r, out_features, config.mlp_bias, generator)
             for parameter in self.mlp_b.parameters():
                 nn.init.zeros_(parameter)
@@ -72,7 +58,7 @@ class HybridDelta(Delta):
         start = (config.bond_dim, in_features, generator, config.normal_cores)
         self.mpo_a = nn.ParameterList(mpo.initial_cores(mid, ins, *start))
         self.mlp_a = self._linear(config.width, config.r, config.mlp_bias, generator)
-        self._add_middle(config, generator)
+        self.add_middle(config, generator)
         self.mlp_b = self._linear(config.r, config.width, config.mlp_bias, generator)
         start = (config.bond_dim, config.width, generator, config.normal_cores)
         cores = mpo.initial_cores(outs, mid, *start)
@@ -86,74 +72,19 @@ class HybridDelta(Delta):
             nn.init.uniform_(parameter, -(n_in**-0.5), n_in**-0.5, generator=generator)
         return layer
 
-    def _add_middle(self, config: Any, generator: torch.Generator | None) -> None:
-        """The circuit and its angles, or what a control puts in its place."""
-        r = config.r
-        match config.circuit:
-            case "qnn":
-                self.circuit = config.ansatz()
-                self.backend = Statevector()
-                # never zero: at zero every CRZ gradient vanishes exactly
-                angles = torch.empty(self.circuit.num_weights).uniform_(-pi, pi, generator=generator)
-                if config.train_angles:
-                    self.angles: Tensor = nn.Parameter(angles)
-                else:
-                    self.register_buffer("angles", angles)  # saved with the adapter, which means nothing without
-            case "constants":
-                self.constants = uniform(r, variance=1 / 3, generator=generator)
-            case "silu":
-                self.silu = uniform(*config.silu_shape, variance=config.silu_variance, generator=generator)
-            case "polynomial":
-                # the mean square over z of a sum of these 3^r terms is 2^r times that of a coefficient
-                self.terms = uniform(r, 3**r, variance=2**-r / 3, generator=generator)
-
-    def _readout(self) -> Readout | None:
-        match self.kind:
-            case "qnn":
-                return self._bound()
-            case "constants":
-                return lambda z: self.constants.unsqueeze(1).expand_as(z)
-            case "silu":
-                return self.through_silu
-            case "polynomial":
-                return lambda z: multilinear.evaluate(self.terms, z)
-        return None
-
-    def _bound(self) -> Readout:
-        """The backend's read-out. Raises QftError where it is followed by what can follow torch's operations alone."""
-        if self.backend.compiles if torch.compiler.is_compiling() else self.backend.ordinary:
-            return self.backend.bind(self.circuit, self.angles)
-
-        def refuse(of: Tensor) -> None:
-            if followed(of):
-                shots = "" if self.backend.shots is None else f" with shots={self.backend.shots}"
-                raise QftError(
-                    f"backend={self.backend.name}{shots} does not work under torch.func, torch.compile or forward-mode "
-                    "derivatives, which follow torch's own operations alone; use backend=statevector there."
-                )
-
-        refuse(self.angles)
-        read = self.backend.bind(self.circuit, self.angles)
-
-        def checked(z: Tensor) -> Tensor:
-            refuse(z)
-            return read(z)
-
-        return checked
-
-    def through_silu(self, z: Tensor) -> Tensor:
-        """The SiLU control: z (r, t) -> w (r, t)."""
-        raise NotImplementedError
+    def add_middle(self, config: Any, generator: torch.Generator | None) -> None:
+        """The circuit or what a control puts in its place, and the method's own weights beside it."""
+        self.middle.add_to(self, generator)
 
     def fuse(self, z: Tensor, w: Tensor | None) -> Tensor:
         """o (r, t) from z (r, t) and the circuit's w (r, t), None where there is no circuit."""
         raise NotImplementedError
 
-    def prepare(self) -> Factors:
+    def precompute(self) -> Factors:
         a: Tensor = self.mlp_a.weight
         a0, b0 = self.mlp_a.bias, None if self.mlp_b.bias is None else self.mlp_b.bias * self.scale
         b = self.mlp_b.weight * self.scale
-        if hasattr(self, "mpo_a"):
+        if self.has_mpo:
             padding = prod([c.shape[1] for c in self.mpo_a]) - a.shape[1]
             a = mpo.rows_times(nn.functional.pad(a, (0, padding)), list(self.mpo_a))[:, : self.in_features]
             columns = b if b0 is None else torch.cat((b, b0.unsqueeze(1)), 1)
@@ -161,10 +92,10 @@ class HybridDelta(Delta):
             columns = nn.functional.pad(columns, (0, 0, 0, padding))
             columns = mpo.times_columns(list(self.mpo_b), columns)[: self.out_features]
             b, b0 = (columns, None) if b0 is None else (columns[:, :-1], columns[:, -1])
-        return Factors(a, None if a0 is None else a0.unsqueeze(1), self._readout(), b, b0)
+        return Factors(a, None if a0 is None else a0.unsqueeze(1), self.middle.bind(self), b, b0)
 
-    def delta(self, x: Tensor, prepared: Factors) -> Tensor:
-        f = prepared
+    def compute(self, x: Tensor, precomputed: Factors) -> Tensor:
+        f = precomputed
         # (r, t): tokens last, so the circuit runs over contiguous rows
         z = f.a @ x.T if f.a0 is None else torch.addmm(f.a0, f.a, x.T)
         w = None if f.read is None else f.read(z)
@@ -177,7 +108,7 @@ class HybridDelta(Delta):
 
     def matrix(self) -> tuple[Tensor, Tensor | None]:
         """Of what is affine: read off at z = 0 and at the unit vectors."""
-        f = self.prepare()
+        f = self.precompute()
         points = torch.cat((f.a.new_zeros(len(f.a), 1), torch.eye(len(f.a), dtype=f.a.dtype, device=f.a.device)), 1)
         o = self.fuse(points, None if f.read is None else f.read(points))
         slope = o[:, 1:] - o[:, :1]
@@ -199,11 +130,4 @@ class HybridDelta(Delta):
         else:
             cores = 0
             linears = r * (in_features + out_features) + (r + out_features if config.mlp_bias else 0)
-        middle = {
-            "qnn": lambda: config.ansatz().num_weights if config.train_angles else 0,
-            "none": lambda: 0,
-            "constants": lambda: r,
-            "silu": lambda: prod(config.silu_shape),
-            "polynomial": lambda: r * 3**r,
-        }[config.circuit]()
-        return cores + linears + middle + config.fusion_count()
+        return cores + linears + config.build_middle().count() + config.fusion_count()
