@@ -81,6 +81,7 @@ def on_page_content(content: str, page: Page, config: MkDocsConfig, files: Files
 def mathml(tag: str, tex: str, page: Page) -> str:
     """One equation; a warning, which `make docs` takes for an error, where it cannot be read."""
     tex = html.unescape(tex).strip()[2:-2].strip()  # without \( \) or \[ \]
+    tex = tex.replace("{aligned}", "{split}")  # the name that the converter knows
     try:
         return convert(tex, display="block" if tag == "div" else "inline")
     except Exception as error:
