@@ -9,9 +9,8 @@ from omegaconf import OmegaConf
 from qft.cli._output import log, show
 from qft.compose import configs, trusted
 from qft.compose.typed import check_types
+from qft.evaluation.metrics import measure
 
-MAIN = "standard"  # the variant shown by default
-ALONE = "~"  # of a score without variants; sorts last
 NOTE = "Beside published numbers stands 'llamafactory', probably how those were made; variants are never compared."
 
 
@@ -37,39 +36,24 @@ def metric_options(metrics: Sequence[str], given: Mapping[str, Any] | None) -> d
     return out
 
 
-def report(
-    form: str, directory: Path, document: dict[str, Any], kinds: Mapping[str, Any], title: str, verbose: bool
-) -> None:
-    """Print losses and scores, a column a model, a block a variant; ``kinds``: column name -> block of metrics.json.
-
-    Of a score in several variants only the one named MAIN, unless ``verbose``.
-    """
+def report(form: str, directory: Path, document: dict[str, Any], kinds: Mapping[str, Any], title: str) -> None:
+    """Print losses and every score, a column a model; ``kinds``: column name -> block of metrics.json."""
     rows: list[list[str]] = []
     if any("validation" in m for m in kinds.values()):
-        for label, key in (("validation loss", "loss"), ("perplexity", "perplexity")):
-            rows.append([label, *(_cell(m.get("validation", {}), key) for m in kinds.values())])
+        losses = [m.get("validation", {}) for m in kinds.values()]
+        rows.append(["validation loss", *(_cell(loss.get("loss"), loss.get("interval"), 4) for loss in losses)])
+        rows.append(["perplexity", *(_cell(loss.get("perplexity"), None, 2) for loss in losses)])
     names = list(dict.fromkeys(name for m in kinds.values() for name in m["test"]))
-    shown = [name for name in names if verbose or _variant(name) in (MAIN, ALONE)]
-    for name in sorted(shown, key=_variant):
-        rows.append([name, *(_cell(m["test"].get(name, {}), "value") for m in kinds.values())])
+    for name in names:
+        found = [m["test"].get(name, {}) for m in kinds.values()]
+        rows.append([name, *(_cell(f.get("value"), f.get("interval"), measure(name).digits) for f in found)])
     show(form, {"directory": str(directory)} | document, title, ["95 % interval in brackets", *kinds], rows)
-    if len(shown) < len(names):
-        log.info("%d scores more, of other variants: metrics.json, or verbose=true", len(names) - len(shown))
-    elif any(name.endswith("_llamafactory") for name in shown):
+    if any(name.endswith("_llamafactory") for name in names):
         log.info(NOTE)
 
 
-def _variant(name: str) -> str:
-    """What scores are grouped by: the variant of one that has any; the others come last."""
-    return name.partition("_")[2] if name.startswith(("bleu", "rouge")) else ALONE
-
-
-def _cell(found: Mapping[str, Any], key: str) -> str:
-    value, interval = found.get(key), found.get("interval")
+def _cell(value: float | None, interval: Sequence[float] | None, digits: int) -> str:
     if value is None:
         return "-"
-    digits = 4 if key == "loss" else 2
-    shown = f"{value:.{digits}f}"
-    if interval and key != "perplexity":
-        shown += f"  [{interval[0]:.{digits}f}, {interval[1]:.{digits}f}]"
-    return shown
+    between = f"  [{interval[0]:.{digits}f}, {interval[1]:.{digits}f}]" if interval else ""
+    return f"{value:.{digits}f}{between}"

@@ -243,7 +243,6 @@ def _report(config: EvalConfig, directory: records.RunDirectory, result: dict[st
         result,
         kinds,
         f"{directory.path} ({written['answers']} test answers, {how})",
-        config.verbose,
     )
     log.info(
         "answers: %s tokens, %s unfinished, %s tokens/s, peak memory %s%s",

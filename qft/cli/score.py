@@ -62,7 +62,7 @@ def run(config: ScoreConfig, overrides: list[str]) -> None:
         directory.close()
     kinds = {"base": document["base"]} if "base" in document else {}
     kinds["base" if settings.get("adapter") is None else "fine-tuned"] = document["metrics"]
-    _scoring.report(config.format, folder, document, kinds, f"{folder} ({len(rows)} test answers)", config.verbose)
+    _scoring.report(config.format, folder, document, kinds, f"{folder} ({len(rows)} test answers)")
     log.info("written: %s/{metrics.json,scores.jsonl}", folder)
 
 

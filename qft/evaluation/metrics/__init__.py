@@ -24,6 +24,11 @@ def measures() -> dict[str, Measure]:
     return {measure.name: measure for name in metric_names() for measure in load_metric(name).MEASURES}
 
 
+def measure(name: str) -> Measure:
+    """What a score is; one of a metric that is not installed here is shown by its name."""
+    return measures().get(name) or Measure(name, name.replace("_", " "))
+
+
 def packages() -> list[str]:
     """Distributions that scores are computed with."""
     return list(dict.fromkeys(package for measure in measures().values() for package in measure.packages))
