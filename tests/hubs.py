@@ -29,5 +29,5 @@ def modelscope(monkeypatch: pytest.MonkeyPatch, folder: Path) -> list[str]:
         module = types.ModuleType(name)
         module.__dict__.update(members.get(name, {}))
         monkeypatch.setitem(sys.modules, name, module)
-    monkeypatch.setattr("qft.data.sources._knock", lambda *args: None)
+    monkeypatch.setattr("qft.data.sources.check_reachable", lambda *args: None)
     return fetched

@@ -11,12 +11,12 @@ _BOX = re.compile(
 
 
 def boxes(text: str) -> list[str]:
-    """What stands in each ``\\boxed{...}`` or ``\\fbox{...}``, in the order of their beginnings.
+    """The contents of all ``\\boxed{...}`` and ``\\fbox{...}`` of a text, in the order in which they begin.
 
-    Braces may nest; of a box in a box only the inner one counts, and one that is never closed is none.
+    Braces may nest. Of a box within a box only the inner one counts; a box that is never closed does not.
     """
-    found: list[tuple[int, str]] = []
-    opened: list[tuple[int, bool]] = []  # where what stands in the braces begins, and whether they are a box's
+    closed: list[tuple[int, str]] = []
+    opened: list[tuple[int, bool]] = []  # where the content of the braces begins, and whether they are a box's
     inner = -1  # where the last box ended
     for match in _BOX.finditer(text):
         if match["box"] or match["open"]:
@@ -24,14 +24,14 @@ def boxes(text: str) -> list[str]:
         elif match["close"] and opened:
             start, box = opened.pop()
             if box and start > inner:
-                found.append((start, text[start : match.start()].strip()))
+                closed.append((start, text[start : match.start()].strip()))
                 inner = match.end()
         elif bare := match["number"] or match["letter"]:
-            found.append((match.start(), bare))
+            closed.append((match.start(), bare))
             inner = match.end()
-    return [content for _, content in sorted(found)]
+    return [content for _, content in sorted(closed)]
 
 
 def last_boxed(text: str) -> str | None:
-    """What stands in the last whole box of a text, or None."""
+    """The content of the last complete box of a text; None where there is none or it is empty."""
     return (boxes(text) or [""])[-1] or None

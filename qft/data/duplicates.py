@@ -26,39 +26,39 @@ from qft.data.messages import Sample
 from qft.progress import bar
 
 K = TypeVar("K")
-RUN = 13
-SHARE = 0.5
-COMMON = 100
+RUN = 13  # units
+SHARE = 0.5  # of the runs of the shorter question
+COMMON = 100  # samples that share a run before it is a set phrase
 _UNIT = re.compile(r"[\u3400-\u4dbf\u4e00-\u9fff]|[^\W_\u3400-\u4dbf\u4e00-\u9fff]+")
-_HALF_WIDTH = {0xFF01 + k: 0x21 + k for k in range(94)}  # ！ to ～, as Chinese texts write ! to ~
+_HALF_WIDTH = {0xFF01 + k: 0x21 + k for k in range(94)}  # full-width ！ to ～ -> ! to ~
 
 
 def normalised(text: str) -> str:
-    """The text without regard to the length of white space, case, and full-width forms of ASCII characters."""
+    """The text in lower case, with single spaces and ASCII in place of full-width characters."""
     return " ".join(text.translate(_HALF_WIDTH).casefold().split())
 
 
 def question(sample: Sample) -> str:
-    """All the user says, normalised: two samples with the same belong on one side of every split."""
+    """All the user says, normalised. Samples with the same question must be on the same side of every split."""
     return "\0".join(normalised(m.content) for m in sample.messages if m.role == "user")
 
 
-def beginnings(texts: Sequence[str]) -> list[bytes]:
-    """A digest of each beginning of a dialogue that ends on an answer, the last being of the whole.
+def prefixes(texts: Sequence[str]) -> list[bytes]:
+    """A digest of each prefix of a dialogue that ends on an answer; the last is of the whole.
 
     ``texts``: question, answer, question, ..., compared without regard to white space.
     """
     digest = hashlib.blake2b(digest_size=16)
-    found = []
+    digests = []
     for k, text in enumerate(texts):
         digest.update(f"{' '.join(text.split())}\0".encode())
         if k % 2:
-            found.append(digest.digest())
-    return found
+            digests.append(digest.digest())
+    return digests
 
 
 def longest(dialogues: Mapping[K, Sequence[bytes]]) -> set[K]:
-    """Of rows by their ``beginnings`` those that no other row continues."""
+    """The keys of the rows that no other row continues, from the ``prefixes`` of each."""
     continued = {start for starts in dialogues.values() for start in starts[:-1]}
     return {k for k, starts in dialogues.items() if not starts or starts[-1] not in continued}
 
@@ -66,7 +66,8 @@ def longest(dialogues: Mapping[K, Sequence[bytes]]) -> set[K]:
 def near_duplicates(train: Sequence[Sample], validation: Sequence[Sample], test: Sequence[Sample]) -> dict[str, int]:
     """How many samples of one part have a near-duplicate in another: ``{"test near training": 3, ...}``.
 
-    Time grows with the text of all, memory with that of validation and test (170,000 problems: less than a minute).
+    Time grows with the length of all texts, memory with that of validation and test. 170,000 problems take less than
+    a minute.
     """
     index: dict[int, list[int]] = {}
     for k, sample in enumerate([*validation, *test]):
@@ -77,7 +78,7 @@ def near_duplicates(train: Sequence[Sample], validation: Sequence[Sample], test:
         del index[run]
     sizes = Counter(k for places in index.values() for k in places)
 
-    def found(others: Iterable[Sample]) -> set[int]:
+    def near_to(others: Iterable[Sample]) -> set[int]:
         near: set[int] = set()
         for sample in others:
             runs = _runs(sample) - common
@@ -85,17 +86,17 @@ def near_duplicates(train: Sequence[Sample], validation: Sequence[Sample], test:
             near.update(k for k, number in shared.items() if number >= SHARE * min(sizes[k], len(runs)))
         return near
 
-    of_training, of_validation = found(bar(train, "samples compared")), found(validation)
+    to_training, to_validation = near_to(bar(train, "samples compared")), near_to(validation)
     tested = range(len(validation), len(validation) + len(test))
     return {
-        "validation near training": sum(k not in tested for k in of_training),
-        "test near training": sum(k in tested for k in of_training),
-        "test near validation": sum(k in tested for k in of_validation),
+        "validation near training": sum(k not in tested for k in to_training),
+        "test near training": sum(k in tested for k in to_training),
+        "test near validation": sum(k in tested for k in to_validation),
     }
 
 
 def _runs(sample: Sample) -> set[int]:
-    """Hashes of the runs, good within this process."""
+    """Hashes of the runs, comparable within this process only."""
     units = _UNIT.findall(question(sample))
     if not units:
         return set()

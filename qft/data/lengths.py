@@ -13,7 +13,7 @@ COLORS = ("#08519c", "#d94801", "#9ecae1")
 
 
 def bins(lengths: Sequence[int], limit: int = 12) -> list[int]:
-    """Edges of at most ``limit`` equal bins from 0 past the longest, their width a round number (1, 2 or 5 x 10^k)."""
+    """Edges of at most ``limit`` equal bins, from 0 past the longest; their width is 1, 2 or 5 times 10^k."""
     longest = max(lengths) + 1
     power = 10 ** max(0, math.floor(math.log10(longest / limit)))
     width = next(w * power for w in (1, 2, 5, 10) if w * power * limit >= longest)
@@ -21,7 +21,7 @@ def bins(lengths: Sequence[int], limit: int = 12) -> list[int]:
 
 
 def histogram(lengths: Sequence[int], mark: int | None = None) -> str:
-    """One line a bin: range of tokens, how many samples, a bar; ``mark`` draws a line behind the bin it ends in."""
+    """A line per bin: range of tokens, number of samples, a bar. ``mark``, in tokens, adds a line after its bin."""
     edges = bins(lengths)
     counts = [sum(low <= n < high for n in lengths) for low, high in pairwise(edges)]
     wide = len(str(edges[-1]))
@@ -35,7 +35,17 @@ def histogram(lengths: Sequence[int], mark: int | None = None) -> str:
 
 
 def draw(lengths: Mapping[str, Sequence[int]], mark: int, title: str, path: Path) -> Path:
-    """Write the histogram of each part, stacked, as a PNG."""
+    """Write a stacked histogram as a PNG.
+
+    Args:
+        lengths: Name of a part -> tokens of each of its samples.
+        mark: ``max_seq_len``, drawn as a line.
+        title: Of the picture.
+        path: Where to write it.
+
+    Returns:
+        ``path``.
+    """
     import matplotlib
 
     matplotlib.use("Agg")

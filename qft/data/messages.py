@@ -26,7 +26,13 @@ THINK_OPEN, THINK_CLOSE = "<think>", "</think>"
 
 @dataclass(frozen=True)
 class Message:
-    """One turn. ``reasoning`` is the chain of thought of an assistant turn, kept apart from its answer."""
+    """One turn of a conversation.
+
+    Attributes:
+        role: user or assistant.
+        content: What is said; of an assistant's turn the answer without its reasoning.
+        reasoning: The chain of thought before an assistant's answer, None where there is none.
+    """
 
     role: str
     content: str
@@ -42,9 +48,12 @@ class Message:
 
 @dataclass(frozen=True)
 class Sample:
-    """One conversation: ``user, assistant, user, ..., assistant``. ``id`` is stable in its source.
+    """One conversation: ``user, assistant, user, ..., assistant``.
 
-    ``answer``: what the last answer must state, such as ``57`` or ``\\frac{1}{2}``, where the source says it.
+    Attributes:
+        id: Names it within its source, whatever part of the source is read.
+        messages: The turns.
+        answer: What the last turn must state, such as ``57`` or ``\\frac{1}{2}``, where the source says so.
     """
 
     id: str
@@ -52,7 +61,7 @@ class Sample:
     answer: str | None = None
 
     def problem(self) -> str | None:
-        """Say what breaks the contract of a sample, or None where nothing does."""
+        """What breaks the contract of a sample, in words; None where nothing does."""
         roles = [m.role for m in self.messages]
         if not roles or len(roles) % 2:
             return f"{len(roles)} messages where pairs of user and assistant are needed"
@@ -68,20 +77,28 @@ Messages = tuple[Message, ...]
 
 
 class LeftOut(Exception):
-    """``LeftOut(reason, *details)``: why a row becomes no sample. Counted by its reason; the reading goes on."""
+    """``LeftOut(reason, *details)``: the row cannot become a sample. It is counted by its reason; reading continues."""
 
 
 def user_turn(text: str) -> Message:
-    """A user's turn; LeftOut where it is empty."""
+    """A user's turn. Raises LeftOut where it is empty."""
     if not text.strip():
         raise LeftOut("the question is empty")
     return Message("user", text.strip())
 
 
 def assistant_turn(text: str, reasoning: str = "") -> Message:
-    """An assistant's turn, its reasoning given apart, or within the text as ``<think>``, or not at all."""
+    """An assistant's turn.
+
+    Args:
+        text: The answer, which may have its reasoning before it as ``<think>...</think>``.
+        reasoning: The reasoning where it is given separately, else "".
+
+    Raises:
+        LeftOut: The answer is empty, its ``<think>`` is malformed, or both reasonings are given and differ.
+    """
     try:
-        inside, content = take_apart(text)
+        inside, content = split_reasoning(text)
     except ValueError as reason:
         raise LeftOut(str(reason)) from None
     if inside and reasoning.strip() and inside != reasoning.strip():
@@ -92,26 +109,28 @@ def assistant_turn(text: str, reasoning: str = "") -> Message:
 
 
 def joined(row: Row, *columns: str) -> str:
-    """The texts of the columns that hold any, one below the other."""
+    """The texts of these columns, one below the other; empty ones are skipped."""
     return "\n".join(t for t in (row.text(c).strip() for c in columns) if t)
 
 
 def from_prompt(row: Row) -> Messages:
-    """Columns prompt and response, reasoning_content where there is one."""
+    """One exchange from the columns prompt and response, with reasoning_content if there is one.
+
+    Raises LeftOut like the turns, and QftError where a column is missing or is not text.
+    """
     row.require("prompt", "response")
     return user_turn(row.text("prompt")), assistant_turn(row.text("response"), row.text("reasoning_content"))
 
 
 def from_instruction(row: Row, counts: Counter[str]) -> Messages:
-    """Columns instruction and output; input joins the instruction, history holds earlier pairs of turns."""
+    """A conversation from the columns instruction and output.
+
+    ``input`` is added to the instruction, ``history`` holds the pairs of turns before it, ``system`` is left out and
+    counted in ``counts``. Raises LeftOut like the turns, and QftError where a column is missing or of another type.
+    """
     row.require("instruction", "output")
     counts["system texts left out"] += bool(row.text("system").strip())
-    past = row.data.get("history")
-    past = [] if past is None or past == "" else past
-    if not isinstance(past, list) or not all(
-        isinstance(p, list) and len(p) == 2 and all(isinstance(t, str) for t in p) for p in past
-    ):
-        raise QftError(f"{row.where}: column history is not a list of [question, answer] pairs of texts.")
+    past = history(row)
     turns = [turn for a, b in past for turn in (user_turn(a), assistant_turn(b))]
     last = (
         user_turn(joined(row, "instruction", "input")),
@@ -120,10 +139,25 @@ def from_instruction(row: Row, counts: Counter[str]) -> Messages:
     return *turns, *last
 
 
-def from_chat(row: Row, counts: Counter[str], column: str = "messages") -> Messages:
-    """A column of ``{"role", "content"}`` objects, an assistant's with ``reasoning_content`` where it has one.
+def history(row: Row) -> list[list[str]]:
+    """The column history: ``[[question, answer], ...]``, empty where it is absent.
 
-    A system text at the start is left out and counted: a sample holds the two speakers only.
+    Raises QftError where it is anything else.
+    """
+    pairs = row.data.get("history")
+    pairs = [] if pairs is None or pairs == "" else pairs
+    if not isinstance(pairs, list) or not all(
+        isinstance(p, list) and len(p) == 2 and all(isinstance(t, str) for t in p) for p in pairs
+    ):
+        raise QftError(f"{row.where}: column history is not a list of [question, answer] pairs of texts.")
+    return pairs
+
+
+def from_chat(row: Row, counts: Counter[str], column: str = "messages") -> Messages:
+    """A conversation from a column of ``{"role", "content"}`` objects, ``reasoning_content`` beside an assistant's.
+
+    A system text at the start is left out and counted in ``counts``: a sample holds only the two speakers. Raises
+    LeftOut where the turns do not alternate, and QftError where the column is missing or of another type.
     """
     row.require(column)
     turns = row.data[column]
@@ -132,10 +166,10 @@ def from_chat(row: Row, counts: Counter[str], column: str = "messages") -> Messa
     if turns and turns[0]["role"] == "system":
         counts["system texts left out"] += 1
         turns = turns[1:]
-    wanted = ["user", "assistant"] * (len(turns) // 2)
-    if not turns or [t["role"] for t in turns] != wanted:
-        found = ", ".join(shortened(str(t["role"]), 20) for t in turns[:6])
-        raise LeftOut("its turns do not alternate user, assistant", found or "none")
+    alternating = ["user", "assistant"] * (len(turns) // 2)
+    if not turns or [t["role"] for t in turns] != alternating:
+        roles = ", ".join(shortened(str(t["role"]), 20) for t in turns[:6])
+        raise LeftOut("its turns do not alternate user, assistant", roles or "none")
     return tuple(_turn(row, column, k, t) for k, t in enumerate(turns))
 
 
@@ -146,11 +180,11 @@ def _turn(row: Row, column: str, position: int, turn: dict[str, Any]) -> Message
     return assistant_turn(part.text("content"), part.text("reasoning_content"))
 
 
-def take_apart(text: str) -> tuple[str | None, str]:
-    """``(reasoning, answer)``, both stripped; reasoning is None where there is none.
+def split_reasoning(text: str) -> tuple[str | None, str]:
+    """``"<think>\\n2+2=4\\n</think>\\n\\nIt is 4."`` -> ``("2+2=4", "It is 4.")``; None where there is no reasoning.
 
-    A text that only closes the reasoning is read as one whose opening stood in the prompt. Raises
-    ValueError, saying why, where the two cannot be told apart.
+    A text that only closes the reasoning is read as one whose prompt opened it. Raises ValueError, with the reason,
+    where the two cannot be told apart.
     """
     head, close, answer = text.partition(THINK_CLOSE)
     if not close:
@@ -164,9 +198,12 @@ def take_apart(text: str) -> tuple[str | None, str]:
 
 
 def merge_turns(turns: Iterable[tuple[str, str]], counts: Counter[str]) -> tuple[Message, ...]:
-    """Drop empty turns, merge runs of one speaker (a newline between), cut both ends; count each.
+    """Turns as they were written, ``(role, text)``, -> alternating messages that end on the assistant.
 
-    Cut are turns before the client's first and after the counsellor's last. Possibly nothing is left.
+    ``[("user", "我……"), ("user", "我睡不好。"), ("assistant", "多久了？"), ("user", "谢谢。")]`` becomes
+    ``user "我……\\n我睡不好。", assistant "多久了？"``: empty turns are dropped, runs of one speaker merged, and turns
+    before the user's first and after the assistant's last are cut, each counted in ``counts``. The result may be
+    empty.
     """
     merged: list[tuple[str, str]] = []
     for role, text in turns:

@@ -1,4 +1,4 @@
-"""From a dataset's yaml and n to the three parts of a run, fingerprinted."""
+"""From a dataset's yaml and n to the samples of a run: training, validation and test, fingerprinted."""
 
 import hashlib
 import inspect
@@ -15,9 +15,9 @@ from qft.trust import Family, build
 
 log = logging.getLogger(__name__)
 
-STATED = ("metrics", "overlong")  # keys of a dataset's yaml that are no options of its load()
+STATED = ("metrics", "overlong")  # keys of a dataset's yaml that are not options of its load()
 OVERLONG = ("truncate", "drop", "error")
-NAMED = 5  # rows left out that are named one by one
+NAMED = 5  # rows left out that are logged one by one
 
 
 @dataclass(frozen=True)
@@ -30,17 +30,23 @@ class Parts:
     record: dict[str, Any]
 
 
-def _loads(found: Any) -> bool:
+def _loads(target: Any) -> bool:
     """Whether this is a function that says it returns a Source."""
-    return inspect.isfunction(found) and found.__annotations__.get("return") in (Source, "Source")
+    return inspect.isfunction(target) and target.__annotations__.get("return") in (Source, "Source")
 
 
 DATASET = Family("a dataset: a function that says it returns a Source", "data", _loads)
 
 
 def load(spec: Mapping[str, Any]) -> Source:
-    """Read the source a dataset's yaml describes. Raises QftError for a ``_target_`` that is no dataset of ours."""
-    return build(DATASET, spec, leave_out=STATED)
+    """Read the source that a dataset's yaml describes.
+
+    Raises:
+        QftError: Its ``_target_`` is not a dataset that may be loaded, an option is unknown, or the data cannot be
+            read.
+    """
+    source: Source = build(DATASET, spec, leave_out=STATED)
+    return source
 
 
 def split(source: Source, n: int, spec: Mapping[str, Any]) -> Parts:
@@ -75,34 +81,39 @@ def split(source: Source, n: int, spec: Mapping[str, Any]) -> Parts:
 def subset(pool: Sequence[Sample], n: int, seed: int = 0) -> tuple[list[Sample], list[Sample]]:
     """Choose ``n`` samples and return ``(training, validation)``, 90 % and 10 %.
 
-    Samples are ordered by SHA-256 of (seed, id), so neither the order of files nor a library's random
-    generator matters. Every tenth of that order is validation, but a sample with the question of an earlier one
-    goes where that one is: both parts of n=300 lie within those of n=600. Where that leaves nothing to validate
-    on (fewer than ten samples), the last question does. Raises QftError for n < 2 or n larger than the pool,
-    and where all ask the same.
+    Samples are ordered by the SHA-256 of (seed, id), so that neither the order of files nor a library's random
+    generator matters. Every tenth of that order is validation, but a sample with the question of an earlier one goes
+    where that one went: both parts of n=300 lie within those of n=600. With fewer than ten samples the last question
+    is validation.
+
+    Raises:
+        QftError: n is less than 2 or larger than the pool, or all samples ask the same question.
     """
     if n < 2:
         raise QftError(f"n={n} is too small; at least 2 samples are needed (one to train on, one to validate).")
     if n > len(pool):
         raise QftError(f"n={n} is larger than the data: {len(pool)} samples are available for training.")
     ordered = sorted(pool, key=lambda s: hashlib.sha256(f"{seed}|{s.id}".encode()).digest())[:n]
-    asked = [question(s) for s in ordered]
+    questions = [question(s) for s in ordered]
     validated: dict[str, bool] = {}
-    for place, words in enumerate(asked):
-        validated.setdefault(words, place % 10 == 9)
+    for place, text in enumerate(questions):
+        validated.setdefault(text, place % 10 == 9)
     if not any(validated.values()):
-        validated[asked[-1]] = True
+        validated[questions[-1]] = True
     if all(validated.values()):
-        raise QftError(f"The {n} samples all ask the same, which cannot be trained on and validated; give more data.")
+        raise QftError(f"The {n} samples all ask the same question, so none is left to validate on; give more data.")
     parts: tuple[list[Sample], list[Sample]] = [], []
-    for sample, words in zip(ordered, asked, strict=True):
-        parts[validated[words]].append(sample)
+    for sample, text in zip(ordered, questions, strict=True):
+        parts[validated[text]].append(sample)
     return parts
 
 
 def overlong(spec: Mapping[str, Any]) -> str:
-    """What a dataset's yaml says about texts above max_seq_len; QftError where it is no known way."""
-    way = str(spec.get("overlong", "truncate"))
-    if way not in OVERLONG:
-        raise QftError(f"data.overlong={way} does not exist.{nearest(way, OVERLONG)}")
-    return way
+    """What a dataset's yaml does with samples above max_seq_len: truncate, drop or error.
+
+    Raises QftError for anything else.
+    """
+    choice = str(spec.get("overlong", "truncate"))
+    if choice not in OVERLONG:
+        raise QftError(f"data.overlong={choice} does not exist.{nearest(choice, OVERLONG)}")
+    return choice

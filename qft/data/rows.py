@@ -6,31 +6,36 @@ A real row (CPsyCounD in its hub form, shortened), line 1 of ``cpsycoun.jsonl``:
 
 Formats: ``.jsonl`` (one object a line), ``.json`` (a list of objects, or lines like ``.jsonl``),
 ``.parquet`` and ``.csv`` (a first line of column names). Whatever is wrong is a QftError with file, line
-or row, and reason: bytes that are not UTF-8, halves of characters (``"\\ud83d"`` alone), endless lines too.
+or row, and reason: bytes that are not UTF-8, half a character (``"\\ud83d"`` alone) and endless lines, too.
 """
 
 import csv
 import json
 import sys
 from collections.abc import Callable, Iterable, Iterator
-from pathlib import Path, PurePath
-from typing import IO, Any, NamedTuple, TypeVar
+from pathlib import Path
+from typing import IO, Any, NamedTuple
 
-from qft.data.files import is_folder, listed, opened
+from qft.data.files import SUFFIXES, open_data
 from qft.errors import QftError
 from qft.names import shortened
 
-LONGEST_LINE = 100_000_000  # bytes: more is no row but a file without line ends
-COLUMNS = 20  # that a message names
+LONGEST_LINE = 100_000_000  # bytes; a longer one is a file without line ends rather than a row
+COLUMNS = 20  # how many a message names
 
-SUFFIXES = (".csv", ".json", ".jsonl", ".parquet")
 ALL = range(sys.maxsize)
-Name = TypeVar("Name", bound=PurePath)
 Block = tuple[int, Callable[[], Iterable["Row"]]]
 
 
 class Row(NamedTuple):
-    """One row. ``line`` counts from 1: the line of a line-based file, else the number of the row."""
+    """One row and where it stands.
+
+    Attributes:
+        file: The file, or the id of a data set on a hub.
+        line: From 1: the line in a file of lines, else the number of the row.
+        data: Its columns.
+        unit: What ``line`` counts: "line" or "row".
+    """
 
     file: Path
     line: int
@@ -43,16 +48,16 @@ class Row(NamedTuple):
         return f"{self.file}, {self.unit} {self.line}"
 
     def require(self, *columns: str) -> None:
-        """Raise QftError unless all ``columns`` are there; the message lists what is there."""
+        """Raise QftError unless the row has all these columns. The message lists those it has."""
         missing = [c for c in columns if c not in self.data]
         if missing:
             names = [shortened(str(name)) for name in self.data]
             more = f" and {len(names) - COLUMNS} more" if len(names) > COLUMNS else ""
-            there = ", ".join(names[:COLUMNS]) + more or "none"
-            raise QftError(f"{self.where}: no column {', '.join(missing)}. Columns there: {there}.")
+            present = ", ".join(names[:COLUMNS]) + more or "none"
+            raise QftError(f"{self.where}: no column {', '.join(missing)}. Its columns: {present}.")
 
     def text(self, column: str) -> str:
-        """The text of a column, "" where the column is absent or null; QftError where it is no text."""
+        """The text of a column, "" where it is absent or null. Raises QftError where it is not text."""
         value = self.data.get(column)
         if value is None:
             return ""
@@ -61,43 +66,17 @@ class Row(NamedTuple):
         return value
 
 
-def row_files(path: Path, folder: str | None = None) -> list[Path]:
-    """The row files ``path`` stands for: itself, or those of a directory by name, all in one format.
-
-    A directory may be a snapshot of a hub: its folders are looked into, hidden ones and dataset_info are
-    not. Where it has a folder called ``folder``, only that one is.
-    """
-    if path.is_file():
-        return [path]
-    outer = [f for f in listed(path) if not f.name.startswith(".")]
-    inner = [f for d in outer if is_folder(d) for f in listed(d)]
-    inside = {f.relative_to(path): f for f in (*outer, *inner) if not is_folder(f)}
-    return [inside[name] for name in row_names(inside, str(path), folder)]
-
-
-def row_names(names: Iterable[Name], place: str, folder: str | None = None) -> list[Name]:
-    """Which names of a repository at ``place`` are its row files, sorted; QftError for two formats."""
-    found = sorted(n for n in names if n.suffix in SUFFIXES and len(n.parts) <= 2)
-    found = [n for n in found if not any(p.startswith((".", "dataset_info")) for p in n.parts)]
-    found = [n for n in found if n.parts[0] == folder] or found
-    formats = sorted({n.suffix for n in found})
-    if len(formats) > 1:
-        # The same rows are often stored in two formats: reading both would double them unseen.
-        raise QftError(f"{place} holds {' and '.join(formats)} files; give one file, or a directory with one format.")
-    return found
-
-
 def read_rows(path: Path) -> Iterator[Row]:
-    """Yield the rows of one file, in its order."""
+    """Yield the rows of one file, in its order. Raises QftError, with the place, for what is not a row."""
     for _, read in _blocks(path):
         yield from read()
 
 
 def numbered(files: Iterable[Path], *wanted: range) -> Iterator[tuple[int, Row]]:
-    """``(position, row)`` of the files counted through from 0, for the positions in any of ``wanted``.
+    """Yield ``(position, row)`` for the positions in any of the ranges ``wanted``, counted from 0 over all files.
 
-    Nothing behind the last wanted position is read, no file behind it is asked for (``files`` may fetch
-    them one by one), and what lies between is skipped unparsed, a parquet file by its row groups.
+    Nothing after the last of them is read, no further file is requested (``files`` may fetch them one by one), and
+    rows in between are skipped without being parsed, those of a parquet file by whole row groups.
     """
     end = max(r.stop for r in wanted)
     position = 0
@@ -129,7 +108,10 @@ def _blocks(path: Path) -> Iterator[Block]:
 
 
 def decode(data: bytes, path: Path, first_line: int = 1) -> str:
-    """UTF-8 with or without a byte order mark -> text; QftError with the line where it is not UTF-8."""
+    """UTF-8, with or without a byte order mark -> text. Raises QftError with the line that is not UTF-8.
+
+    ``first_line`` is the number, from 1, of the line that ``data`` begins with.
+    """
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as e:
@@ -139,12 +121,12 @@ def decode(data: bytes, path: Path, first_line: int = 1) -> str:
 
 
 def _is_list(path: Path) -> bool:
-    with opened(path) as file:
+    with open_data(path) as file:
         return file.read(4096).removeprefix(b"\xef\xbb\xbf").lstrip()[:1] != b"{"
 
 
 def _lines(path: Path) -> Iterator[Block]:
-    with opened(path) as file:
+    with open_data(path) as file:
         for number, raw in enumerate(_split(file, path), 1):
             if raw.removeprefix(b"\xef\xbb\xbf").strip():
                 yield 1, lambda raw=raw, number=number: [_line(path, number, raw)]  # type: ignore[misc]
@@ -166,14 +148,14 @@ def _line(path: Path, number: int, raw: bytes) -> Row:
 
 def _csv(path: Path) -> Iterator[Block]:
     csv.field_size_limit(2**31 - 1)  # the module's own limit is 128 KB a cell
-    with opened(path) as file:
+    with open_data(path) as file:
         cells = csv.reader((decode(raw, path, k) for k, raw in enumerate(_split(file, path), 1)), strict=True)
         line = 1
         try:
             names = next(cells, [])
             if len(set(names)) < len(names) or not all(n.strip() for n in names):
-                held = shortened(", ".join(names))
-                raise QftError(f"{path}, line 1: the column names are empty or twice the same: {held}.")
+                header = shortened(", ".join(names))
+                raise QftError(f"{path}, line 1: a column name is empty or stands twice: {header}.")
             line = cells.line_num + 1
             for values in cells:
                 if values:
@@ -187,7 +169,7 @@ def _csv(path: Path) -> Iterator[Block]:
 
 
 def _list(path: Path) -> Iterator[Block]:
-    with opened(path) as file:
+    with open_data(path) as file:
         values = _parse(decode(file.read(), path), path, 1)
     if not isinstance(values, list):
         raise QftError(f"{path}: holds {type(values).__name__} where a list of objects is needed.")
@@ -196,11 +178,16 @@ def _list(path: Path) -> Iterator[Block]:
 
 
 def _parquet(path: Path) -> Iterator[Block]:
-    """A block is a row group: what is not wanted is not even decompressed."""
+    """A block is a row group, so that what nobody needs is not even decompressed."""
     import pyarrow
     import pyarrow.parquet
 
-    faults = (pyarrow.ArrowException, OSError, ValueError, OverflowError)  # the last two: texts, times it cannot hold
+    faults = (
+        pyarrow.ArrowException,
+        OSError,
+        ValueError,
+        OverflowError,
+    )  # the last two: values Python cannot hold
 
     def broken(e: Exception) -> QftError:
         reason = next(iter(str(e).splitlines()), type(e).__name__)
@@ -216,7 +203,7 @@ def _parquet(path: Path) -> Iterator[Block]:
             raise broken(e) from None
 
     try:
-        with opened(path), pyarrow.parquet.ParquetFile(path) as file:
+        with open_data(path), pyarrow.parquet.ParquetFile(path) as file:
             number = 0
             for group in range(file.num_row_groups):
                 count = file.metadata.row_group(group).num_rows
@@ -243,14 +230,12 @@ def _row(path: Path, number: int, value: Any, unit: str) -> Row:
     if not isinstance(value, dict):
         raise QftError(f"{path}, {unit} {number}: holds {type(value).__name__} where an object is needed.")
     if half := _half(value):
-        raise QftError(
-            f"{path}, {unit} {number}: holds half a character (\\u{ord(half):04x} alone); write the whole one."
-        )
+        raise QftError(f"{path}, {unit} {number}: holds half a character (\\u{ord(half):04x} alone); write it whole.")
     return Row(path, number, value, unit)
 
 
 def _half(value: Any) -> str | None:
-    """The first half of a pair of surrogates that stands alone in any text of a row: no encoding has bytes for it."""
+    """The first lone surrogate in any text of a row: no encoding has bytes for it."""
     todo = [value]
     while todo:
         value = todo.pop()

@@ -1,4 +1,4 @@
-"""Where the rows of a set come from: a local file or directory, or a hub; only the wanted ones are read.
+"""Where the rows of a set come from: a local file or directory, or a hub. Only the rows that are needed are read.
 
 A real row of a hub (CAS-SIAT-XinHai/CPsyCoun, shortened)::
 
@@ -15,8 +15,8 @@ from itertools import islice
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from qft.data.files import located
-from qft.data.rows import ALL, SUFFIXES, Row, numbered, row_files, row_names
+from qft.data.files import SUFFIXES, locate, row_files, row_names
+from qft.data.rows import ALL, Row, numbered
 from qft.errors import QftError, nearest
 from qft.names import shortened
 
@@ -33,10 +33,19 @@ def open_rows(
     wanted: tuple[range, ...],
     folder: str | None = None,
 ) -> Iterator[tuple[int, Row]]:
-    """``(position, row)`` of the set ``name``, positions counted from 0, for those in any of ``wanted``.
+    """``(position, row)`` for each row of a set whose position, from 0, is in any of the ranges ``wanted``.
 
-    ``repository`` is the user's own id on the hub, ``repositories`` the set's on each hub; ``folder`` the
-    form wanted where a source has several side by side. Raises QftError where no source is given or found.
+    Args:
+        name: The set, for messages.
+        path: ``data.path``: a local file or directory.
+        hub: ``data.hub``: hf or modelscope.
+        repository: ``data.repository``: the id on the hub that the user gave.
+        repositories: Hub -> the set's usual id on it.
+        wanted: The ranges of positions.
+        folder: The form to read where a source holds several side by side.
+
+    Raises:
+        QftError: No source is given, or two are; it does not exist, cannot be reached, or holds no rows.
     """
     if path is not None and hub is not None:
         raise QftError("data.path and data.hub are both given; give one of them.")
@@ -56,7 +65,7 @@ def open_rows(
             f"data={name} needs its source: data.path=DIR_OR_FILE for local data ({', '.join(SUFFIXES)}), "
             "or data.hub=hf or data.hub=modelscope."
         )
-    place = located(path, f"a {', '.join(SUFFIXES)} file or a directory of them")
+    place = locate(path, f"a {', '.join(SUFFIXES)} file or a directory of them")
     files = row_files(place, folder)
     if not files:
         raise QftError(f"data.path={path} holds no {', '.join(SUFFIXES)} file.")
@@ -64,10 +73,16 @@ def open_rows(
 
 
 def hub_rows(hub: str, dataset_id: str, *wanted: range, folder: str | None = None) -> Iterator[tuple[int, Row]]:
-    """``(position, row)`` of the train split for the positions in any of ``wanted`` (none given: all).
+    """``(position, row)`` of the train split for the positions in any of ``wanted``; without any, of all.
 
-    ``folder`` names one of several forms of a set: a configuration on hf, a folder on modelscope.
-    QftError, within seconds, where the hub cannot be reached.
+    Args:
+        hub: hf or modelscope.
+        dataset_id: OWNER/NAME on that hub.
+        wanted: Ranges of positions, from 0.
+        folder: One of several forms of the set: a configuration on hf, a folder on modelscope.
+
+    Raises:
+        QftError: The hub is unknown, or cannot be reached (within seconds).
     """
     if hub not in HUBS:
         raise QftError(f"data.hub={hub} is unknown.{nearest(hub, HUBS)}")
@@ -76,17 +91,17 @@ def hub_rows(hub: str, dataset_id: str, *wanted: range, folder: str | None = Non
         yield from fetch(dataset_id, folder, *(wanted or (ALL,)))
     except QftError:
         raise
-    except Exception as e:  # the hub libraries raise dozens of kinds, of their own and of their HTTP clients
+    except Exception as e:  # the libraries raise dozens of kinds, their own and those of their HTTP clients
         raise _unreachable(hub, dataset_id, f"{type(e).__name__}: {e}") from e
 
 
 def _hugging_face(dataset_id: str, folder: str | None, *wanted: range) -> Iterator[tuple[int, Row]]:
     from huggingface_hub import constants
 
-    # Offline by the user's own setting: the library then looks in its cache only, which is quick.
+    # Offline by the user's setting: the library then uses only its cache, which is quick.
     online = not constants.HF_HUB_OFFLINE
     if online:
-        _knock("hf", dataset_id, constants.ENDPOINT)
+        check_reachable("hf", dataset_id, constants.ENDPOINT)
     from datasets import load_dataset
 
     rows: Any = load_dataset(dataset_id, folder, split="train", streaming=online)
@@ -96,7 +111,7 @@ def _hugging_face(dataset_id: str, folder: str | None, *wanted: range) -> Iterat
 
 
 def _modelscope(dataset_id: str, folder: str | None, *wanted: range) -> Iterator[tuple[int, Row]]:
-    # The files are fetched and read by ourselves: the package's own loader needs an older `datasets` than ours.
+    # We fetch and read the files ourselves: the package's loader needs an older `datasets` than ours.
     try:
         from modelscope.hub.api import HubApi
         from modelscope.hub.file_download import dataset_file_download
@@ -106,12 +121,13 @@ def _modelscope(dataset_id: str, folder: str | None, *wanted: range) -> Iterator
             f"data.hub=modelscope needs the package modelscope ({e}); run: pip install 'qft[modelscope]', "
             "or give local data by data.path=DIR_OR_FILE."
         ) from None
-    _knock("modelscope", dataset_id, get_endpoint())
-    names, page, size = [], 1, 100
-    while found := HubApi().get_dataset_files(dataset_id, page_number=page, page_size=size):
-        names += [PurePosixPath(f["Path"]) for f in found]
+    check_reachable("modelscope", dataset_id, get_endpoint())
+    names: list[PurePosixPath] = []
+    page, size = 1, 100
+    while listed := HubApi().get_dataset_files(dataset_id, page_number=page, page_size=size):
+        names += [PurePosixPath(f["Path"]) for f in listed]
         page += 1
-        if len(found) < size:
+        if len(listed) < size:
             break
     chosen = row_names(names, f"{dataset_id} on modelscope", folder)
     if not chosen:
@@ -119,19 +135,22 @@ def _modelscope(dataset_id: str, folder: str | None, *wanted: range) -> Iterator
     yield from numbered((Path(dataset_file_download(dataset_id, str(name))) for name in chosen), *wanted)
 
 
-def unreachable_because(address: str) -> str | None:
-    """Ask once with a short limit (the libraries retry for up to minutes): the reason, or None if it answers."""
+def why_unreachable(address: str) -> str | None:
+    """Why an address does not answer within SECONDS (the hubs' libraries retry for minutes); None if it does."""
     try:
         with urllib.request.urlopen(urllib.request.Request(address, method="HEAD"), timeout=SECONDS):
             return None
     except urllib.error.HTTPError:
-        return None  # it answered: reachable, whatever it thinks of the request
+        return None  # it answered, whatever it thinks of the request
+    except urllib.error.URLError as e:
+        return str(e.reason)
     except (OSError, ValueError) as e:
-        return str(getattr(e, "reason", e))
+        return str(e)
 
 
-def _knock(hub: str, dataset_id: str, address: str) -> None:
-    if reason := unreachable_because(address):
+def check_reachable(hub: str, dataset_id: str, address: str) -> None:
+    """Raise QftError where the hub does not answer."""
+    if reason := why_unreachable(address):
         raise _unreachable(hub, dataset_id, reason)
 
 

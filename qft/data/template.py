@@ -1,8 +1,8 @@
 """Messages -> tokens, through training templates of our own, one file a model family in ``templates/``.
 
-The families' own templates are not used: they mark no assistant tokens (or drop the reasoning of past
-turns, or pre-fill ``<think>``). Ours mark each assistant turn with its end token for the loss and keep its
-reasoning. Prompts for generation come from the same template, so training and evaluation agree.
+The templates that come with the models are not used: they do not mark the assistant's tokens, drop the reasoning of
+past turns, or begin the answer with ``<think>``. Ours mark each assistant turn, with its end token, for the loss and
+keep its reasoning. Prompts for generation come from the same template, so training and evaluation agree.
 """
 
 from collections import Counter
@@ -23,7 +23,7 @@ _FAMILIES = (
     ("<|start_header_id|>", "llama3"),
     ("<|im_start|>", "chatml"),
 )
-_BEGINNINGS = ("A", "1", "我", "<think>\n")  # of answers, to try a template with
+_BEGINNINGS = ("A", "1", "我", "<think>\n")  # of answers, to test a template with
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,13 @@ class Template:
 
 @dataclass
 class Encoded:
-    """Rows of input_ids and labels (lists of int), and what was cut."""
+    """Tokens to train on.
+
+    Attributes:
+        rows: ``input_ids`` and ``labels`` of each sample, of equal length; IGNORE where a token is not learned.
+        ids: The samples' ids, in the same order.
+        counts: Samples, tokens, supervised_tokens; samples truncated, left_out and dropped for their length.
+    """
 
     rows: list[dict[str, list[int]]] = field(default_factory=list)
     ids: list[str] = field(default_factory=list)
@@ -44,28 +50,33 @@ class Encoded:
 
 
 def names() -> list[str]:
-    """Names of the templates that ship with the package."""
+    """Names of the templates in the package."""
     folder = resources.files("qft.data") / "templates"
     return sorted(f.name.removesuffix(".jinja") for f in folder.iterdir() if f.name.endswith(".jinja"))
 
 
 def check_name(name: str) -> None:
-    """Raise QftError where there is no such template."""
+    """Raise QftError unless ``name`` is auto or one of ``names()``."""
     if name not in ("auto", *names()):
         raise QftError(f"model.template={name} does not exist.{nearest(str(name), ['auto', *names()])}")
 
 
 def check_turns(turns: str) -> None:
-    """Raise QftError for answers asked for other than at the last turn or at all."""
+    """Raise QftError unless ``evaluation.turns`` is last or all."""
     if turns not in ("last", "all"):
         raise QftError(f"evaluation.turns={turns} does not exist.{nearest(turns, ['last', 'all'])}")
 
 
 def choose(tokenizer: Any, name: str = "auto") -> Template:
-    """The template ``name``, or the one of the tokenizer's family; ``plain`` where no family is known.
+    """The template for a tokenizer.
 
-    Raises QftError where there is none of that name, and where the tokenizer joins the end of its prompts with the
-    answer's beginning: what is asked would then be other tokens than what was trained on.
+    Args:
+        tokenizer: Its vocabulary says which family the model is of.
+        name: One of ``names()``, or auto: that of the family, plain where the family is unknown.
+
+    Raises:
+        QftError: There is no such template, or it does not fit: this tokenizer joins the end of a prompt with the
+            beginning of the answer, so that the model would be prompted with other tokens than it was trained on.
     """
     if name == "auto":
         vocabulary = tokenizer.get_vocab()
@@ -80,18 +91,18 @@ def choose(tokenizer: Any, name: str = "auto") -> Template:
     if not _fits(tokenizer, chosen):
         others = ", ".join(n for n in names() if n != name)
         raise QftError(
-            f"Template {name} does not fit this tokenizer, which splits the end of a prompt otherwise where an answer "
+            f"Template {name} does not fit this tokenizer, which splits the end of a prompt differently when an answer "
             f"follows; choose another by model.template ({others})."
         )
     return chosen
 
 
 def _fits(tokenizer: Any, template: Template) -> bool:
-    asked = [{"role": "user", "content": "A"}]
-    prompt = _prompt(tokenizer, template, asked)[1]
+    question = [{"role": "user", "content": "A"}]
+    prompt = _prompt(tokenizer, template, question)[1]
     whole = (
         tokenizer.apply_chat_template(
-            [*asked, {"role": "assistant", "content": beginning}], chat_template=template.text, return_dict=True
+            [*question, {"role": "assistant", "content": beginning}], chat_template=template.text, return_dict=True
         )["input_ids"]
         for beginning in _BEGINNINGS
     )
@@ -104,9 +115,9 @@ def _prompt(tokenizer: Any, template: Template, chat: list[dict[str, str]]) -> t
 
 
 def _chat(sample: Sample, upto: int | None = None) -> list[dict[str, str]]:
-    """Answers without space around them: it would join the template's own, and none is kept of generated ones."""
-    told = sample.messages[:upto]
-    return [{"role": m.role, "content": m.text if m.role == "user" else m.text.strip()} for m in told]
+    """Answers are stripped: space around them would merge with the template's, and generated ones are stripped, too."""
+    turns = sample.messages[:upto]
+    return [{"role": m.role, "content": m.text if m.role == "user" else m.text.strip()} for m in turns]
 
 
 def encode(
@@ -114,10 +125,16 @@ def encode(
 ) -> Encoded:
     """Tokenise for training: labels are the assistant's tokens, everything else is IGNORE.
 
-    Samples longer than ``max_len`` tokens are cut at the end (``overlong=truncate``; one whose answers all
-    lie beyond the cut is left out) or left out (``drop``), and counted either way; ``error`` refuses them.
-    Raises QftError where a whole sample has no supervised token (a template without generation markers) or
-    where none is left at all.
+    Args:
+        samples: What to encode.
+        tokenizer: The model's.
+        template: As ``choose`` returns it.
+        max_len: Tokens that a sample may have.
+        overlong: What happens to longer ones: truncate cuts them at the end (and leaves out those whose answers all
+            lie beyond the cut), drop leaves them out, error refuses them. The first two are counted.
+
+    Raises:
+        QftError: A template without generation markers, a sample that is refused, or no sample is left.
     """
     out = Encoded(
         counts={"samples": 0, "tokens": 0, "supervised_tokens": 0, "truncated": 0, "left_out": 0, "dropped": 0}
@@ -150,13 +167,13 @@ def encode(
     return out
 
 
-def _refuse(overlong: str, fault: str) -> None:
+def _refuse(overlong: str, problem: str) -> None:
     if overlong == "error":
-        raise QftError(f"{fault}; raise max_seq_len, or choose data.overlong=truncate or drop.")
+        raise QftError(f"{problem}; raise max_seq_len, or choose data.overlong=truncate or drop.")
 
 
 class Span(NamedTuple):
-    """A stretch of text, its number of tokens, and whether they are learned."""
+    """Consecutive tokens of a row: their text, how many, and whether they are learned."""
 
     text: str
     tokens: int
@@ -164,8 +181,8 @@ class Span(NamedTuple):
 
 
 def spans(row: dict[str, list[int]], tokenizer: Any) -> list[Span]:
-    """The texts of one encoded row, special tokens included, in order."""
-    out = []
+    """An encoded row as text, special tokens included, cut where the loss starts and stops counting."""
+    out: list[Span] = []
     for learned, group in groupby(
         zip(row["input_ids"], row["labels"], strict=True), key=lambda pair: pair[1] != IGNORE
     ):
@@ -175,20 +192,30 @@ def spans(row: dict[str, list[int]], tokenizer: Any) -> list[Span]:
 
 
 def report(counts: Mapping[str, int], what: str, max_len: int) -> list[str]:
-    """Sentences on what did not fit, none where all did: ``12 training samples cut to 1024 tokens``."""
-    said = {
+    """What did not fit, a sentence each: ``12 training samples cut to 1024 tokens``.
+
+    ``counts`` are those of ``Encoded`` or ``prompts``, ``what`` names what was counted.
+    """
+    sentences = {
         "truncated": f"{what} cut to {max_len} tokens",
         "left_out": f"{what} left out: no token of an answer within {max_len}",
         "dropped": f"{what} longer than {max_len} tokens dropped",
     }
-    return [f"{counts[key]} {text}" for key, text in said.items() if counts.get(key)]
+    return [f"{counts[key]} {text}" for key, text in sentences.items() if counts.get(key)]
 
 
 @dataclass(frozen=True)
 class Prompt:
-    """One question to the model: token ids, the text they stand for, and the reference answer.
+    """One question to the model.
 
-    ``answer``: what the sample's last answer must state, where its source says it.
+    Attributes:
+        id: That of the sample.
+        turn: Position in the sample of the turn to be answered.
+        ids: Token ids of the prompt.
+        text: The prompt before tokenisation (and before any truncation).
+        reference: The answer in the data, with its reasoning.
+        truncated: Whether ``ids`` lack the beginning of the prompt.
+        answer: What the sample's last answer must state, where its source says so.
     """
 
     id: str
@@ -210,11 +237,21 @@ def prompts(
     overlong: str = "truncate",
     counts: Counter[str] | None = None,
 ) -> list[Prompt]:
-    """What the model is asked: the dialogue before the last assistant turn, or before each (``turns=all``).
+    """The prompts of an evaluation: each dialogue up to an assistant's turn.
 
-    A prompt that leaves no room for ``max_new_tokens`` within ``max_len`` loses its beginning and is
-    marked (``overlong=truncate``), is left out (``drop``) or refused (``error``); ``counts`` counts
-    ``prompts``, ``truncated`` and ``dropped`` ones. Raises QftError for an unknown ``turns`` or no room.
+    Args:
+        samples: The test set.
+        tokenizer: The model's.
+        template: As ``choose`` returns it.
+        max_len: Tokens that prompt and answer may have together.
+        max_new_tokens: Tokens that are reserved for the answer.
+        turns: last for the last assistant turn of each sample, all for every one.
+        overlong: What happens to prompts that are too long: truncate cuts their beginning and marks them, drop leaves
+            them out, error refuses them.
+        counts: Receives how many prompts there are, and how many were truncated and dropped.
+
+    Raises:
+        QftError: ``turns`` is unknown, a prompt is refused, or there is no room for any prompt.
     """
     check_turns(turns)
     room = max_len - max_new_tokens
@@ -226,14 +263,14 @@ def prompts(
         answers = [k for k, m in enumerate(sample.messages) if m.role == "assistant"]
         for k in answers if turns == "all" else answers[-1:]:
             text, ids = _prompt(tokenizer, template, _chat(sample, k))
-            if long := len(ids) > room:
-                fault = f"the prompt of {sample.id} has {len(ids)} tokens, more than the {room} that "
-                _refuse(overlong, f"{fault}max_seq_len={max_len} leaves beside max_new_tokens={max_new_tokens}")
+            if too_long := len(ids) > room:
+                problem = f"the prompt of {sample.id} has {len(ids)} tokens, more than the {room} that "
+                _refuse(overlong, f"{problem}max_seq_len={max_len} leaves beside max_new_tokens={max_new_tokens}")
                 counts["dropped" if overlong == "drop" else "truncated"] += 1
                 if overlong == "drop":
                     continue
             stated = sample.answer if k == answers[-1] else None
-            out.append(Prompt(sample.id, k, tuple(ids[-room:]), text, sample.messages[k].text, long, stated))
+            out.append(Prompt(sample.id, k, tuple(ids[-room:]), text, sample.messages[k].text, too_long, stated))
     counts["prompts"] += len(out)
     if not out:
         raise QftError(f"No prompt fits into max_seq_len={max_len} beside max_new_tokens={max_new_tokens}.")

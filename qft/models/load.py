@@ -9,7 +9,7 @@ import torch
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, PreTrainedModel
 
 import qft
-from qft.data.sources import unreachable_because
+from qft.data.sources import why_unreachable
 from qft.errors import QftError, nearest
 from qft.models import files
 from qft.names import shortened
@@ -112,7 +112,7 @@ def _from_pretrained(auto: Any, spec: Spec, **options: Any) -> Any:
         from huggingface_hub import constants
 
         # offline, only the library's cache is asked: it would otherwise retry for half a minute
-        options["local_files_only"] = constants.HF_HUB_OFFLINE or bool(unreachable_because(constants.ENDPOINT))
+        options["local_files_only"] = constants.HF_HUB_OFFLINE or bool(why_unreachable(constants.ENDPOINT))
     try:
         return auto.from_pretrained(
             source,

@@ -23,8 +23,9 @@ def read(row, counts):
 PLAIN = [f"question {k}" for k in range(600)]
 
 
-def put_together(found, wanted=ALL, tested=ALL, verifiable=False):
-    return assemble("x", found, read, wanted, tested, verifiable)
+def put_together(numbered, pool=ALL, test=ALL, verifiable=False):
+    source = assemble("x", numbered, read, pool, test, verifiable)
+    return source.pool, source.test, source.counts, source.left_out
 
 
 def test_fifty_are_held_out_and_a_tenth_of_small_sets():
@@ -37,14 +38,14 @@ def test_fifty_are_held_out_and_a_tenth_of_small_sets():
 def test_the_test_set_depends_on_neither_order_nor_the_rows_trained_on():
     _, test, _, _ = put_together(rows(*PLAIN))
     _, turned, _, _ = put_together(rows(*reversed(PLAIN)))
-    pool, narrow, _, _ = put_together(rows(*PLAIN), wanted=range(100))
+    pool, narrow, _, _ = put_together(rows(*PLAIN), pool=range(100))
     assert {s.messages[0] for s in test} == {s.messages[0] for s in turned}
     assert narrow == test and all(int(s.id[4:]) < 100 for s in pool)
     assert 0 < 100 - len(pool) < 50  # those of the hundred that are held out
 
 
 def test_only_rows_at_test_rows_are_held_out():
-    pool, test, _, _ = put_together(rows(*PLAIN), tested=range(200))
+    pool, test, _, _ = put_together(rows(*PLAIN), test=range(200))
     assert len(test) == 20 and all(int(s.id[4:]) < 200 for s in test)
     assert len(pool) == 580
 
@@ -67,7 +68,7 @@ def test_of_verifiable_sets_only_rows_with_an_answer_are_held_out():
     assert len(test) == 50 and all(s.answer == "7" for s in test)
     assert len(pool) == 550
     few = {q: "7" for q in PLAIN[:49]}
-    with pytest.raises(QftError, match=r"49 different verifiable rows at data\.test_rows where the test set needs 50"):
+    with pytest.raises(QftError, match=r"49 different verifiable rows at data\.test_rows, but the test set needs 50"):
         put_together(rows(*PLAIN, **few), verifiable=True)
 
 
@@ -97,21 +98,22 @@ def test_rows_of_one_dialogue_are_one_sample_and_in_one_part():
     whole = {talk[-1] for talk in talks}
     for order in (flat, flat[::-1], sorted(flat, key=str)):
         found = [(k, Row(Path("x.jsonl"), k + 1, {"m": m})) for k, m in enumerate(order)]
-        pool, test, counts, _ = assemble("x", found, lambda row, _: (row.data["m"], None), ALL, ALL)
+        source = assemble("x", found, lambda row, _: (row.data["m"], None), ALL, ALL)
+        pool, test, counts = source.pool, source.test, source.counts
         assert {s.messages for s in pool + test} == whole and (len(pool), len(test)) == (90, 10)
         shorter = "rows that a longer one of their dialogue holds dropped"
         dropped = counts[shorter] + counts["rows of a test dialogue dropped"]
         assert counts["rows read"] == len(flat) == len(whole) + dropped
 
     # the test set is drawn from 30 rows, which end within a dialogue: what continues it is not trained on
-    pool, test, counts, _ = assemble("x", found, lambda row, _: (row.data["m"], None), ALL, range(30))
-    for tested in test:
-        assert not [s for s in pool if s.messages[0] == tested.messages[0]]
-    assert counts["rows of a test dialogue dropped"] > 0
+    source = assemble("x", found, lambda row, _: (row.data["m"], None), ALL, range(30))
+    for tested in source.test:
+        assert not [s for s in source.pool if s.messages[0] == tested.messages[0]]
+    assert source.counts["rows of a test dialogue dropped"] > 0
 
 
 def test_a_question_in_other_letters_is_the_same_question():
     asked = ["What is 2+2?", "what  is 2+2？", "ＷHAT is 2＋2?", "What is 2-2?", "What is 22?"]
-    pool, _, counts, _ = put_together(rows(*asked, *PLAIN[:20]), tested=range(5, 25))
+    pool, _, counts, _ = put_together(rows(*asked, *PLAIN[:20]), test=range(5, 25))
     assert [s.messages[0].content for s in pool[:3]] == [asked[0], asked[3], asked[4]]
     assert counts["rows with the question of an earlier row dropped"] == 2

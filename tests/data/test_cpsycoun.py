@@ -235,7 +235,7 @@ def test_the_real_dialogues_row_by_row_are_the_real_dialogues(tmp_path):
 @pytest.mark.parametrize(
     ("row", "words"),
     [
-        ({"instruction": "一", "output": "二"}, r"line 2: no column history\. Columns there: instruction, output"),
+        ({"instruction": "一", "output": "二"}, r"line 2: no column history\. Its columns: instruction, output"),
         ({"messages": []}, "no column instruction, output, history"),
         ({"instruction": 1, "output": "二", "history": []}, "line 2: column instruction holds int"),
         ({"instruction": "一", "output": "二", "history": [["一"]]}, "line 2: column history is not a list"),
@@ -263,9 +263,9 @@ def test_a_file_that_is_not_utf8_is_named(tmp_path):
 @pytest.mark.parametrize(
     ("files", "words"),
     [
-        ({}, "holds no dialogues; expected is a directory of case_N.txt"),
+        ({}, "holds no dialogues; give a directory of case_N.txt"),
         ({"README.md": "x"}, "holds no dialogues"),
-        ({"notes.txt": "x"}, r"notes\.txt, which is no case_N\.txt"),
+        ({"notes.txt": "x"}, r"notes\.txt, which is not a case_N\.txt"),
         ({"case_1.txt": "来访者：一\n心理咨询师：二", "case_1 (copy).txt": "x"}, r"case_1 \(copy\)\.txt"),
         ({"case_1.txt": "来访者：一\n心理咨询师：二"}, "last 50 are the test set"),
     ],
@@ -303,7 +303,7 @@ def test_an_unreachable_hub_names_the_local_option_at_once(monkeypatch):
 
 
 def test_rows_that_come_from_hugging_face(monkeypatch):
-    monkeypatch.setattr("qft.data.sources._knock", lambda *args: None)
+    monkeypatch.setattr("qft.data.sources.check_reachable", lambda *args: None)
     monkeypatch.setattr("datasets.load_dataset", lambda name, folder, split, streaming: FILLING)
     source = load(hub="hf", rows="0:5")
     assert (len(source.pool), len(source.test)) == (5, 50)

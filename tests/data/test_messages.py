@@ -3,7 +3,7 @@
 import pytest
 
 from qft.data.boxes import boxes, last_boxed
-from qft.data.messages import Message, take_apart
+from qft.data.messages import Message, split_reasoning
 
 
 @pytest.mark.parametrize(
@@ -19,7 +19,7 @@ from qft.data.messages import Message, take_apart
     ],
 )
 def test_taken_apart(text, reasoning, answer):
-    assert take_apart(text) == (reasoning, answer)
+    assert split_reasoning(text) == (reasoning, answer)
 
 
 @pytest.mark.parametrize(
@@ -28,12 +28,12 @@ def test_taken_apart(text, reasoning, answer):
 )
 def test_what_cannot_be_taken_apart_is_refused(text):
     with pytest.raises(ValueError, match="think"):
-        take_apart(text)
+        split_reasoning(text)
 
 
 def test_joining_is_the_inverse():
     message = Message("assistant", "It is 4.", "2+2=4\n\nso 4")
-    assert take_apart(message.text) == (message.reasoning, message.content)
+    assert split_reasoning(message.text) == (message.reasoning, message.content)
 
 
 @pytest.mark.parametrize(

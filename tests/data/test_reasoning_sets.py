@@ -144,7 +144,7 @@ def test_rows_that_become_no_sample_are_named(tmp_path, kind):
 
 
 REFUSED = {
-    "r1, no column": (r1_distill_sft, {"a": 1}, r"line 20: no column reannotated_assistant_content\. Columns there: a"),
+    "r1, no column": (r1_distill_sft, {"a": 1}, r"line 20: no column reannotated_assistant_content\. Its columns: a"),
     "r1, neither layout": (r1_distill_sft, {"reannotated_assistant_content": "x"}, "problem, or reannotated_messages"),
     "r1, a number": (r1_distill_sft, v0(0, problem=7), "line 20: column problem holds int where text is needed"),
     "r1, no messages": (r1_distill_sft, v1(0, reannotated_messages="x"), "line 20: column reannotated_messages is not"),
@@ -153,12 +153,12 @@ REFUSED = {
         v1(0, reannotated_messages=[{"role": "user", "content": 7}, {"role": "assistant", "content": "x"}]),
         "turn 0 of line 20: column content holds int",
     ),
-    "110k, no column": (chinese_r1_110k, {"input": "x", "text": "y"}, "no column content. Columns there: input, text"),
+    "110k, no column": (chinese_r1_110k, {"input": "x", "text": "y"}, "no column content. Its columns: input, text"),
     "110k, score": (chinese_r1_110k, plain(0, score="high"), "line 20: column score holds 'high'"),
-    "alpaca, no column": (alpaca, {"instruction": "x"}, "no column output. Columns there: instruction"),
+    "alpaca, no column": (alpaca, {"instruction": "x"}, "no column output. Its columns: instruction"),
     "alpaca, a list": (alpaca, {"instruction": "x", "output": ["y"]}, "column output holds list"),
     "jsonl, no column": (jsonl, {"text": "x"}, r"no column messages \(or prompt and response, or instruction"),
-    "jsonl, half a pair": (jsonl, {"prompt": "x", "text": "y"}, "no column response. Columns there: prompt, text"),
+    "jsonl, half a pair": (jsonl, {"prompt": "x", "text": "y"}, "no column response. Its columns: prompt, text"),
     "jsonl, history": (jsonl, {"instruction": "x", "output": "y", "history": "z"}, "column history is not a list"),
 }
 GOOD = {
@@ -243,7 +243,7 @@ def test_a_prefix_of_a_streamed_hub_is_all_that_is_taken(monkeypatch):
         asked.append((args, options))
         return (taken.append(k) or v0(k) for k in range(2_000_000))
 
-    monkeypatch.setattr("qft.data.sources._knock", lambda *args: None)
+    monkeypatch.setattr("qft.data.sources.check_reachable", lambda *args: None)
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
     monkeypatch.setattr("datasets.load_dataset", endless)
     source = r1_distill_sft.load(hub="hf", rows="0:300", test_rows="0:500")
@@ -253,7 +253,7 @@ def test_a_prefix_of_a_streamed_hub_is_all_that_is_taken(monkeypatch):
 
 def test_the_real_library_streams_no_shard_behind_the_prefix(tmp_path, monkeypatch):
     """datasets itself on a local directory: the second shard is broken, and never opened."""
-    monkeypatch.setattr("qft.data.sources._knock", lambda *args: None)
+    monkeypatch.setattr("qft.data.sources.check_reachable", lambda *args: None)
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
     write(tmp_path / "a.parquet", [plain(k) for k in range(100)])
     (tmp_path / "b.parquet").write_bytes(b"broken")

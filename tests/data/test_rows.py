@@ -4,7 +4,8 @@ import json
 
 import pytest
 
-from qft.data.rows import decode, numbered, read_rows, row_files
+from qft.data.files import row_files
+from qft.data.rows import decode, numbered, read_rows
 from qft.errors import QftError
 
 ROWS = [{"a": "一", "b": None}, {"a": "two", "b": [["x", "y"]]}]
@@ -118,7 +119,7 @@ def test_a_folder_of_a_snapshot_is_chosen_by_name(tmp_path):
         ("x.csv", b"a,b\n1,2\n1,2,3\n", ["line 3", "3 cells for 2 columns"]),
         ("x.csv", b'a,b\n"1\n2",2\n1\n', ["line 4", "1 cells for 2 columns"]),
         ("x.csv", b'a,b\n1,"2\n', ["line 2", "broken CSV"]),
-        ("x.csv", b"a,a\n1,2\n", ["line 1", "twice the same"]),
+        ("x.csv", b"a,a\n1,2\n", ["line 1", "stands twice"]),
         ("x.csv", b"a,b\n1,\xb0\xa1\n", ["line 2", "not UTF-8"]),
         ("x.jsonl", '{"a": 1}\n'.encode("utf-16"), ["line 1", "not UTF-8", "0xff"]),
     ],
@@ -145,7 +146,7 @@ def test_a_file_cut_off_at_any_byte_is_an_error_or_a_whole_prefix(tmp_path):
 def test_missing_columns_and_wrong_types_are_named(tmp_path):
     (tmp_path / "x.jsonl").write_text('{"a": 1, "b": null}')
     row = next(read_rows(tmp_path / "x.jsonl"))
-    with pytest.raises(QftError, match=r"line 1: no column c, d\. Columns there: a, b"):
+    with pytest.raises(QftError, match=r"line 1: no column c, d\. Its columns: a, b"):
         row.require("a", "c", "d")
     with pytest.raises(QftError, match="column a holds int"):
         row.text("a")

@@ -28,10 +28,10 @@ def load(
     test_rows: str | None = "0:2000",
     repository: str | None = None,
 ) -> Source:
-    """Read the rows at ``rows`` and ``test_rows`` only."""
-    wanted, tested = positions(rows), positions(test_rows, "data.test_rows")
-    found = open_rows("alpaca", path, hub, repository, REPOSITORIES, (wanted, tested))
-    return Source(*assemble("alpaca", found, read, wanted, tested, test_size=TEST_SIZE))
+    """Read the rows at ``rows`` and ``test_rows``, and no others."""
+    pool, test = positions(rows), positions(test_rows, "data.test_rows")
+    chosen = open_rows("alpaca", path, hub, repository, REPOSITORIES, (pool, test))
+    return assemble("alpaca", chosen, read, pool, test, test_size=TEST_SIZE)
 
 
 def read(row: Row, counts: Counter[str]) -> tuple[Messages, str | None]:

@@ -1,9 +1,9 @@
 """The contract of a dataset: a module of this folder with ``load`` and ``EXAMPLE``, plus one yaml.
 
-``load(path=None, hub=None, rows=None, **own options) -> Source`` reads a source and returns its
-samples in the source's own order; where that is rows of files, ``qft.data.assemble`` does most of it.
-``EXAMPLE`` maps file names to their contents: a tiny source in the real layout, empty for a set that is
-generated; the contract tests load it.
+``load(path=None, hub=None, rows=None, ...) -> Source`` reads a source and returns its samples in the order of the
+source; for rows in files, ``qft.data.assemble`` does most of it. Further parameters are options of the yaml.
+``EXAMPLE`` maps file names to their contents: a tiny source in the real layout, which the contract tests load; empty
+for a set that is generated.
 """
 
 import hashlib
@@ -19,9 +19,13 @@ from qft.names import shortened
 
 @dataclass(frozen=True)
 class Source:
-    """What was read. ``counts`` names each irregularity met and how often; ``test`` is never trained on.
+    """What was read.
 
-    ``left_out``: each row that became no sample, as "file, line: reason".
+    Attributes:
+        pool: The samples that training and validation are chosen from.
+        test: The test set, which is never trained on.
+        counts: Irregularity -> how often it occurred.
+        left_out: Each row that could not become a sample, as "file, line: reason".
     """
 
     pool: list[Sample]
@@ -30,7 +34,7 @@ class Source:
     left_out: list[str] = field(default_factory=list)
 
     def fingerprint(self) -> str:
-        """SHA-256 over ids, texts and stated answers, in order: equal exactly when the same data would be used."""
+        """SHA-256 over ids, texts and stated answers, in order: the same exactly where the data are the same."""
         digest = hashlib.sha256()
         for part in (self.pool, self.test):
             for s in part:
@@ -42,24 +46,32 @@ class Source:
 
 
 def parse_rows(rows: str | None, option: str = "data.rows") -> slice:
-    """``"0:1000"`` -> slice(0, 1000); None or ``":"`` -> everything. Positions count source rows."""
+    """``"0:1000"`` -> slice(0, 1000); None or ``":"`` -> all rows.
+
+    Args:
+        rows: START:STOP, positions in the source, from 0.
+        option: Its name, for messages.
+
+    Raises:
+        QftError: It is not a range, or selects nothing.
+    """
     if rows is None:
         return slice(None)
     start, colon, stop = str(rows).partition(":")
-    said = f"{option}={shortened(str(rows))}"
+    given = f"{option}={shortened(str(rows))}"
     try:
         if not colon:
             raise ValueError
         first, last = int(start or 0), int(stop) if stop.strip() else None
     except ValueError:
-        raise QftError(f"{said} is not a range; write START:STOP, such as {option}=0:1000.") from None
+        raise QftError(f"{given} is not a range; write START:STOP, such as {option}=0:1000.") from None
     if first < 0 or (last is not None and last <= first):
-        raise QftError(f"{said} selects nothing; STOP must be larger than START, both from 0 up.")
+        raise QftError(f"{given} selects nothing; STOP must be larger than START, both from 0 up.")
     return slice(first, last)
 
 
 def positions(rows: str | None, option: str = "data.rows") -> range:
-    """The same as a range; it has no end where no STOP is given."""
-    chosen = parse_rows(rows, option)
-    stop = ALL.stop if chosen.stop is None else min(chosen.stop, ALL.stop)
-    return range(min(chosen.start or 0, stop), stop)
+    """``parse_rows`` as a range, which does not end where no STOP is given."""
+    part = parse_rows(rows, option)
+    stop = ALL.stop if part.stop is None else min(part.stop, ALL.stop)
+    return range(min(part.start or 0, stop), stop)

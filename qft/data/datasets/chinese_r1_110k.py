@@ -39,10 +39,10 @@ def load(
     test_rows: str | None = "0:2000",
     repository: str | None = None,
 ) -> Source:
-    """Read the rows at ``rows`` and ``test_rows`` only."""
-    wanted, tested = positions(rows), positions(test_rows, "data.test_rows")
-    found = open_rows("chinese_r1_110k", path, hub, repository, REPOSITORIES, (wanted, tested))
-    return Source(*assemble("chinese_r1_110k", found, read, wanted, tested, verifiable=True))
+    """Read the rows at ``rows`` and ``test_rows``, and no others."""
+    pool, test = positions(rows), positions(test_rows, "data.test_rows")
+    chosen = open_rows("chinese_r1_110k", path, hub, repository, REPOSITORIES, (pool, test))
+    return assemble("chinese_r1_110k", chosen, read, pool, test, verifiable=True)
 
 
 def read(row: Row, counts: Counter[str]) -> tuple[Messages, str | None]:

@@ -36,10 +36,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from qft.data.datasets.base import Source, parse_rows
-from qft.data.duplicates import beginnings, longest, question
-from qft.data.files import listed, located, opened
-from qft.data.messages import Message, Sample, merge_turns
-from qft.data.rows import SUFFIXES, Row, decode, read_rows, row_files
+from qft.data.duplicates import longest, prefixes, question
+from qft.data.files import SUFFIXES, list_folder, locate, open_data, row_files
+from qft.data.messages import Message, Sample, history, joined, merge_turns
+from qft.data.rows import Row, decode, read_rows
 from qft.data.sources import hub_rows
 from qft.errors import QftError
 from qft.progress import bar
@@ -49,7 +49,7 @@ TEST_SIZE = 50
 
 CASE = re.compile(r"case_([0-9]+)\.txt")
 LABEL = re.compile(r"(来访者|(?:心理)?咨询师)([0-9]{1,2}|（[^（）]*）)?\s*(?:[：:]|$)\s*")
-# Up to six letters before a colon and words after it: a name. The words excluded introduce a list instead.
+# Up to six letters before a colon and words after it are a name. The words excluded introduce a list instead.
 OTHER = re.compile(r"(?!例如|比如|注意|建议|总结|备注|首先|其次|最后)[^\W\d_]{1,6}：(?=.)")
 LIST_ITEM = re.compile(r"[0-9]+[.、．)）]|[-*•·]")
 NARRATION = re.compile(r"[….\-—*]*(?:[（(【\[][^（）()]*[）)】\]])?[….\-—*]*")
@@ -58,20 +58,22 @@ THIRD_PERSON = re.compile(r"后续|.*(?:来访者|心理咨询师)")
 
 @dataclass(frozen=True)
 class Dialogue:
+    """One dialogue and what was irregular in it."""
+
     id: str
     messages: tuple[Message, ...]
     counts: Counter[str]
-    starts: list[bytes] = field(default_factory=list)  # of a row: see qft.data.duplicates
+    starts: list[bytes] = field(default_factory=list)  # of a row: its duplicates.prefixes
 
 
 def load(path: str | None = None, hub: str | None = None, rows: str | None = None) -> Source:
-    """Read local data by ``path`` or fetch it by ``hub`` (hf, modelscope); ``rows`` selects source positions."""
-    wanted = parse_rows(rows)
+    """Read local data by ``path``, or fetch it by ``hub`` (hf, modelscope). ``rows``: which dialogues, by position."""
+    selection = parse_rows(rows)
     if path is not None and hub is not None:
         raise QftError("data.path and data.hub are both given; give one of them.")
     if hub is not None:
-        found = bar(hub_rows(hub, HUB_ID), "rows read")
-        return _split(_grouped(_from_row(k, row) for k, row in found), wanted, HUB_ID)
+        fetched = bar(hub_rows(hub, HUB_ID), "rows read")
+        return _split(_grouped(_from_row(k, row) for k, row in fetched), selection, HUB_ID)
     if path is None:
         raise QftError(
             "data=cpsycoun needs its source: data.path=DIR_OR_FILE for local data (a directory of case_N.txt "
@@ -79,22 +81,22 @@ def load(path: str | None = None, hub: str | None = None, rows: str | None = Non
         )
     if not str(path).strip():
         raise QftError("data.path is empty; give a directory of case_N.txt files or a file in the hub form.")
-    place = located(path, "a directory of case_N.txt files or a file in the hub form")
-    return _split(_read(place), wanted, str(path))
+    place = locate(path, "a directory of case_N.txt files or a file in the hub form")
+    return _split(_read(place), selection, str(path))
 
 
 def _read(place: Path) -> list[Dialogue]:
-    texts = [f for f in listed(place) if f.suffix == ".txt" and f.name[0] != "."] if place.is_dir() else []
-    odd = [f.name for f in texts if not CASE.fullmatch(f.name)]
-    if odd:
-        raise QftError(f"{place} holds {odd[0]}, which is no case_N.txt (N a number); keep dialogues only in there.")
+    texts = [f for f in list_folder(place) if f.suffix == ".txt" and f.name[0] != "."] if place.is_dir() else []
+    others = [f.name for f in texts if not CASE.fullmatch(f.name)]
+    if others:
+        raise QftError(f"{place} holds {others[0]}, which is not a case_N.txt (N a number); keep only dialogues there.")
     if texts:
         cases = sorted(texts, key=lambda f: (int(CASE.fullmatch(f.name)[1]), f.name))  # type: ignore[index]
         return [_from_case(f) for f in bar(cases, "dialogues read")]
     files = [f for f in row_files(place) if f.suffix in SUFFIXES]
     if not files:
         raise QftError(
-            f"{place} holds no dialogues; expected is a directory of case_N.txt files (case_0.txt, ...), or the "
+            f"{place} holds no dialogues; give a directory of case_N.txt files (case_0.txt, ...), or the "
             f"hub form as {', '.join(SUFFIXES)} (one file or a directory of them)."
         )
     rows = bar((row for f in files for row in read_rows(f)), "rows read")
@@ -102,7 +104,7 @@ def _read(place: Path) -> list[Dialogue]:
 
 
 def _from_case(file: Path) -> Dialogue:
-    with opened(file) as opening:
+    with open_data(file) as opening:
         raw = opening.read()
     counts = Counter({"files with CRLF line ends": int(b"\r\n" in raw)})
     counts["files with a byte order mark"] += raw.startswith(b"\xef\xbb\xbf")
@@ -145,41 +147,35 @@ def _read_line(line: str, turns: list[tuple[str, str]], counts: Counter[str]) ->
 def _from_row(position: int, row: Row) -> Dialogue:
     row.require("instruction", "output", "history")
     counts = Counter({"system texts left out": int(bool(row.text("system").strip()))})
-    pairs = row.data["history"]
-    pairs = [] if pairs is None else pairs
-    if not isinstance(pairs, list) or not all(
-        isinstance(p, list) and len(p) == 2 and all(isinstance(t, str) for t in p) for p in pairs
-    ):
-        raise QftError(f"{row.where}: column history is not a list of [client, counsellor] pairs of texts.")
-    asked = "\n".join(t for t in (row.text("instruction").strip(), row.text("input").strip()) if t)
-    turns = [turn for a, b in [*pairs, [asked, row.text("output")]] for turn in (("user", a), ("assistant", b))]
-    starts = beginnings([text for _, text in turns])
+    newest = [joined(row, "instruction", "input"), row.text("output")]
+    turns = [turn for a, b in [*history(row), newest] for turn in (("user", a), ("assistant", b))]
+    starts = prefixes([text for _, text in turns])
     return Dialogue(f"row_{position}", merge_turns(turns, counts), counts, starts)
 
 
 def _grouped(rows: Iterable[Dialogue]) -> list[Dialogue]:
-    """Rows that continue each other as one dialogue, the longest of them, which counts the others."""
+    """Rows that continue each other are one dialogue: the longest of them, which counts the others."""
     read = list(rows)
-    kept = longest({k: d.starts for k, d in enumerate(read)})
-    holds = {start: k for k in sorted(kept, reverse=True) for start in read[k].starts}
-    shorter = Counter(holds[d.starts[-1]] for k, d in enumerate(read) if k not in kept)
+    whole = longest({k: d.starts for k, d in enumerate(read)})
+    holds = {start: k for k in sorted(whole, reverse=True) for start in read[k].starts}
+    shorter = Counter(holds[d.starts[-1]] for k, d in enumerate(read) if k not in whole)
     kind = "rows that a longer one of their dialogue holds dropped"
-    return [replace(read[k], counts=read[k].counts + Counter({kind: shorter[k]})) for k in sorted(kept)]
+    return [replace(read[k], counts=read[k].counts + Counter({kind: shorter[k]})) for k in sorted(whole)]
 
 
-def _split(dialogues: list[Dialogue], wanted: slice, name: str) -> Source:
-    """Hold out the last 50 different dialogues, then take the wanted of the others into the pool."""
+def _split(dialogues: list[Dialogue], selection: slice, name: str) -> Source:
+    """Hold out the last 50 different dialogues; of the others, those selected become the pool."""
     test: dict[tuple[Message, ...], Dialogue] = {}
     for d in reversed(dialogues):
         if d.messages and len(test) < TEST_SIZE:
             test.setdefault(d.messages, d)
-    held = {d.id for d in test.values()}
+    held_out = {d.id for d in test.values()}
     tested = {question(_sample(d)) for d in test.values()}
     pool: dict[tuple[Message, ...], Dialogue] = {}
-    selected = dialogues[wanted]
+    selected = dialogues[selection]
     counts = Counter({"dialogues in the source": len(dialogues), "dialogues selected by rows": len(selected)})
     for d in selected:
-        if d.id in held:
+        if d.id in held_out:
             counts["selected dialogues held out for the test set"] += 1
         elif not d.messages:
             counts["dialogues without a pair of turns dropped"] += 1

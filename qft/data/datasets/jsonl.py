@@ -26,10 +26,10 @@ def load(
     test_rows: str | None = "0:2000",
     repository: str | None = None,
 ) -> Source:
-    """Read the rows at ``rows`` and ``test_rows`` only."""
-    wanted, tested = positions(rows), positions(test_rows, "data.test_rows")
-    found = open_rows("jsonl", path, hub, repository, {}, (wanted, tested))
-    return Source(*assemble("jsonl", found, read, wanted, tested))
+    """Read the rows at ``rows`` and ``test_rows``, and no others."""
+    pool, test = positions(rows), positions(test_rows, "data.test_rows")
+    chosen = open_rows("jsonl", path, hub, repository, {}, (pool, test))
+    return assemble("jsonl", chosen, read, pool, test)
 
 
 def read(row: Row, counts: Counter[str]) -> tuple[Messages, str | None]:

@@ -39,9 +39,9 @@ def load(
     """Read the rows at ``rows`` and ``test_rows`` only. ``version`` chooses where a source holds both layouts."""
     if version not in VERSIONS:
         raise QftError(f"data.version={version} does not exist.{nearest(version, VERSIONS)}")
-    wanted, tested = positions(rows), positions(test_rows, "data.test_rows")
-    found = open_rows("r1_distill_sft", path, hub, repository, REPOSITORIES, (wanted, tested), folder=version)
-    return Source(*assemble("r1_distill_sft", found, read, wanted, tested, verifiable=True))
+    pool, test = positions(rows), positions(test_rows, "data.test_rows")
+    chosen = open_rows("r1_distill_sft", path, hub, repository, REPOSITORIES, (pool, test), folder=version)
+    return assemble("r1_distill_sft", chosen, read, pool, test, verifiable=True)
 
 
 def read(row: Row, counts: Counter[str]) -> tuple[Messages, str | None]:
