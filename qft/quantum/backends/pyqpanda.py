@@ -19,7 +19,7 @@ from torch import Tensor
 
 from qft.errors import QftError
 from qft.progress import bar
-from qft.quantum import gradients
+from qft.quantum import gradients, pyqpanda3
 from qft.quantum.backends.base import Backend, Readout
 from qft.quantum.circuit import Circuit
 from qft.quantum.hardware.chip import CZ, BoundOp, bound, to_chip
@@ -37,11 +37,7 @@ class PyQPanda(Backend):
         super().__init__()
         if shots is not None and shots < 1:
             raise QftError(f"backend.shots={shots} must be at least 1; null means exact expectations.")
-        try:
-            from pyqpanda3 import core
-        except ImportError as error:
-            raise QftError(f"backend=pyqpanda needs the extra: pip install 'qft[pyqpanda]' ({error}).") from None
-        self._core: Any = core
+        self._core = pyqpanda3.load("core", "pyqpanda")
         self.noise, self.shots = NoiseModel.of(noise or {}, scale), shots
         self._ideal = self.noise.ideal
 
