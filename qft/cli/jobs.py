@@ -99,32 +99,29 @@ def _decide(config: JobsConfig, journal: Any, job: Any) -> None:
     elif config.action == "forget":
         _give_up(journal, job)
     else:
-        courier = _courier(config, journal, job.url)  # before anything is given up: it may lack the key
-        keys = [key for key, _ in journal.slots(job.id)]
+        runner = _job_runner(config, journal, job.url)  # before anything is given up: it may lack the key
+        keys = [key for key, _ in journal.programs(job.id)]
         if job.state != "planned":
             _give_up(journal, job)
             if missing := journal.missing(keys):
                 journal.plan(missing, len(missing))
-        for planned in [j for j in journal.jobs_of(keys) if j.state == "planned"]:
-            courier.send(planned)
+        for planned in [j for j in journal.open_jobs(keys) if j.state == "planned"]:
+            runner.submit(planned)
 
 
 def _attach(config: JobsConfig, journal: Any, job: Any) -> None:
-    from qft.quantum.hardware.clients import qcloud, qcloud_answers
+    from qft.quantum.hardware.clients.qcloud import QCloud
 
-    if not qcloud_answers.is_task(config.task):
-        raise QftError(f"task={shortened(str(config.task))!r} cannot be the id of a job.")
-    if qcloud.holds_key(str(config.task)):
-        raise QftError("task= holds the key; write the service's id of the job.")
+    QCloud.check_task(str(config.task))
     journal.attach_by_hand(job.id, config.task, config.backend["url"] or job.url)
 
 
 def _give_up(journal: Any, job: Any) -> None:
     """No result of this job is waited for any more."""
     if job.state == "planned":
-        journal.move(job.id, "dropped", "never sent, given up by the user")
+        journal.set_state(job.id, "dropped", "never sent, given up by the user")
     elif job.state == "unknown":
-        journal.move(job.id, "failed", "given up by the user")
+        journal.set_state(job.id, "failed", "given up by the user")
 
 
 def _ask(config: JobsConfig, journal: Any, jobs: list[Any]) -> None:
@@ -136,28 +133,29 @@ def _ask(config: JobsConfig, journal: Any, jobs: list[Any]) -> None:
     if not jobs:
         log.info("There is no job left to %s.", config.action)
         return
-    from qft.quantum.hardware.clients.qcloud_answers import Faulty
+    from qft.quantum.hardware.clients.base import Faulty
 
-    courier = _courier(config, journal, jobs[0].url)
+    poller = _job_runner(config, journal, jobs[0].url).poller
     try:
         if config.action == "wait":
-            courier.wait(jobs)
+            poller.wait(jobs)
         elif config.action == "cancel":
-            courier.cancel(jobs)
+            poller.cancel(jobs)
         else:
             for job in jobs:
                 try:
-                    log.info("job %d: %s", job.id, courier.look(job).state)
+                    log.info("job %d: %s", job.id, poller.fetch(job).state)
                 except Faulty as error:
                     log.warning("job %d: no useful answer (%s)", job.id, error)
     finally:
-        courier.close()
+        poller.close()
 
 
-def _courier(config: JobsConfig, journal: Any, sent_to: str | None) -> Any:
+def _job_runner(config: JobsConfig, journal: Any, sent_to: str | None) -> Any:
     """To the address the user gives now: the journal's own may be a stranger's, and would be sent the key."""
-    from qft.quantum.hardware.clients.qcloud import Cloud
-    from qft.quantum.hardware.job_runner import Courier, Patience
+    from qft.quantum.hardware.clients.qcloud import QCloud
+    from qft.quantum.hardware.job_runner import JobRunner
+    from qft.quantum.hardware.poller import Waiting
 
     b = config.backend
     if b["url"] is None and sent_to is not None:
@@ -165,7 +163,7 @@ def _courier(config: JobsConfig, journal: Any, sent_to: str | None) -> Any:
             f"The journal says that the job was sent to {shortened(sent_to, 200)}. The key goes only where "
             "you say: if you know that address, repeat it as backend.url=ADDRESS."
         )
-    return Courier(journal, Cloud(b["url"], b["plain_http"]), Patience(b["deadline"], b["poll"], b["poll_max"]))
+    return JobRunner(journal, QCloud(b["url"], b["plain_http"]), Waiting(b["deadline"], b["poll"], b["poll_max"]))
 
 
 def _show(config: JobsConfig, journal: Any) -> None:
@@ -175,8 +173,8 @@ def _show(config: JobsConfig, journal: Any) -> None:
         "journal": str(journal.path),
         "experiment": journal.experiment,
         "jobs": [vars(j) for j in jobs],
-        "states": journal.counts(),
-        "circuits_sent": journal.sent(),
+        "states": journal.state_counts(),
+        "circuits_sent": journal.circuits_sent(),
         "results": results,
         "readouts": positions,
     }
@@ -184,7 +182,7 @@ def _show(config: JobsConfig, journal: Any) -> None:
     columns = ["job", "state", "circuits", "id at the service", "since", "note"]
     show(config.format, document, str(journal.path), columns, rows)
     if config.format == "table":
-        print(f"  {journal.sent():,} circuits sent, {results:,} results for {positions:,} read-outs")
+        print(f"  {journal.circuits_sent():,} circuits sent, {results:,} results for {positions:,} read-outs")
     if unknown := [j.id for j in jobs if j.state == "unknown"]:
         log.warning(
             "Whether the service has job %s is unknown: look there, then action=attach task=ID, resubmit or forget "

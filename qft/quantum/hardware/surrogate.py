@@ -10,7 +10,9 @@ which is the exact inverse on each axis (l_g(x_h) is 1 for g = h, else 0). prod_
 at r = 4, 6,561 for QTHA with 4 uploads. The grid is shifted, so that no angle is 0, which compilers drop.
 """
 
+import logging
 from collections import Counter
+from collections.abc import Sequence
 from math import pi, prod
 
 import numpy as np
@@ -18,9 +20,13 @@ import torch
 from torch import Tensor
 
 from qft.quantum.circuit import Circuit, Input
+from qft.quantum.hardware.sampler import Request, Sampler
+
+log = logging.getLogger(__name__)
 
 OFFSET = 0.5  # radians; with 3, 5, 7, 9 points no angle is near a multiple of pi / 2
-HELD_OUT = 16
+HELD_OUT = 16  # random settings to check each fit at
+SIGMAS = 3.0  # a fit whose residual exceeds what shots explain by more is warned of
 CHUNK = 2**22  # numbers held at a time while evaluating
 
 
@@ -115,3 +121,60 @@ def _products(kernels: list[Tensor], z: Tensor) -> Tensor:
     for kernel in kernels:
         out = (out.unsqueeze(1) * kernel).flatten(0, 1)
     return out
+
+
+class Surrogates:
+    """The measured responses of a model's circuits, by circuit and weights.
+
+    ``fits`` says of each, in the order measured: standard error, root-mean-square residual on the held-out settings,
+    and how many standard deviations the residual exceeds what shots explain.
+    """
+
+    def __init__(self, sampler: Sampler, shots: int, seed: int) -> None:
+        self._sampler, self._shots, self._seed = sampler, shots, seed
+        self._fitted: dict[tuple[Circuit, bytes], Surrogate] = {}
+        self.fits: list[dict[str, float]] = []
+
+    def __contains__(self, key: tuple[Circuit, Tensor]) -> bool:
+        return _frozen(*key) in self._fitted
+
+    def __getitem__(self, key: tuple[Circuit, Tensor]) -> Surrogate:
+        return self._fitted[_frozen(*key)]
+
+    def measure(self, circuits: Sequence[tuple[Circuit, Tensor]]) -> None:
+        """Measure the responses of circuits with weights (num_weights,), all together.
+
+        Raises:
+            ValueError: A circuit has no grid.
+        """
+        total = sum(settings(circuit) + HELD_OUT for circuit, _ in circuits)
+        log.info("surrogate: %s circuits determine the response of %d modules", f"{total:,}", len(circuits))
+        generator = np.random.default_rng(self._seed)
+        requests = [
+            Request(circuit, weights, np.concatenate((grid(circuit), held_out(circuit, generator)), 1))
+            for circuit, weights in circuits
+        ]
+        measured = self._sampler.means(requests)
+        for number, (request, means) in enumerate(zip(requests, measured, strict=True)):
+            self._fit(number, request, torch.as_tensor(means))
+
+    def _fit(self, number: int, request: Request, means: Tensor) -> None:
+        fit = Surrogate(request.circuit, means[:, :-HELD_OUT], self._shots)
+        checked = torch.as_tensor(request.inputs[:, -HELD_OUT:])
+        residual, excess = fit.check(checked, means[:, -HELD_OUT:])
+        error = float(fit.errors(checked).square().mean().sqrt())
+        self.fits.append({"standard_error": error, "residual": residual, "sigmas": excess})
+        if excess > SIGMAS:
+            log.warning(
+                "warning: the surrogate of module %d misses %d held-out settings by %.3f (rms), %.1f sigmas more than "
+                "shots explain: the chip drifts, or its noise depends on the angles.",
+                number,
+                HELD_OUT,
+                residual,
+                excess,
+            )
+        self._fitted[_frozen(request.circuit, request.weights)] = fit
+
+
+def _frozen(circuit: Circuit, weights: Tensor) -> tuple[Circuit, bytes]:
+    return circuit, weights.detach().double().cpu().numpy().tobytes()

@@ -21,22 +21,24 @@ from typing import Any
 from pyqpanda3 import intermediate_compiler, qcloud  # noqa: F401  once, before the forks
 
 from qft.errors import QftError
-from qft.quantum.hardware.clients.qcloud import Cloud
-from qft.quantum.hardware.job_runner import Courier, Patience
-from qft.quantum.hardware.journal import Bound, Journal, canonical
+from qft.quantum.hardware.clients.base import Program, canonical
+from qft.quantum.hardware.clients.qcloud import QCloud
+from qft.quantum.hardware.job_runner import JobRunner
+from qft.quantum.hardware.journal import Journal
+from qft.quantum.hardware.poller import Waiting
 
 JOBS = 20
 POINTS = ["post", "reply", "commit", "poll", "result"]
 DONE, STOPPED = 0, 3
 
 
-def circuits(point: str) -> list[Bound]:
+def circuits(point: str) -> list[Program]:
     """Two circuits a job, others at each point, so that the service's counts tell them apart."""
     number = POINTS.index(point)
     head, tail = "QINIT 2\nCREG 2\n", "CZ q[0],q[1]\nMEASURE q[0],c[0]\nMEASURE q[1],c[1]\n"
     angles = (f"({1 + number + k / 100:.6f},0.100000,0.200000)" for k in range(2 * JOBS))
     options = canonical({"amend_flag": 0, "optimization": False})
-    return [Bound(f"{head}U3 q[0],{a}\n{tail}", "origin_wukong", 200, options) for a in angles]
+    return [Program(f"{head}U3 q[0],{a}\n{tail}", "origin_wukong", 200, options) for a in angles]
 
 
 def die(*args: Any, **kwargs: Any) -> None:
@@ -46,16 +48,16 @@ def die(*args: Any, **kwargs: Any) -> None:
 def arm(point: str, done: int) -> None:
     """Die at ``point``, at the first job that reaches it; ``done`` deaths were there before."""
     if point == "post":  # marked on disk, not yet posted
-        Cloud.submit = die  # type: ignore[method-assign, assignment]
+        QCloud.submit = die  # type: ignore[method-assign, assignment]
     elif point == "reply":  # the service has it, its answer has not arrived
-        submit = Cloud.submit
+        submit = QCloud.submit
 
         def lost(*args: Any) -> str:
             submit(*args)
             die()
             raise AssertionError
 
-        Cloud.submit = lost  # type: ignore[method-assign]
+        QCloud.submit = lost  # type: ignore[method-assign]
     elif point == "commit":  # the answer has arrived, the id is written but not committed
         attach = Journal.attach
 
@@ -65,15 +67,15 @@ def arm(point: str, done: int) -> None:
 
         Journal.attach = attached  # type: ignore[method-assign]
     elif point == "poll":  # jobs are out; every start gets one further
-        look, first = Cloud.look, [done > 0]
+        poll, first = QCloud.poll, [done > 0]
 
         def asked(*args: Any) -> Any:
             if not first.pop():
                 die()
             first.append(False)
-            return look(*args)
+            return poll(*args)
 
-        Cloud.look = asked  # type: ignore[method-assign]
+        QCloud.poll = asked  # type: ignore[method-assign]
     else:  # results are written but not committed
         store = Journal.store
 
@@ -98,9 +100,9 @@ def child(url: str, path: Path, point: str, done: int | None) -> int:
     try:
         if done is not None:
             arm(point, done)
-        courier = Courier(Journal(path, "experiment"), Cloud(url), Patience(600, 0.005, 0.05))
-        found = courier.counts(circuits(point), batch_size=2, max_circuits=None)
-        code = DONE if len(found) == 2 * JOBS and all(sum(c.values()) == 200 for c in found) else 1
+        runner = JobRunner(Journal(path, "experiment"), QCloud(url), Waiting(600, 0.005, 0.05))
+        counts = runner.run(circuits(point), batch_size=2, max_circuits=None)
+        code = DONE if len(counts) == 2 * JOBS and all(sum(c.values()) == 200 for c in counts) else 1
     except QftError as error:
         code = STOPPED if "is unknown" in str(error) and "you decide" in str(error) else 1
         if code == 1:
@@ -123,11 +125,11 @@ def decide(url: str, path: Path) -> list[int]:
     unknown = journal.jobs("unknown")
     for job in unknown:
         # the client writes eight decimals
-        texts = tuple(re.sub(r"(\.\d{6})", r"\g<1>00", bound.text) for _, bound in journal.slots(job.id))
+        texts = tuple(re.sub(r"(\.\d{6})", r"\g<1>00", program.text) for _, program in journal.programs(job.id))
         if texts in tasks:
             journal.attach(job.id, tasks[texts])
         else:
-            journal.move(job.id, "failed", "given up by the user")
+            journal.set_state(job.id, "failed", "given up by the user")
     journal.close()
     return [job.id for job in unknown]
 
@@ -158,7 +160,7 @@ def run(url: str, folder: Path, point: str) -> dict[str, Any]:
             raise SystemExit(f"{point}: start after {deaths} deaths ended with {code}")
     journal = Journal(path, write=False)
     lost = acknowledged - {job.task for job in journal.jobs()}
-    states = journal.counts()
+    states = journal.state_counts()
     journal.close()
     return {"deaths": deaths, "unknown": unknown, "stops": stops, "ids": len(acknowledged), "lost": len(lost)} | {
         "states": states

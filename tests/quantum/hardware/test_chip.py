@@ -93,7 +93,7 @@ def test_pyqpanda3_reads_both_texts_back_to_the_same_unitary(name, form):
     ops = bound(to_chip(circuit), z, w)
     read = convert_originir_string_to_qprog if form == "originir" else convert_qasm_string_to_qprog
     machine = core.CPUQVM()
-    machine.run(read(getattr(export, form)(circuit.qubits, ops, measure=False)), 1)
+    machine.run(read(getattr(export, form)(circuit.qubits, ops, measured=())), 1)
     theirs = np.array(machine.result().get_state_vector())
     # their qubit 0 is the least significant bit, ours the most
     mine = run(circuit.qubits, ops).transpose(range(circuit.qubits)[::-1]).ravel()
@@ -107,7 +107,7 @@ def test_qiskit_reads_the_qasm_to_the_same_expectations(name):
 
     circuit = CIRCUITS[name]
     z, w = angles(circuit)
-    text = export.qasm(circuit.qubits, bound(to_chip(circuit), z, w), measure=False)
+    text = export.qasm(circuit.qubits, bound(to_chip(circuit), z, w), measured=())
     state = Statevector(qasm2.loads(text))
     r = circuit.qubits
     theirs = [state.expectation_value(SparsePauliOp.from_sparse_list([("Z", [q], 1)], r)).real for q in range(r)]

@@ -15,8 +15,9 @@ from qft.cli import jobs
 from qft.config import JobsConfig
 from qft.errors import QftError
 from qft.quantum import ansatz, backends
-from qft.quantum.hardware.journal import STATES, Bound, Journal, canonical
-from qft.quantum.hardware.journal_checks import update_sum
+from qft.quantum.hardware.clients.base import Program, canonical
+from qft.quantum.hardware.journal import STATES, Journal
+from qft.quantum.hardware.journal.integrity import update_sum
 
 CIRCUIT = ansatz.qwthn(2)
 TEXT = "QINIT 1\nCREG 1\nU3 q[0],(0.{:06},0.100000,0.200000)\nMEASURE q[0],c[0]\n"
@@ -127,25 +128,25 @@ TABLE = {
 def one_job(cloud, path, state: str) -> str:
     """A journal with one job in this state, which the service has; the service's id of another one that it has."""
     journal = Journal(path, "e")
-    bound = [Bound(TEXT.format(k), "origin_wukong", 50, canonical({"amend_flag": 0})) for k in range(2)]
+    bound = [Program(TEXT.format(k), "origin_wukong", 50, canonical({"amend_flag": 0})) for k in range(2)]
     keys = journal.request("r", bound, fresh=False)
     journal.plan(keys, 5)
     tasks = [submitted(cloud, [b.text for b in bound]) for _ in range(2)]
     name, hand = state.removesuffix(" by hand"), state.endswith(" by hand")
     if name == "submitting":
-        journal.sending(1, cloud.url)
+        journal.mark_submitting(1, cloud.url)
     elif name == "dropped":
-        journal.move(1, name)
+        journal.set_state(1, name)
     elif name != "planned":
-        journal.sending(1, cloud.url)
+        journal.mark_submitting(1, cloud.url)
         if name == "unknown":
-            journal.move(1, name)
+            journal.set_state(1, name)
         else:
             journal.attach_by_hand(1, tasks[0], cloud.url) if hand else journal.attach(1, tasks[0])
             if name == "done":
                 journal.store(1, [{"0": 50}, {"1": 50}])
             elif name != "submitted":
-                journal.move(1, name)
+                journal.set_state(1, name)
     journal.close()
     return tasks[1]
 
@@ -226,11 +227,11 @@ def test_results_of_anothers_job_are_taken_back(cloud, path, qft_jobs, there) ->
 
 def test_an_id_of_another_job_of_the_journal_is_refused(cloud, path, qft_jobs) -> None:
     journal = Journal(path, "e")
-    journal.plan(journal.request("r", [Bound(TEXT.format(k), "c", 50, "{}") for k in range(2)], fresh=False), 1)
+    journal.plan(journal.request("r", [Program(TEXT.format(k), "c", 50, "{}") for k in range(2)], fresh=False), 1)
     journal.attach(1, "T1")
-    journal.move(2, "unknown")
+    journal.set_state(2, "unknown")
     journal.close()
-    with pytest.raises(QftError, match="job 1 already"):
+    with pytest.raises(QftError, match="already the id of job 1"):
         qft_jobs("action=attach", "job=2", "task=T1")
     qft_jobs("action=detach", "job=1")
     assert qft_jobs("action=attach", "job=2", "task=T1") == {1: "unknown", 2: "submitted"}
@@ -291,7 +292,7 @@ def test_a_backend_that_costs_money_is_chosen_on_the_command_line(cloud, tmp_pat
 
 def forged(path, statement: str) -> None:
     """A journal with one planned job, changed by somebody who knows about the hashes."""
-    bound = Bound(TEXT.format(1), "origin_wukong", 50, canonical({"amend_flag": 0}))
+    bound = Program(TEXT.format(1), "origin_wukong", 50, canonical({"amend_flag": 0}))
     journal = Journal(path, "e")
     journal.plan(journal.request("r", [bound], fresh=False), 1)
     with journal._transaction():
@@ -330,7 +331,7 @@ def test_circuits_and_options_that_the_client_does_not_take_are_not_sent(cloud, 
         ]
     ):
         journal = Journal(path, "e")
-        journal.plan(journal.request(f"r{k}", [Bound(text, "origin_wukong", 50, options)], fresh=False), 1)
+        journal.plan(journal.request(f"r{k}", [Program(text, "origin_wukong", 50, options)], fresh=False), 1)
         journal.close()
         with pytest.raises(QftError, match=words):
             qft_jobs("action=resubmit", f"job={k + 1}", there)
@@ -355,7 +356,7 @@ def test_circuits_and_options_that_the_client_does_not_take_are_not_sent(cloud, 
 )
 def test_bad_input(qft_jobs, path, overrides: list[str], words: str) -> None:
     journal = Journal(path, "e")
-    journal.plan(journal.request("r", [Bound("t", "c", 1, "{}")], fresh=False), 1)
+    journal.plan(journal.request("r", [Program("t", "c", 1, "{}")], fresh=False), 1)
     journal.close()
     with pytest.raises(QftError, match=words) as raised:
         qft_jobs(*overrides)

@@ -6,11 +6,12 @@ from pathlib import Path
 import pytest
 
 from qft.errors import QftError
-from qft.quantum.hardware.journal import Bound, Journal
+from qft.quantum.hardware.clients.base import Program
+from qft.quantum.hardware.journal import Journal
 
 
-def circuits(n: int, **other) -> list[Bound]:
-    return [Bound(**{"text": f"QINIT {k}", "chip": "c", "shots": 10, "options": "{}"} | other) for k in range(n)]
+def circuits(n: int, **other) -> list[Program]:
+    return [Program(**{"text": f"QINIT {k}", "chip": "c", "shots": 10, "options": "{}"} | other) for k in range(n)]
 
 
 @pytest.fixture
@@ -52,11 +53,11 @@ def test_only_what_is_not_under_way_is_missing(journal: Journal) -> None:
     keys = planned(journal, 5)
     assert [j.circuits for j in journal.jobs()] == [2, 2, 1] and journal.missing(keys) == []
     for number, state in enumerate(("submitting", "submitted", "unknown"), 1):
-        journal.move(number, state)
-    assert journal.missing(keys) == [] and journal.sent() == 5
+        journal.set_state(number, state)
+    assert journal.missing(keys) == [] and journal.circuits_sent() == 5
     for number, state in enumerate(("failed", "cancelled", "planned"), 1):
-        journal.move(number, state)
-    assert journal.missing(keys) == keys[:4] and journal.sent() == 4
+        journal.set_state(number, state)
+    assert journal.missing(keys) == keys[:4] and journal.circuits_sent() == 4
     journal.store(2, [{"1": 10}, {"0": 10}])
     assert journal.missing(keys) == keys[:2] and journal.results(keys) == {keys[2]: {"1": 10}, keys[3]: {"0": 10}}
     assert journal.job(2).state == "done"
@@ -64,7 +65,7 @@ def test_only_what_is_not_under_way_is_missing(journal: Journal) -> None:
 
 def test_what_was_being_sent_is_unknown_after_a_restart(path: Path, journal: Journal) -> None:
     planned(journal, 6)
-    journal.move(1, "submitting")
+    journal.set_state(1, "submitting")
     journal.attach(2, "T2")
     journal.close()
     reader = Journal(path, write=False)
@@ -73,7 +74,7 @@ def test_what_was_being_sent_is_unknown_after_a_restart(path: Path, journal: Jou
     again = Journal(path, "e")
     assert [j.state for j in again.jobs()] == ["unknown", "submitted", "planned"]
     assert again.job(2).task == "T2" and "submission" in again.job(1).note
-    with pytest.raises(QftError, match="job 2 already"):
+    with pytest.raises(QftError, match="already the id of job 2"):
         again.attach(1, "T2")
     again.attach(1, "T1")
     assert again.job(1).state == "submitted"
@@ -99,7 +100,7 @@ def test_another_experiment_is_refused(path: Path, journal: Journal) -> None:
 
 def test_a_newer_version_is_refused_and_left_alone(path: Path, journal: Journal) -> None:
     planned(journal, 2)
-    journal.move(1, "submitting")
+    journal.set_state(1, "submitting")
     journal.close()
     with sqlite3.connect(path) as db:
         db.execute("PRAGMA user_version=3")
@@ -163,7 +164,7 @@ def test_looking_after_a_kill_in_the_middle_of_a_commit(tmp_path: Path, path: Pa
     reader = Journal(left, write=False)
     assert [j.state for j in reader.jobs()] == ["planned", "planned"]
     with pytest.raises(QftError, match="readonly"):
-        reader.move(1, "done")
+        reader.set_state(1, "done")
     reader.close()
 
 
@@ -180,7 +181,7 @@ def test_a_damaged_journal(path: Path, journal: Journal, start: float) -> None:
         try:
             again.results(keys)
             again.request("r", circuits(400), fresh=False)
-            [again.slots(j.id) for j in again.jobs()]
+            [again.programs(j.id) for j in again.jobs()]
         finally:
             again.close()
 
@@ -189,7 +190,7 @@ def test_a_disk_that_turns_read_only(path: Path, journal: Journal) -> None:
     keys = planned(journal, 4)
     journal._db.execute("PRAGMA query_only=ON")
     for attempt in (
-        lambda: journal.move(1, "submitting"),
+        lambda: journal.set_state(1, "submitting"),
         lambda: journal.store(1, [{"0": 10}, {"1": 10}]),
         lambda: journal.request("other", circuits(9), fresh=False),
     ):

@@ -14,14 +14,14 @@ from pathlib import Path
 import pytest
 
 from qft.errors import QftError
-from qft.quantum.hardware import journal_checks, journal_disk, journal_v1
-from qft.quantum.hardware.journal import Bound, Journal
+from qft.quantum.hardware.clients.base import Program
+from qft.quantum.hardware.journal import Journal, file, integrity, migration
 
 OLD = Path(__file__).parents[2] / "fixtures/v0.1.0"
 
 
-def circuits(n: int) -> list[Bound]:
-    return [Bound(f"QINIT {k}\n" * 20, "chip", 100, '{"amend_flag": 0}') for k in range(n)]
+def circuits(n: int) -> list[Program]:
+    return [Program(f"QINIT {k}\n" * 20, "chip", 100, '{"amend_flag": 0}') for k in range(n)]
 
 
 @pytest.fixture
@@ -39,9 +39,9 @@ def three_jobs_done(n: int = 30) -> bytes:
         for job in (1, 2, 3):
             journal.attach(job, f"TASK-{job}")
             journal.store(job, [{"0": 60 - k, "1": 40 + k} for k in range(5)])
-        journal.sending(4, "https://service.example")
+        journal.mark_submitting(4, "https://service.example")
         journal.attach(4, "TASK-4")
-        journal.move(5, "unknown", "no answer")
+        journal.set_state(5, "unknown", "no answer")
         journal.close()
         return path.read_bytes()
 
@@ -55,9 +55,9 @@ def content(path: Path, n: int = 30) -> str:
     journal = Journal(path, "experiment")
     try:
         keys = journal.request("r", circuits(n), fresh=False)
-        jobs = [(j.id, j.state, j.task, j.url, journal.slots(j.id)) for j in journal.jobs()]
+        jobs = [(j.id, j.state, j.task, j.url, journal.programs(j.id)) for j in journal.jobs()]
         results = sorted(journal.results(keys).items())
-        return repr((keys, journal.missing(keys), results, jobs, journal.sent()))
+        return repr((keys, journal.missing(keys), results, jobs, journal.circuits_sent()))
     finally:
         journal.close()
 
@@ -288,7 +288,7 @@ def test_a_kill_while_it_appears_leaves_nothing_in_the_way(path: Path, monkeypat
 def test_a_journal_that_moved_to_another_machine_asks_first(path: Path, monkeypatch) -> None:
     written(path)
     before = path.read_bytes()
-    monkeypatch.setattr(journal_disk, "machine", lambda: "0123456789abcdef elsewhere")
+    monkeypatch.setattr(file, "machine", lambda: "0123456789abcdef elsewhere")
     with pytest.raises(QftError, match=r"another machine .*twice.*backend\.moved=true"):
         Journal(path, "experiment")
     assert path.read_bytes() == before
@@ -312,8 +312,8 @@ def old(tmp_path: Path) -> Path:
 def old_content(path: Path) -> list[list[tuple]]:
     """What 0.1.0 kept, from an old journal or a new one."""
     with sqlite3.connect(path) as db:
-        tables = [c.replace("key, value", "value") for c in journal_v1._COLUMNS.values()]
-        names = [f"{n} WHERE key = 'experiment'" if n == "meta" else n for n in journal_v1._COLUMNS]
+        tables = [c.replace("key, value", "value") for c in migration.COLUMNS.values()]
+        names = [f"{n} WHERE key = 'experiment'" if n == "meta" else n for n in migration.COLUMNS]
         found = [
             db.execute(f"SELECT {c} FROM {n} ORDER BY 1, 2" if "," in c else f"SELECT {c} FROM {n}").fetchall()
             for c, n in zip(tables, names, strict=True)
@@ -332,7 +332,14 @@ def test_a_journal_of_0_1_0_is_brought_up_to_date_and_kept_as_it_was(old: Path, 
     changed = [(b, a) for b, a in zip(kept[2], now[2], strict=True) if b[:4] != a[:4]]
     assert [(b[1], a[1]) for b, a in changed] == [("submitting", "unknown")]
     journal = Journal(old, kept[0][0][0])
-    assert journal.counts() == {"done": 2, "failed": 1, "cancelled": 1, "submitted": 1, "unknown": 2, "planned": 1}
+    assert journal.state_counts() == {
+        "done": 2,
+        "failed": 1,
+        "cancelled": 1,
+        "submitted": 1,
+        "unknown": 2,
+        "planned": 1,
+    }
     journal.plan(journal.request("more", circuits(2), fresh=False), 5)
     assert journal.jobs()[-1].id == 9
     journal.close()
@@ -355,7 +362,7 @@ def test_a_migration_that_is_killed_loses_nothing(old: Path, point: str) -> None
 
         sqlite3.connect = traced
         if point == "after":
-            journal_v1.log.info = die
+            migration.log.info = die
         try:
             Journal(old)
         finally:
@@ -404,8 +411,8 @@ def test_a_journal_of_0_1_0_that_is_damaged_is_refused_as_far_as_it_can_be_told(
 
 
 def test_hashes_tell_kinds_of_values_apart() -> None:
-    assert len({journal_checks.row_sum("jobs", v) for v in (1, 1.0, "1", None, b"1", "None")}) == 6
-    assert json.dumps(journal_checks.row_sum("jobs", "x")).lstrip("-").isdigit()
+    assert len({integrity.row_sum("jobs", v) for v in (1, 1.0, "1", None, b"1", "None")}) == 6
+    assert json.dumps(integrity.row_sum("jobs", "x")).lstrip("-").isdigit()
 
 
 def test_a_journal_that_may_only_be_read_is_listed(path: Path, tmp_path: Path) -> None:

@@ -16,8 +16,8 @@ from qft.errors import QftError
 from qft.process.signals import listen, restore
 from qft.quantum import ansatz, backends, observables, reference
 from qft.quantum.backends.statevector import Statevector
-from qft.quantum.hardware import job_runner
-from qft.quantum.hardware.clients.qcloud import Cloud
+from qft.quantum.hardware import job_progress, job_runner, poller
+from qft.quantum.hardware.clients.qcloud import QCloud
 from qft.quantum.hardware.journal import Journal
 
 CIRCUIT = ansatz.qwthn(3)
@@ -141,7 +141,7 @@ def test_it_stops_before_it_overspends(make, cloud, journal) -> None:
     make(max_circuits=4).bind(CIRCUIT, WEIGHTS)(rows(3))
     with pytest.raises(QftError, match=r"2 circuits .* 3 were before.*max_circuits=4; nothing was sent"):
         make(max_circuits=4).bind(CIRCUIT, WEIGHTS)(rows(2, seed=1))
-    assert cloud.seen()["requests"]["submit"] == 1 and journal().counts() == {"done": 1}
+    assert cloud.seen()["requests"]["submit"] == 1 and journal().state_counts() == {"done": 1}
     make(max_circuits=5).bind(CIRCUIT, WEIGHTS)(rows(2, seed=1))
     assert sum(cloud.seen()["circuits"].values()) == 5
 
@@ -159,7 +159,7 @@ def test_a_surrogate_answers_any_number_of_rows_from_one_grid(make, cloud, caplo
     backend = make(mode="surrogate", shots=4000)
     with caplog.at_level(logging.WARNING):
         out = backend.bind(CIRCUIT, WEIGHTS)(z)
-    errors = backend.surrogate(CIRCUIT, WEIGHTS).errors(z)
+    errors = backend.surrogates[CIRCUIT, WEIGHTS].errors(z)
     assert ((out - expected(z)).abs() < 5 * errors).all() and errors.max() < 0.03
     assert sum(cloud.seen()["circuits"].values()) == 27 + 16
     fit = backend.report()["surrogates"][0]
@@ -184,14 +184,14 @@ def test_all_modules_are_measured_in_one_go(make, cloud, tmp_path) -> None:
 def test_a_surrogate_that_does_not_fit_is_warned_of(make, monkeypatch, caplog) -> None:
     """The chip that is measured at the held-out settings is not the one the grid was measured on."""
     backend = make(mode="surrogate", shots=4000)
-    means = backend._means
+    means = backend.sampler.means
 
     def drifting(*args):
         out = means(*args)
         out[0][:, -8:] *= 0.7
         return out
 
-    monkeypatch.setattr(backend, "_means", drifting)
+    monkeypatch.setattr(backend.sampler, "means", drifting)
     with caplog.at_level(logging.WARNING):
         backend.bind(CIRCUIT, WEIGHTS)(rows(1))
     assert "sigmas more than" in caplog.text
@@ -228,7 +228,7 @@ def test_a_dropped_connection_and_an_error_500_are_no_answer(make, cloud) -> Non
 
 @pytest.mark.parametrize("what", ["refuse", "state"])
 def test_an_answer_the_client_calls_failed_is_looked_at(make, cloud, journal, what, monkeypatch) -> None:
-    monkeypatch.setattr(job_runner, "FAULTS", 3)
+    monkeypatch.setattr(poller, "FAULTS", 3)
     cloud.set(faults=faulty(what))
     read = make().bind(CIRCUIT, WEIGHTS)
     with pytest.raises(QftError, match=r"3 answers about job \d.* stays open") as raised:
@@ -259,7 +259,7 @@ def test_a_lost_answer_is_unknown_and_the_user_decides(make, cloud, journal) -> 
         with pytest.raises(QftError, match=r"unknown .*you decide"):
             make().bind(CIRCUIT, WEIGHTS)(z)
         assert cloud.seen()["requests"]["submit"] == number, "never sent again by itself"
-    assert journal().counts() == {"unknown": 3}
+    assert journal().state_counts() == {"unknown": 3}
 
 
 def test_a_submission_that_was_surely_not_taken_is_sent_by_the_next_start(make, cloud, journal) -> None:
@@ -267,9 +267,9 @@ def test_a_submission_that_was_surely_not_taken_is_sent_by_the_next_start(make, 
     with pytest.raises(QftError, match="did not take job 1") as raised:
         make().bind(CIRCUIT, WEIGHTS)(rows(1))
     assert service.KEY not in str(raised.value) and "***" in str(raised.value)
-    assert journal().counts() == {"planned": 1}
+    assert journal().state_counts() == {"planned": 1}
     make().bind(CIRCUIT, WEIGHTS)(rows(1))
-    assert set(cloud.seen()["circuits"].values()) == {1} and journal().counts() == {"done": 1}
+    assert set(cloud.seen()["circuits"].values()) == {1} and journal().state_counts() == {"done": 1}
 
 
 def test_a_busy_service_is_asked_again_until_it_takes_the_job(make, cloud, journal, monkeypatch) -> None:
@@ -280,18 +280,18 @@ def test_a_busy_service_is_asked_again_until_it_takes_the_job(make, cloud, journ
     cloud.set(faults=faulty("429", "submit"), forget=True)
     with pytest.raises(QftError, match=r"busy: 2 times .*too many requests.*It was not sent"):
         make().bind(CIRCUIT, WEIGHTS)(rows(1, seed=1))
-    assert cloud.seen()["requests"]["submit"] == 2 and journal().counts() == {"done": 1, "planned": 1}
+    assert cloud.seen()["requests"]["submit"] == 2 and journal().state_counts() == {"done": 1, "planned": 1}
     cloud.set(faults=[])
     make().bind(CIRCUIT, WEIGHTS)(rows(1, seed=1))
     assert set(cloud.seen()["circuits"].values()) == {1}
 
 
 def test_an_answer_about_another_job_is_not_taken_for_this_one(make, cloud, journal, monkeypatch) -> None:
-    monkeypatch.setattr(job_runner, "FAULTS", 2)
+    monkeypatch.setattr(poller, "FAULTS", 2)
     cloud.set(faults=faulty("other_id"))
     with pytest.raises(QftError, match=r"about another job, TASK\d+-99999.*stays open.*action=detach job=1"):
         make().bind(CIRCUIT, WEIGHTS)(rows(1))
-    assert journal().counts() == {"submitted": 1} and journal().served() == (1, 0)
+    assert journal().state_counts() == {"submitted": 1} and journal().served() == (1, 0)
     cloud.set(faults=[])
     make().bind(CIRCUIT, WEIGHTS)(rows(1))
     assert cloud.seen()["requests"]["submit"] == 1
@@ -302,7 +302,7 @@ def test_an_id_that_another_job_has_is_a_lost_answer(make, cloud, journal) -> No
     cloud.set(faults=faulty("other_id", "submit"))
     with pytest.raises(QftError, match=r"names the id of job 1.*you decide"):
         make().bind(CIRCUIT, WEIGHTS)(rows(1, seed=1))
-    assert journal().counts() == {"done": 1, "unknown": 1}
+    assert journal().state_counts() == {"done": 1, "unknown": 1}
 
 
 def test_a_journal_of_0_1_0_goes_on_where_it_was(make, cloud, tmp_path, journal) -> None:
@@ -312,7 +312,7 @@ def test_a_journal_of_0_1_0_goes_on_where_it_was(make, cloud, tmp_path, journal)
     experiment = opened.experiment
     opened.close()
     backend = make(shots=100, batch_size=2)
-    backend._experiment = experiment
+    backend.begin(tmp_path, experiment, [])
     z = torch.randn(3, 3, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
     assert backend.bind(CIRCUIT, WEIGHTS)(z)[:, 0].tolist() == pytest.approx([-0.04, 0.2, -0.68])
     for seed, words in ((3, "was sent to http://127"), (4, "you decide"), (6, "you decide")):
@@ -325,7 +325,7 @@ def test_the_deadline_is_ours_and_loses_nothing(make, cloud, journal) -> None:
     cloud.set(faults=faulty("stuck"))
     with pytest.raises(QftError, match=r"backend\.deadline=0\.2 s.*nothing is lost"):
         make(deadline=0.2).bind(CIRCUIT, WEIGHTS)(rows(1))
-    assert cloud.seen()["requests"]["detail"] < 20 and journal().counts() == {"submitted": 1}
+    assert cloud.seen()["requests"]["detail"] < 20 and journal().state_counts() == {"submitted": 1}
     cloud.set(faults=[])
     make().bind(CIRCUIT, WEIGHTS)(rows(1))
     assert cloud.seen()["requests"]["submit"] == 1
@@ -335,19 +335,19 @@ def test_ctrl_c_cancels_what_is_open_and_a_second_start_reuses_what_was_paid(mak
     make().bind(CIRCUIT, WEIGHTS)(rows(6)[:, :2])
     cloud.set(delay=30)
     with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
-        patched.setattr(Cloud, "look", lambda *args: os.kill(os.getpid(), signal.SIGINT))  # all are out by then
+        patched.setattr(QCloud, "poll", lambda *args: os.kill(os.getpid(), signal.SIGINT))  # all are out by then
         make(batch_size=2).bind(CIRCUIT, WEIGHTS)(rows(6))
     assert cloud.seen()["requests"]["cancel"] == 2
-    assert journal().counts() == {"done": 1, "cancelled": 2}
+    assert journal().state_counts() == {"done": 1, "cancelled": 2}
     cloud.set(delay=0)
     make(batch_size=2).bind(CIRCUIT, WEIGHTS)(rows(6))
-    assert sum(cloud.seen()["circuits"].values()) == 2 + 4 + 4 and journal().counts()["done"] == 3
+    assert sum(cloud.seen()["circuits"].values()) == 2 + 4 + 4 and journal().state_counts()["done"] == 3
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
 def test_being_told_to_stop_leaves_open_what_a_later_start_fetches(make, cloud, journal, monkeypatch, number) -> None:
     """In the middle of a submission, whose id is kept; a queue or a closed terminal does not mean to cancel."""
-    submit, before = Cloud.submit, listen()
+    submit, before = QCloud.submit, listen()
 
     def told(*args):
         os.kill(os.getpid(), number)
@@ -355,7 +355,7 @@ def test_being_told_to_stop_leaves_open_what_a_later_start_fetches(make, cloud, 
 
     try:
         with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
-            patched.setattr(Cloud, "submit", told)
+            patched.setattr(QCloud, "submit", told)
             make(batch_size=1).bind(CIRCUIT, WEIGHTS)(rows(2))
     finally:
         restore(before)
@@ -366,13 +366,13 @@ def test_being_told_to_stop_leaves_open_what_a_later_start_fetches(make, cloud, 
 
 
 def test_ctrl_c_during_a_submission_waits_for_its_id(make, cloud, journal, monkeypatch) -> None:
-    submit = Cloud.submit
+    submit = QCloud.submit
 
     def interrupted(*args):
         os.kill(os.getpid(), signal.SIGINT)
         return submit(*args)
 
-    monkeypatch.setattr(Cloud, "submit", interrupted)
+    monkeypatch.setattr(QCloud, "submit", interrupted)
     cloud.set(faults=faulty("refuse", "cancel"))  # so that it stays open
     with pytest.raises(KeyboardInterrupt):
         make(batch_size=1).bind(CIRCUIT, WEIGHTS)(rows(2))
@@ -385,7 +385,7 @@ def test_ctrl_c_during_a_submission_waits_for_its_id(make, cloud, journal, monke
 
 def test_a_disk_that_fills_up_while_results_come_loses_none(make, cloud, journal) -> None:
     backend = make(batch_size=200)
-    opened = backend.courier.journal
+    opened = backend.job_runner.journal
     store = opened.store
 
     def full(*args):
@@ -396,7 +396,7 @@ def test_a_disk_that_fills_up_while_results_come_loses_none(make, cloud, journal
     opened.store = full
     with pytest.raises(QftError, match="full"):
         backend.bind(CIRCUIT, WEIGHTS)(rows(200))
-    assert journal().counts() == {"submitted": 1} and journal().served() == (200, 0)
+    assert journal().state_counts() == {"submitted": 1} and journal().served() == (200, 0)
     out = make(batch_size=200).bind(CIRCUIT, WEIGHTS)(rows(200))
     assert out.shape == (3, 200) and cloud.seen()["requests"]["submit"] == 1
 
@@ -419,7 +419,7 @@ def test_an_id_that_cannot_be_written_down_is_told(make, cloud, journal, monkeyp
 
 
 def test_progress_is_a_line_now_and_then_where_there_is_no_terminal(make, cloud, monkeypatch, caplog) -> None:
-    monkeypatch.setattr(job_runner, "NEWS", 0.0)
+    monkeypatch.setattr(job_progress, "EVERY", 0.0)
     cloud.set(polls=2)
     with caplog.at_level(logging.INFO):
         make(batch_size=1).bind(CIRCUIT, WEIGHTS)(rows(2))
@@ -441,7 +441,7 @@ def test_a_key_that_is_refused_stops_everything_before_it_starts(make, cloud, jo
     with pytest.raises(QftError, match=r"key in QFT_QCLOUD_KEY\. Nothing was sent") as raised:
         make().bind(CIRCUIT, WEIGHTS)(rows(1))
     assert "wrong-key-42" not in str(raised.value)
-    assert "submit" not in cloud.seen()["requests"] and journal().counts() == {"planned": 1}
+    assert "submit" not in cloud.seen()["requests"] and journal().state_counts() == {"planned": 1}
 
 
 def test_an_unknown_chip(make, cloud) -> None:
@@ -504,14 +504,16 @@ def test_a_job_of_another_address_is_not_asked_for_here(make, cloud, journal) ->
     with pytest.raises(QftError, match="was sent to http://127"):
         elsewhere = make(url=cloud.url.replace("127.0.0.1", "localhost"))
         elsewhere.bind(CIRCUIT, WEIGHTS)(rows(1))
-    assert elsewhere.courier.cancel(elsewhere.courier.journal.jobs()) == 0
+    assert elsewhere.job_runner.poller.cancel(elsewhere.job_runner.journal.jobs()) == 0
     assert [j.state for j in journal().jobs()] == ["submitted"]
 
 
-def test_a_job_belongs_to_the_address_that_took_it_not_to_one_that_was_tried_before(make, cloud, journal) -> None:
+def test_a_job_belongs_to_the_address_that_took_it_not_to_one_that_was_tried_before(
+    make, cloud, journal, monkeypatch
+) -> None:
     port = cloud.url.rpartition(":")[2]
     backend = make(url="http://127.0.0.1:9")
-    backend.courier._checked.add("origin_wukong")  # gone between the list of chips and the submission
+    monkeypatch.setattr(QCloud, "check_chip", lambda *args: None)  # gone between the list of chips and the submission
     with pytest.raises(QftError, match="did not take job 1"):
         backend.bind(CIRCUIT, WEIGHTS)(rows(1))
     assert [(j.state, j.url) for j in journal().jobs()] == [("planned", "http://127.0.0.1:9")]
@@ -528,7 +530,7 @@ def test_an_answer_without_an_id_is_a_lost_answer(make, cloud, journal) -> None:
 
 def test_the_key_is_nowhere(make, cloud, tmp_path, caplog, monkeypatch) -> None:
     """Every fault echoes the key back; neither journal nor log nor errors hold it."""
-    monkeypatch.setattr(job_runner, "FAULTS", 2)
+    monkeypatch.setattr(poller, "FAULTS", 2)
     texts = []
     with caplog.at_level(logging.DEBUG):
         for number, (where, what) in enumerate(

@@ -1,4 +1,4 @@
-"""Origin's QCloud through pyqpanda3's client: submit, look, cancel, and what its answers really say.
+"""Origin's QCloud through pyqpanda3's client: submit, poll, cancel, and what its answers really say.
 
 The client (0.5.1) reads a refused query (``success: false``, a bad key say) and a state it does not know as FAILED,
 and reports every error as a bare RuntimeError: here the raw reply is read instead (``qcloud_answers.py``). Its own
@@ -14,9 +14,12 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from qft.errors import QftError, nearest
-from qft.quantum.hardware import address
+from qft.names import shortened
+from qft.quantum import export, pyqpanda3
+from qft.quantum.hardware.chip import BoundOp
 from qft.quantum.hardware.clients import qcloud_answers
-from qft.quantum.hardware.clients.qcloud_answers import Faulty, Look
+from qft.quantum.hardware.clients.base import Batch, Client, Faulty, JobStatus, Lost, Program
+from qft.quantum.hardware.clients.keys import Scrubber, check_address
 
 KEY = "QFT_QCLOUD_KEY"
 STACK = 2**29  # bytes, of which only what is touched is taken
@@ -24,146 +27,142 @@ ALIASES = {"origin_wukong": "72"}  # the one name the client translates; others 
 SIMULATORS = ("full_amplitude", "partial_amplitude", "single_amplitude")  # listed, but take other options
 
 
-class Refused(Exception):
-    """The service certainly did not take a submission: it was not reached, or the request was turned down."""
+class QCloud(Client):
+    """One account at one address.
 
+    Args:
+        url: The address; None leaves it to pyqpanda3's client.
+        plain_http: The user accepts that the key is sent unencrypted.
 
-class Busy(Refused):
-    """It did not take it now, and may later."""
-
-
-class Lost(Exception):
-    """Whether the service took a submission is not known."""
-
-
-def holds_key(text: str) -> bool:
-    """Whether a text holds the key of this environment, if it has one."""
-    key = os.environ.get(KEY, "").strip()
-    return bool(key) and qcloud_answers.Scrubber(key).found_in(text)
-
-
-def _with_room(ask: Callable[[], Any]) -> Any:
-    """What ``ask`` returns or raises, called in a thread with room for answers nested millions of levels deep.
-
-    The client reads them by recursion, and in the main thread's 8 MB a hundred thousand levels end the process.
+    Raises:
+        QftError: There is no key in the environment, no pyqpanda3, or the address is unsafe.
     """
-    done: list[tuple[Any, Exception | None]] = []
-
-    def run() -> None:
-        try:
-            done.append((ask(), None))
-        except Exception as error:
-            done.append((None, error))
-
-    before = threading.stack_size(STACK)
-    try:
-        thread = threading.Thread(target=run, daemon=True)
-        thread.start()
-    except RuntimeError:  # no memory for it
-        return ask()
-    finally:
-        threading.stack_size(before)
-    thread.join()
-    found, error = done[0]
-    if error is not None:
-        raise error
-    return found
-
-
-class Cloud:
-    """One account at one address. Raises QftError without a key, without pyqpanda3, and for an unsafe address."""
 
     def __init__(self, url: str | None, plain_http: bool = False) -> None:
-        address.check(url, plain_http)
+        check_address(url, plain_http)
         self.url = url
-        key = os.environ.get(KEY, "").strip()
+        key = _key()
         if not key:
             raise QftError(f"The quantum cloud needs a key in the environment: export {KEY}=... (never in a config).")
         if not key.isascii() or not key.isprintable() or " " in key:
             raise QftError(f"The key in {KEY} has characters that no key has; copy it again.")
-        self._scrub = qcloud_answers.Scrubber(key)
+        self._scrub = Scrubber(key)
         if url and self._scrub.found_in(url):
             raise QftError("backend.url holds the key: write the address without it.")
-        try:
-            from pyqpanda3 import qcloud
-        except ImportError:
-            raise QftError("backend=qcloud needs the extra: pip install 'qft[pyqpanda]'.") from None
-        self._qcloud: Any = qcloud  # its stubs name nothing
+        self._qcloud = pyqpanda3.load("qcloud", "qcloud")
+        self._compiler = pyqpanda3.load("intermediate_compiler", "qcloud")
         try:
             self._service = self._qcloud.QCloudService(*([key, url] if url else [key]))
         except (RuntimeError, ValueError) as error:
             raise QftError(f"The quantum cloud does not take this key: {self._scrub(error)}") from None
 
+    @staticmethod
+    def write(qubits: int, ops: Sequence[BoundOp], measured: Sequence[int], decimals: int) -> str:
+        return export.originir(qubits, ops, measured, decimals)
+
+    @staticmethod
+    def check_task(task: str) -> None:
+        if not qcloud_answers.is_task(task):
+            raise QftError(f"task={shortened(task)!r} cannot be the id of a job.")
+        if (key := _key()) and Scrubber(key).found_in(task):
+            raise QftError("task= holds the key; write the service's id of the job.")
+
     def check_chip(self, chip: str) -> None:
-        """Ask for the list of chips. Raises QftError where there is no such chip or no sensible answer."""
         try:
-            listed = dict(self._answer(self._service.backends))
+            listed = dict(self._ask(self._service.backends))
         except Faulty as error:
+            at = f" at {self.url}" if self.url else ""
             raise QftError(
-                f"The quantum cloud{self._at()} does not list its chips ({error}); check the network, "
-                f"backend.url and the key in {KEY}. Nothing was sent."
+                f"The quantum cloud{at} does not list its chips ({error}); check the network, backend.url and the key "
+                f"in {KEY}. Nothing was sent."
             ) from None
         chips = {self._scrub(name): online for name, online in listed.items() if name not in SIMULATORS}
-        found = chips.get(chip, chips.get(ALIASES.get(chip, "")))
-        if found is None:
+        online = chips.get(chip, chips.get(ALIASES.get(chip, "")))
+        if online is None:
             names = [*chips, *(alias for alias, name in ALIASES.items() if name in chips)]
             raise QftError(f"backend.chip={chip} does not exist at the quantum cloud.{nearest(chip, names[:20])}")
-        if not found:
+        if not online:
             raise QftError(f"backend.chip={chip} is offline; try again later. Nothing was sent.")
 
-    def _at(self) -> str:
-        return f" at {self.url}" if self.url else ""
-
-    def _answer(self, ask: Callable[[], Any]) -> Any:
-        """What the client says. Raises Faulty for whatever it raises, which depends on how an answer is broken."""
+    def check_options(self, options: str) -> Any:
+        """The options (JSON) as the client's own object. Raises QftError where the client does not take them."""
         try:
-            return _with_room(ask)
-        except Exception as error:
-            raise Faulty(self._scrub(error)) from None
-
-    def programs(self, texts: Sequence[str], options: str) -> tuple[list[Any], Any]:
-        """OriginIR texts and options (JSON) as the client's own objects: what can go wrong before sending does here.
-
-        Raises QftError where the client does not take them.
-        """
-        from pyqpanda3 import intermediate_compiler
-
-        read: Any = intermediate_compiler
-        try:
-            settings = self._qcloud.QCloudOptions(is_prob_counts=True, **json.loads(options))
+            return self._qcloud.QCloudOptions(is_prob_counts=True, **json.loads(options))
         except (TypeError, ValueError, RuntimeError) as error:
-            said = self._scrub(str(error).partition("\n")[0])
-            raise QftError(f"The client does not take the options {self._scrub(options)}: {said}") from None
+            reason = self._scrub(str(error).partition("\n")[0])
+            raise QftError(f"The client does not take the options {self._scrub(options)}: {reason}") from None
+
+    def prepare(self, programs: Sequence[Program]) -> Batch:
+        first = programs[0]
+        settings = self.check_options(first.options)
         try:
-            return [read.convert_originir_string_to_qprog(text) for text in texts], settings
+            read = [self._compiler.convert_originir_string_to_qprog(program.text) for program in programs]
         except (TypeError, ValueError, RuntimeError) as error:
             raise QftError(f"The client cannot read a circuit of the journal: {self._scrub(error)}") from None
+        return Batch(first.chip, first.shots, read, settings)
 
-    def submit(self, chip: str, programs: list[Any], shots: int, settings: Any) -> str:
-        """Send circuits as one job and return the service's id. Raises Refused, Busy or Lost."""
+    def submit(self, batch: Batch) -> str:
         try:
-            task = _with_room(lambda: self._service.backend(chip).run(programs, shots, settings).job_id())
+            chip = self._service.backend(batch.chip)
+            task = _with_room(lambda: chip.run(batch.programs, batch.shots, batch.settings).job_id())
         except Exception as error:
-            kind = {"refused": Refused, "busy": Busy, "lost": Lost}[qcloud_answers.submission(str(error))]
-            raise kind(self._scrub(error)) from None
+            raise qcloud_answers.submission(str(error))(self._scrub(error)) from None
         if not qcloud_answers.is_task(task):
             raise Lost(f"the answer holds no id but {self._scrub(task)!r}" if task else "the answer holds no id")
         if self._scrub.found_in(task):
             raise Lost("the id in the answer holds the key")
         return str(task)
 
-    def look(self, task: str, bits: Sequence[int], shots: int) -> Look:
-        """Query a job whose circuits measure so many ``bits`` each. Raises Faulty where the answer decides nothing."""
-        raw = self._answer(lambda: self._qcloud.QCloudJob(task).query().origin_data())
+    def poll(self, task: str, programs: Sequence[Program]) -> JobStatus:
+        raw = self._ask(lambda: self._qcloud.QCloudJob(task).query().origin_data())
+        bits = [program.text.count("MEASURE") for program in programs]
         try:
-            found = qcloud_answers.read_look(raw, task, bits, shots)
+            status = qcloud_answers.read_status(raw, task, bits, programs[0].shots)
         except Faulty as error:
             raise Faulty(self._scrub(error)) from None
-        return Look(found.state, found.counts, self._scrub(found.reason))
+        return JobStatus(status.state, status.counts, self._scrub(status.reason))
 
     def cancel(self, task: str) -> bool:
-        """Ask for a job to be cancelled; False where the service does not do it or does not answer."""
         try:
-            return self._answer(lambda: self._qcloud.QCloudJob(task).cancel()) is True
+            return self._ask(lambda: self._qcloud.QCloudJob(task).cancel()) is True
         except Faulty:
             return False
+
+    def _ask(self, request: Callable[[], Any]) -> Any:
+        """What the client returns. Raises Faulty for whatever it raises, which depends on how an answer is broken."""
+        try:
+            return _with_room(request)
+        except Exception as error:
+            raise Faulty(self._scrub(error)) from None
+
+
+def _key() -> str:
+    return os.environ.get(KEY, "").strip()
+
+
+def _with_room(request: Callable[[], Any]) -> Any:
+    """What ``request`` returns or raises, called in a thread with room for answers nested millions of levels deep.
+
+    The client reads them by recursion, and in the main thread's 8 MB a hundred thousand levels end the process.
+    """
+    outcome: list[tuple[Any, Exception | None]] = []
+
+    def run() -> None:
+        try:
+            outcome.append((request(), None))
+        except Exception as error:
+            outcome.append((None, error))
+
+    before = threading.stack_size(STACK)
+    try:
+        thread = threading.Thread(target=run, daemon=True)
+        thread.start()
+    except RuntimeError:  # no memory for it
+        return request()
+    finally:
+        threading.stack_size(before)
+    thread.join()
+    result, error = outcome[0]
+    if error is not None:
+        raise error
+    return result

@@ -1,24 +1,20 @@
-"""What answers of Origin's cloud say, none of which is believed before it is checked.
+"""What the replies of Origin's cloud say; nothing is believed before it is checked.
 
 A reply to a query, as the client hands it on:
 
     {"success": true, "obj": {"taskId": "T", "taskState": "3", "probCount": ["{'key': ['0x0'], 'value': [9]}"]}}
 """
 
-import base64
 import json
 import math
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
-from urllib.parse import quote
 
-from qft.names import visible
-from qft.quantum.hardware.journal import Counts
+from qft.quantum.hardware.clients.base import Busy, Counts, Faulty, JobStatus, Lost, Refused, State
 
-STATES = {"1": "waiting", "2": "computing", "3": "finished", "4": "failed", "5": "queuing"}
-LONGEST = 2**28  # characters of a reply that are looked at; 50 circuits of 1,000 shots have 3 million
+STATES: dict[str, State] = {"1": "waiting", "2": "computing", "3": "finished", "4": "failed", "5": "queuing"}
+LONGEST = 2**28  # characters of a reply that is read; 50 circuits of 1,000 shots take 3 million
 TOLERANCE = 1e-3  # of a distribution's sum
 # the request itself was turned down; others, such as 408, 409, 499 and 5xx, may come after it was taken
 REFUSALS = (400, 401, 402, 403, 404, 405, 406, 411, 413, 414, 415, 422, 431)
@@ -30,59 +26,35 @@ _UNREACHED = re.compile(
 _TASK = re.compile(r"[A-Za-z0-9._:+/=-]{1,128}")
 
 
-class Faulty(Exception):
-    """An answer that says nothing about a job: no connection, an error of the service, or one it cannot mean."""
-
-
-@dataclass(frozen=True)
-class Look:
-    """What a query says of a job: a value of STATES, the counts once finished, the reason where it failed."""
-
-    state: str
-    counts: list[Counts] | None = None
-    reason: str = ""
-
-
-class Scrubber:
-    """Takes a secret, in every form it is likely to be echoed in, and control characters out of texts."""
-
-    def __init__(self, secret: str) -> None:
-        forms = {secret, quote(secret, safe=""), json.dumps(secret)[1:-1], secret.encode().hex()}
-        # base64 of a text that holds the secret depends on where in it the secret starts; the middle is the same
-        forms |= {base64.b64encode(b"x" * k + secret.encode()).decode()[4 if k else 0 : -4] for k in range(3)}
-        patterns = [re.escape(f) for f in sorted(forms, key=len, reverse=True) if len(f) > 3]
-        if len(secret) >= 16:  # cut off: the client shortens what it quotes
-            patterns.append(re.escape(secret[:8]) + r"[^\s\"']*")
-        self._forms = re.compile("|".join(patterns), re.IGNORECASE)
-
-    def __call__(self, text: object) -> str:
-        """At most 200 characters of it, on one line."""
-        return visible(self._forms.sub("***", str(text)))[:200]
-
-    def found_in(self, text: str) -> bool:
-        """Whether the secret is in a text."""
-        return self._forms.search(text) is not None
-
-
 def is_task(text: object) -> bool:
     """Whether this can be a job's id at the service."""
     return isinstance(text, str) and _TASK.fullmatch(text) is not None
 
 
-def submission(error: str) -> str:
-    """What an error says of the submission that it answers: "refused", "busy" (refused for now) or "lost"."""
+def submission(error: str) -> type[Refused | Lost]:
+    """What an error of the client says of the submission that it answers: Refused, Busy or Lost."""
     if _UNREACHED.match(error):
-        return "refused"
-    if not (found := _STATUS.match(error)):
-        return "lost"
-    status, body = int(found[1]), found[2]
+        return Refused
+    if not (reply := _STATUS.match(error)):
+        return Lost
+    status, body = int(reply[1]), reply[2]
     if status == 429:  # of the service itself, which says that it did not take it; a proxy's may come after it did
-        return "busy" if re.search(r'"success"\s*:\s*false', body) and '"taskId"' not in body else "lost"
-    return "refused" if status in REFUSALS else "lost"
+        return Busy if re.search(r'"success"\s*:\s*false', body) and '"taskId"' not in body else Lost
+    return Refused if status in REFUSALS else Lost
 
 
-def read_look(raw: str, task: str, bits: Sequence[int], shots: int) -> Look:
-    """The reply to a query about ``task``, whose circuits measure so many ``bits`` each. Raises Faulty."""
+def read_status(raw: str, task: str, bits: Sequence[int], shots: int) -> JobStatus:
+    """Read the reply to a query about a job.
+
+    Args:
+        raw: The reply as the client hands it on.
+        task: The id that was asked about.
+        bits: How many bits each circuit of the job measures.
+        shots: How often each circuit was to be run.
+
+    Raises:
+        Faulty: The reply is about another job, cannot be read, or does not fit ``bits`` and ``shots``.
+    """
     if len(raw) > LONGEST:
         raise Faulty(f"the answer has {len(raw):,} characters")
     try:
@@ -94,7 +66,7 @@ def read_look(raw: str, task: str, bits: Sequence[int], shots: int) -> Look:
             raise Faulty(f"the answer is about another job, {str(detail['taskId'])[:50]}")
         state = STATES[str(detail["taskState"])]
         if state == "finished":
-            return Look(state, read_counts(detail, bits, shots))
+            return JobStatus(state, read_counts(detail, bits, shots))
         reason = detail.get("errorMessage") or detail.get("errorDetail") or reply.get("message") or "no reason given"
     except KeyError as error:
         raise Faulty(f"the answer has an unknown state or lacks a field: {error}") from None
@@ -102,7 +74,7 @@ def read_look(raw: str, task: str, bits: Sequence[int], shots: int) -> Look:
         raise Faulty("the answer cannot be read: it is nested too deeply") from None
     except (ValueError, TypeError, AttributeError, OverflowError) as error:
         raise Faulty(f"the answer cannot be read: {error}") from None
-    return Look(state, reason=str(reason) if state == "failed" else "")
+    return JobStatus(state, reason=str(reason) if state == "failed" else "")
 
 
 def read_counts(detail: dict[str, Any], bits: Sequence[int], shots: int) -> list[Counts]:

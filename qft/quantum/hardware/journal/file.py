@@ -1,4 +1,4 @@
-"""A journal as a file: who may open it, how a new one appears, which machine it is on."""
+"""A journal as a file: who may open it, what kind of file it is, which machine it is on."""
 
 import hashlib
 import os
@@ -15,11 +15,19 @@ _LOCK_AT = 2**62  # a byte that SQLite, which has locks of its own in the file, 
 _MAGIC = b"SQLite format 3\0"
 
 
-def claimed(real: Path, path: Path, write: bool) -> int:
-    """An open descriptor of the file at ``real``, called ``path``; with ``write`` no other process has one.
+def claim(real: Path, path: Path, write: bool) -> int:
+    """Open a journal, and with ``write`` lock it; the lock belongs to the file, whatever names lead to it.
 
-    Keep it until SQLite has closed the file. The lock belongs to the file, whatever names lead to it. Raises QftError
-    for what is no journal, has lost its content, has two names, or is in use.
+    Args:
+        real: The file itself, links resolved.
+        path: The name that messages call it by.
+        write: No other process may have it open to write.
+
+    Returns:
+        The descriptor, to be kept open until SQLite has closed the file.
+
+    Raises:
+        QftError: The file is not a journal, has lost its content, has two names, or is in use.
     """
     how = os.O_RDWR if write else os.O_RDONLY
     fd = os.open(real, how | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOFOLLOW)
@@ -37,17 +45,17 @@ def claimed(real: Path, path: Path, write: bool) -> int:
 
 
 def _check(fd: int, real: Path, path: Path) -> None:
-    found = os.fstat(fd)
-    if not stat.S_ISREG(found.st_mode):
+    status = os.fstat(fd)
+    if not stat.S_ISREG(status.st_mode):
         raise QftError(f"{path} is not a journal of qft.")
-    if found.st_size == 0:
+    if status.st_size == 0:
         raise QftError(
             f"{path} is empty, which a journal never is: its content was lost, and nothing was sent. Put a copy of it "
             "back; to remove it, or to use another, sends and pays for all circuits again."
         )
     if os.pread(fd, 16, 0) != _MAGIC:
         raise QftError(f"{path} is not a journal of qft.")
-    if found.st_nlink > 1:
+    if status.st_nlink > 1:
         remove_second_names(real)
         if os.fstat(fd).st_nlink > 1:
             raise QftError(

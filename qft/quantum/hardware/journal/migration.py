@@ -10,14 +10,14 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from qft.errors import QftError
-from qft.process.files import copy as copy_file
+from qft.process import files
 from qft.process.locks import lock_existing
-from qft.quantum.hardware import journal_checks
+from qft.quantum.hardware.journal import integrity
 
 log = logging.getLogger(__name__)
 
 COPY = ".0.1.0"  # behind the name of the copy that stays
-_COLUMNS = {
+COLUMNS = {
     "meta": "key, value",
     "circuits": "id, text, chip, shots, options",
     "jobs": "id, state, task, url, note, changed",
@@ -37,7 +37,7 @@ def migrate(
     QftError where it is none of ours, damaged, or used by a 0.1.0 that still runs.
     """
     if problem := _problem(db):
-        raise journal_checks.damaged(path, problem) if problem != "foreign" else _foreign(path)
+        raise integrity.damaged(path, problem) if problem != "foreign" else _foreign(path)
     with _old_lock(real, path):
         copy = _copy(real)
         db.execute("PRAGMA foreign_keys=OFF")  # dropping a table looks at each of its rows otherwise
@@ -45,26 +45,26 @@ def migrate(
         try:
             _rewrite(db, tables)
             finish(db, db.execute("SELECT value FROM temp.old_meta WHERE key = 'experiment'").fetchone()[0])
-            if problem := journal_checks.problem(db, tables):
-                raise journal_checks.damaged(path, problem)
+            if problem := integrity.problem(db, tables):
+                raise integrity.damaged(path, problem)
             db.execute("COMMIT")
         except BaseException:
             if db.in_transaction:
                 db.execute("ROLLBACK")
             raise
-        for name in _COLUMNS:
+        for name in COLUMNS:
             db.execute(f"DROP TABLE temp.old_{name}")
         db.execute("PRAGMA foreign_keys=ON")
     log.info("%s is of qft 0.1.0 and was brought up to date; as it was, it is kept as %s", path, copy)
 
 
 def _rewrite(db: sqlite3.Connection, tables: str) -> None:
-    for name, columns in _COLUMNS.items():
+    for name, columns in COLUMNS.items():
         db.execute(f"CREATE TEMP TABLE old_{name} AS SELECT {columns} FROM main.{name}")
-    for name in reversed(_COLUMNS):
+    for name in reversed(COLUMNS):
         db.execute(f"DROP TABLE main.{name}")
-    journal_checks.create(db, tables)
-    for name, columns in list(_COLUMNS.items())[1:]:
+    integrity.create(db, tables)
+    for name, columns in list(COLUMNS.items())[1:]:
         values = columns + _NEW.get(name, "")
         db.execute(f"INSERT INTO main.{name} SELECT {values}, row_sum('{name}', {values}) FROM temp.old_{name}")
 
@@ -75,10 +75,10 @@ def _foreign(path: Path) -> QftError:
 
 def _problem(db: sqlite3.Connection) -> str:
     """What is wrong with it as far as 0.1.0 wrote down enough to tell; "foreign" for another kind of database."""
-    kinds = {("table", name) for name in _COLUMNS} | {("index", "slots_of_circuit")}
+    kinds = {("table", name) for name in COLUMNS} | {("index", "slots_of_circuit")}
     if set(db.execute("SELECT type, name FROM sqlite_master WHERE name NOT LIKE 'sqlite!_%' ESCAPE '!'")) != kinds:
         return "foreign"
-    for name, columns in _COLUMNS.items():
+    for name, columns in COLUMNS.items():
         found = ", ".join(n for (n,) in db.execute("SELECT name FROM pragma_table_info(?)", (name,)))
         if found != columns:
             return "foreign"
@@ -126,7 +126,7 @@ def _copy(real: Path) -> Path:
     for k in range(1, 1000):
         copy = Path(f"{real}{COPY}{f'-{k}' if k > 1 else ''}")
         if not os.path.lexists(copy):
-            copy_file(real, copy)
+            files.copy(real, copy)
             return copy
         if copy.is_file() and copy.read_bytes() == content:
             return copy

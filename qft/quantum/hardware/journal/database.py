@@ -14,7 +14,7 @@ from typing import Any, ClassVar
 
 from qft.errors import QftError
 from qft.process import files
-from qft.quantum.hardware import journal_checks, journal_disk, journal_v1
+from qft.quantum.hardware.journal import file, integrity, migration
 
 APPLICATION = 0x71667471  # "qftq"
 SCHEMA = 2
@@ -23,35 +23,41 @@ _META = "CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL, sum INTEG
 _DAMAGE = (sqlite3.SQLITE_ERROR, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
 
-class JournalFile:
-    """The file, held by one process. ``write=False`` only reads, beside a process that writes."""
+class Database:
+    """A journal's file, opened or created; held by one process at a time.
+
+    Args:
+        path: The file.
+        experiment: What the journal belongs to; None takes whatever is there, and creates nothing.
+        write: False only reads, beside a process that writes.
+        moved: Take over a journal that was last written on another machine.
+
+    Raises:
+        QftError: The file is not a journal, is damaged, belongs to another experiment, to a newer version or to
+            another machine, is in use, or cannot be written.
+    """
 
     tables: ClassVar[str]  # statements that create what is in it beside ``meta``; every table ends in ``sum``
 
     def __init__(self, path: Path, experiment: str | None = None, write: bool = True, moved: bool = False) -> None:
-        """Open or create. ``experiment`` None takes whatever is there, and creates nothing.
-
-        ``moved``: whether one that was last written on another machine is taken over. Raises QftError for a file that
-        is none, is damaged, of another experiment, of a newer version, of another machine, in use, or not writable.
-        """
         self.path = path
         self._fd: int | None = None
         real = Path(os.path.realpath(path))
-        if not write and journal_disk.is_old(real):
+        if not write and file.is_old(real):
             type(self)(path).close()  # brings it up to date
         try:
             if not os.path.lexists(real):
                 if experiment is None or not write:
                     raise QftError(f"There is no journal {path}.")
                 self._create(real, experiment)
-            self._fd = journal_disk.claimed(real, path, write)
+            self._fd = file.claim(real, path, write)
             # rw to read, too: what a process that was killed left half written is then taken back
             self._db = sqlite3.connect(f"{real.as_uri()}?mode=rw", uri=True, isolation_level=None, timeout=30)
         except (OSError, sqlite3.Error) as error:
             self._unlock()
             raise _unwritable(path, error) from error
         try:
-            journal_disk.check_same(self._fd, real, path)
+            file.check_same(self._fd, real, path)
             self._open(real, experiment, write, moved)
         except BaseException:
             self.close()
@@ -63,10 +69,10 @@ class JournalFile:
         with files.new_file(real) as new:
             db = sqlite3.connect(new, isolation_level=None)
             try:
-                journal_checks.prepare(db)
+                integrity.prepare(db)
                 db.execute("PRAGMA synchronous=EXTRA")
                 db.execute("BEGIN IMMEDIATE")
-                journal_checks.create(db, _META + self.tables)
+                integrity.create(db, _META + self.tables)
                 _mark(db, experiment)
                 db.execute("COMMIT")
             except BaseException:
@@ -82,14 +88,14 @@ class JournalFile:
 
     def _open(self, real: Path, experiment: str | None, write: bool, moved: bool) -> None:
         with self._safely():
-            journal_checks.prepare(self._db)
+            integrity.prepare(self._db)
         # EXTRA syncs the directory, too, when the rollback file goes
         for pragma in ("synchronous=EXTRA", "foreign_keys=ON") if write else ("query_only=ON",):
             self._rows(f"PRAGMA {pragma}")
         application, version = (self._rows(f"PRAGMA {p}")[0][0] for p in ("application_id", "user_version"))
         if application == 0:
             with self._safely():
-                journal_v1.migrate(self._db, real, self.path, _META + self.tables, _mark)
+                migration.migrate(self._db, real, self.path, _META + self.tables, _mark)
         elif application != APPLICATION:
             raise QftError(f"{self.path} is not a journal of qft.")
         elif version > SCHEMA:
@@ -99,35 +105,35 @@ class JournalFile:
             )
         with self._safely():
             if version < SCHEMA and application:
-                raise journal_checks.damaged(self.path, "it names no version")
-            if problem := journal_checks.problem(self._db, _META + self.tables):
-                raise journal_checks.damaged(self.path, problem)
+                raise integrity.damaged(self.path, "it names no version")
+            if problem := integrity.problem(self._db, _META + self.tables):
+                raise integrity.damaged(self.path, problem)
         if experiment is not None and self.experiment != experiment:
             raise QftError(
                 f"{self.path} belongs to another experiment (another base model or adapter); "
-                "give a file of its own with backend.journal=FILE."
+                "give it a file of its own with backend.journal=FILE."
             )
         if write:
             self._rows("PRAGMA journal_mode=DELETE")  # the file is one, also after SIGKILL
             self._take_over(moved)
-            self._opened()
+            self.on_open()
 
     def _take_over(self, moved: bool) -> None:
         """Ask before a journal is written on another machine: its other copy may send the same circuits."""
-        here, last = journal_disk.machine(), self._meta("machine")
+        here, last = file.machine(), self._meta("machine")
         if last.partition(" ")[0] == here.partition(" ")[0]:
             return
         if not moved:
             raise QftError(
-                f"{self.path} was last written on another machine ({last.partition(' ')[2]!r}): if it goes on there, "
-                "circuits are sent and paid for twice; if it does not, repeat this with backend.moved=true, once."
+                f"{self.path} was last written on another machine ({last.partition(' ')[2]!r}): if it is used there, "
+                "circuits are sent and paid for twice; if it is not, repeat this with backend.moved=true, once."
             )
         with self._transaction():
             self._db.execute("DELETE FROM meta WHERE key = 'machine'")
-            journal_checks.insert(self._db, "meta", [("machine", here)])
+            integrity.insert(self._db, "meta", [("machine", here)])
 
-    def _opened(self) -> None:
-        """What a process that is to write does first."""
+    def on_open(self) -> None:
+        """What a process that is going to write does first."""
 
     def _meta(self, key: str) -> str:
         rows = self._rows("SELECT value FROM meta WHERE key = ?", (key,))
@@ -143,11 +149,11 @@ class JournalFile:
         try:
             yield
         except UnicodeDecodeError as error:  # where what SQLite would say quotes the damage
-            raise journal_checks.damaged(self.path, "text that is none") from error
+            raise integrity.damaged(self.path, "text that is none") from error
         except sqlite3.DatabaseError as error:
             code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR)  # text that is no UTF-8 has none
             if code & 0xFF in _DAMAGE or not isinstance(error, sqlite3.OperationalError):
-                raise journal_checks.damaged(self.path, str(error)) from error
+                raise integrity.damaged(self.path, str(error)) from error
             raise _unwritable(self.path, error) from error
 
     def _rows(self, query: str, values: Sequence[Any] | dict[str, Any] = ()) -> list[Any]:
@@ -177,8 +183,8 @@ def _mark(db: sqlite3.Connection, experiment: str) -> None:
     """Write down, in the transaction that makes the tables, what kind of file it is and whose."""
     db.execute(f"PRAGMA application_id={APPLICATION}")
     db.execute(f"PRAGMA user_version={SCHEMA}")
-    meta = {"schema": str(SCHEMA), "experiment": experiment, "machine": journal_disk.machine()}  # schema: for 0.1.0
-    journal_checks.insert(db, "meta", list(meta.items()))
+    meta = {"schema": str(SCHEMA), "experiment": experiment, "machine": file.machine()}  # schema: for 0.1.0
+    integrity.insert(db, "meta", list(meta.items()))
 
 
 def _unwritable(path: Path, error: Exception) -> QftError:

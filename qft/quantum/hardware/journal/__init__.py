@@ -1,0 +1,13 @@
+"""The journal of a run on hardware: one SQLite file that loses nothing and has nothing sent twice.
+
+``journal.py`` says what it holds, ``jobs.py`` the states of a job; ``database.py`` opens, locks and writes it,
+``integrity.py`` tells damage, ``file.py`` is about the file's names and content on disk, ``migration.py`` reads what
+0.1.0 wrote.
+"""
+
+from qft.quantum.hardware.journal.jobs import STATES, Job, Key
+from qft.quantum.hardware.journal.journal import Journal
+
+FILE = "qcloud.sqlite"  # its usual name, in the run directory
+
+__all__ = ["FILE", "STATES", "Job", "Journal", "Key"]
