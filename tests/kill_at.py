@@ -40,7 +40,7 @@ def arm(point: str) -> None:
         write = records.write_history
 
         def write_history(path: Any, rows: Any) -> None:
-            if rows and rows[-1]["step"] == at:
+            if rows and rows[-1].step == at:
                 from pathlib import Path
 
                 Path.replace = die  # type: ignore[method-assign,assignment]

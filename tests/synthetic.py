@@ -1,15 +1,14 @@
 """Sweep directories in the form real ones have, without training: numbers drawn from a seeded generator."""
 
 import hashlib
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import stored
 
 from qft import records
-from qft.process import files
 
 METHODS = {  # label: adapter, trainable parameters, final loss, mean score
     "LoRA r=4": ("lora", 1000, 1.0, 40.0),
@@ -86,59 +85,46 @@ def write(
 
 
 def _run(folder: Path, spec: dict, strength: tuple, scores: Sequence[str], difficulty: np.ndarray, rng: Any) -> None:
+    run = records.RunDirectory(folder)
     parameters, loss, score = strength
     v = spec["variant"]
     loss = loss * (300 / spec["n"]) ** 0.2 + 0.15 * v.get("noise_scale", 0) / (1 + (v.get("trained") == "noisy"))
     loss += rng.normal(0, 0.02) + (0.08 if v.get("circuit") in ("none", "constants") else 0)
     score -= 4 * v.get("noise_scale", 0) / (1 + (v.get("trained") == "noisy"))
-    training = {}
     if spec["role"] != "base":
         steps = 40
         rows = []
         for step in range(steps + 1):
             value = loss + (3.5 - loss) * np.exp(-5 * step / steps) + rng.normal(0, 0.05)
-            row = {"step": step, "epoch": 3 * step / steps, "lr": 0.01, "seconds": 0.5 * step, "peak_memory_mb": 600}
-            row |= {"train_loss": value if step else None, "validation_loss": loss if step in (0, steps) else None}
+            row = records.HistoryRow(step=step, epoch=3 * step / steps, lr=0.01, seconds=0.5 * step, peak_memory_mb=600)
+            row.train_loss = value if step else None
+            row.validation_loss = loss if step in (0, steps) else None
             rows.append(row)
         records.write_history(folder / "history.csv", rows)
-        losses = [r["train_loss"] for r in rows[1:]]
-        training = {"steps": steps, "train_loss_run_mean": float(np.mean(losses)), "seconds": 20.0, "tokens": 9000}
-        training |= {"train_loss_final_epoch": float(np.mean(losses[-13:])), "validation_loss": loss}
-        training |= {"peak_memory_mb": 600.0, "validation_loss_at_start": 3.5, "circuits": 0}
-        record = records.Record("qft train", "2026-01-02T03:04:05+0000", spec["seed"], packages={"torch": "2.13.0"})
-        record.git = {"commit": "0123456789abcdef", "dirty": False}
-        record.model = {"name": "synthetic-4m", "device": "cpu"}
-        record.data = {
-            "name": spec["data"],
-            "available": 1280,
-            "test": SAMPLES,
-            "fingerprint": "d5ec0486ddb8" + "0" * 52,
-        }
-        record.parameters = {"trainable": parameters, "base": 4_000_000}
-        record.parameters |= {"lora_r4": 1000, "ratio_to_lora_r4": parameters / strength_of_lora(spec)}
-        record.training = training
-        records.RunDirectory(folder).save_record(record)
+        losses = [r.train_loss for r in rows[1:]]
+        training = stored.training(
+            steps=steps,
+            train_loss_run_mean=float(np.mean(losses)),
+            train_loss_final_epoch=float(np.mean(losses[-13:])),
+            validation_loss=float(loss),
+            seconds=20.0,
+        )
+        fingerprint = "d5ec0486ddb8" + "0" * 52
+        data = records.DataRecord(spec["data"], fingerprint, "", spec["n"], spec["n"] - 30, 30, SAMPLES, 1280)
+        counted = stored.parameters(parameters, parameters / strength_of_lora(spec))
+        run.save(stored.record(spec["seed"], data=data, parameters=counted, training=training))
     offset = rng.normal(0, 0.1)  # between seeds
-    rows = []
+    scored = []
     for k in range(SAMPLES):
         per = {s: float(np.clip(score + offset + difficulty[k] + rng.normal(0, 3), 0, 100)) for s in scores}
         per |= {s: 100.0 * (x > 40) for s, x in per.items() if s in REASONING}
-        rows.append({"id": f"s{k}", "turn": 0, "scores": per, "reasons": {}})
-    text = "".join(json.dumps(row) + "\n" for row in rows)
-    files.write_text(folder / "scores.jsonl", text)
+        scored.append(records.ScoreRow(f"s{k}", 0, per))
+    records.write_lines(folder / "scores.jsonl", scored)
     test = {
-        s: {
-            "value": float(np.mean([r["scores"][s] for r in rows])),
-            "interval": None,
-            "signature": f"{s}|synthetic",
-            "higher_is_better": True,
-        }
+        s: records.Score(float(np.mean([r.scores[s] for r in scored])), None, f"{s}|synthetic", samples=SAMPLES)
         for s in scores
     }
-    generation = {"answers": SAMPLES, "tokens": 900, "unfinished": 1, "seconds": 3.0, "tokens_per_second": 300.0}
-    generation |= {"seconds_per_token": 1 / 300, "peak_memory_bytes": 700_000_000}
-    metrics = {"validation": {"loss": loss, "perplexity": float(np.exp(loss))}, "test": test, "generation": generation}
-    records.write_json(folder / "metrics.json", {"schema": 1, "settings": {}, "metrics": metrics})
+    run.save(stored.metrics(records.Scores(stored.loss(float(loss)), stored.generation(SAMPLES), test)))
 
 
 def strength_of_lora(spec: dict) -> int:
@@ -160,10 +146,10 @@ def table1(path: Path, sizes: Sequence[int] = (300, 600), seeds: int = 3, **opti
     strength = {label: values for label, (_, *values) in METHODS.items()} | {"base": (0, 3.5, 5.0)}
     write(path, cells, strength, **options)
     chosen = [
-        {"label": "QWTHN", "data": data, "lr": 0.01, "validation_losses": {"0.003": 1.6, "0.01": 1.4, "0.03": None}}
+        records.Choice("QWTHN", data, 300, 0.01, False, {"0.003": 1.6, "0.01": 1.4, "0.03": None})
         for data in ("cpsycoun", "demo")
     ]
-    records.write_json(path / "choices.json", {"grids": {"QWTHN": [0.003, 0.01, 0.03]}, "chosen": chosen})
+    records.write(path / "choices.json", records.Choices({"QWTHN": [0.003, 0.01, 0.03]}, chosen))
     return path
 
 

@@ -5,13 +5,14 @@ predictions.jsonl and scores.jsonl have tests of their own: tests/evaluation/tes
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import stored
 import tiny
 
 from qft import records
-from qft.cli.score import _document
 from qft.errors import QftError
 from qft.evaluation.evaluate import open_predictions, recorded_batch_size
 from qft.models.inject import load_adapter
@@ -41,8 +42,10 @@ def run(tmp_path: Path) -> records.RunDirectory:
     model = get_peft_model(tiny.build("qwen2"), LoraConfig(target_modules=["q_proj"]))
     model.save_pretrained(directory / "adapter")
     files.write_text(directory / "config.yaml", CONFIG)
-    directory.save_record(records.new_record(0))
-    records.write_history(directory / "history.csv", [{"step": k, "train_loss": 1 / k} for k in range(1, 9)])
+    directory.save(records.new_record(0))
+    records.write_history(
+        directory / "history.csv", [records.HistoryRow(step=k, train_loss=1 / k) for k in range(1, 9)]
+    )
     directory.finish()
     return directory
 
@@ -74,7 +77,7 @@ def test_what_training_left(run: records.RunDirectory) -> None:
 def test_a_record_and_a_history_on_their_own(run: records.RunDirectory) -> None:
     for _ in cuts(run / "record.json", keep_last=2):
         with pytest.raises(QftError, match=r"record\.json is damaged"):
-            records.read_json(run / "record.json")
+            run.record()
     whole = records.read_history(run / "history.csv")
     for cut in cuts(run / "history.csv"):
         if (run / "history.csv").read_bytes()[-1:] == b"\n":  # at the end of a line; verify() sees that
@@ -110,7 +113,7 @@ def test_checkpoints(tmp_path: Path) -> None:
 
 
 def test_settings_of_answers(tmp_path: Path) -> None:
-    settings = {"base": "f" * 64, "batch_size": 16, "prompts": {"count": 3, "sha256": "0" * 64}}
+    settings = stored.settings()
     open_predictions(tmp_path, settings, overwrite=False)
     (tmp_path / "predictions.jsonl").write_text("{}\n")
     for _ in cuts(tmp_path / "evaluation.json", keep_last=2):
@@ -120,7 +123,7 @@ def test_settings_of_answers(tmp_path: Path) -> None:
         assert (tmp_path / "predictions.jsonl").exists(), "nothing is lost"
     open_predictions(tmp_path, settings, overwrite=False)
     with pytest.raises(QftError, match=r"base: f+ -> g"):
-        open_predictions(tmp_path, settings | {"base": "g"}, overwrite=False)
+        open_predictions(tmp_path, replace(settings, base="g"), overwrite=False)
     (tmp_path / "evaluation.json").unlink()
     with pytest.raises(QftError, match=r"predictions\.jsonl has no evaluation\.json beside it"):
         open_predictions(tmp_path, settings, overwrite=False)
@@ -129,8 +132,8 @@ def test_settings_of_answers(tmp_path: Path) -> None:
 
 
 def test_scores_of_a_run(tmp_path: Path) -> None:
-    assert _document(tmp_path) == {}
-    records.write_json(tmp_path / "metrics.json", {"metrics": {"test": {"sa": {"value": 50.0}}}, "scored_with": ["x"]})
+    run = records.RunDirectory(tmp_path)
+    run.save(stored.metrics(scored_with=["x"]))
     for _ in cuts(tmp_path / "metrics.json", keep_last=2):
         with pytest.raises(QftError, match=r"metrics\.json is damaged"):
-            _document(tmp_path)
+            run.metrics()

@@ -31,11 +31,9 @@ def test_a_damaged_file_is_named(tmp_path: Path) -> None:
 
 
 def test_history_round_trip(tmp_path: Path) -> None:
-    rows = [{"step": 0, "validation_loss": 2.5, "other": 1}, {"step": 1, "train_loss": 2.25, "lr": 0.1}]
+    rows = [records.HistoryRow(step=0, validation_loss=2.5), records.HistoryRow(step=1, train_loss=2.25, lr=0.1)]
     records.write_history(tmp_path / "history.csv", rows)
-    first, second = records.read_history(tmp_path / "history.csv")
-    assert first["validation_loss"] == 2.5 and first["train_loss"] is None and "other" not in first
-    assert second["train_loss"] == 2.25 and second["step"] == 1
+    assert records.read_history(tmp_path / "history.csv") == rows
 
 
 def test_one_process_at_a_time(tmp_path: Path) -> None:
@@ -69,4 +67,4 @@ def test_the_newest_whole_checkpoint_is_chosen(tmp_path: Path) -> None:
 
 def test_a_record_knows_its_versions_and_commit() -> None:
     record = records.new_record(seed=3)
-    assert record.seed == 3 and record.packages["torch"] and set(record.git) == {"commit", "dirty"}
+    assert record.seed == 3 and record.packages["torch"] and record.git.dirty in (None, True, False)

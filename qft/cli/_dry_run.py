@@ -9,8 +9,8 @@ from qft.cli._output import log, show
 from qft.config import SweepConfig
 from qft.errors import QftError
 from qft.names import visible
+from qft.records import Cell, to_json
 from qft.sweeps import cells, estimate
-from qft.sweeps.cells import Cell
 
 
 def states(directory: Path, planned: list[Cell]) -> dict[str, str]:
@@ -44,7 +44,7 @@ def dry_run(
     speed = estimate.Speed(directory, steps, stated)
     for cell in planned:
         state = cells.read_state(directory, cell.name)
-        cell.id = state["id"] if state else ""  # whether settings changed since is checked by the sweep itself
+        cell.id = state.id if state else ""  # whether settings changed since is checked by the sweep itself
         speed.learn(cell)
     problems: dict[str, str] = {}
     counts = _counts(planned, composed, problems)
@@ -71,7 +71,7 @@ def dry_run(
         "cells": [
             asdict(c) | {"state": found[c.name], "seconds": s} for c, s in zip(planned, map(speed.seconds, planned))
         ],
-        "parameters": [{"label": k[0], "data": k[1], **v.as_dict()} for k, v in counts.items()],
+        "parameters": [{"label": k[0], "data": k[1], **to_json(v.recorded())} for k, v in counts.items()],
         "left": [c.name for c in left],
         "seconds": total_seconds,
         "problems": problems,

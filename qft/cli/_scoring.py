@@ -10,6 +10,7 @@ from qft.cli._output import log, show
 from qft.compose import configs, trusted
 from qft.compose.typed import check_types
 from qft.evaluation.metrics import measure
+from qft.records import Interval, Metrics, Scores, to_json
 
 NOTE = "Beside published numbers stands 'llamafactory', probably how those were made; variants are never compared."
 
@@ -36,23 +37,23 @@ def metric_options(metrics: Sequence[str], given: Mapping[str, Any] | None) -> d
     return out
 
 
-def report(form: str, directory: Path, document: dict[str, Any], kinds: Mapping[str, Any], title: str) -> None:
-    """Print losses and every score, a column a model; ``kinds``: column name -> block of metrics.json."""
+def report(form: str, directory: Path, document: Metrics, kinds: Mapping[str, Scores], title: str) -> None:
+    """Print losses and every score, a column a model; ``kinds``: column name -> what was measured."""
     rows: list[list[str]] = []
-    if any("validation" in m for m in kinds.values()):
-        losses = [m.get("validation", {}) for m in kinds.values()]
-        rows.append(["validation loss", *(_cell(loss.get("loss"), loss.get("interval"), 4) for loss in losses)])
-        rows.append(["perplexity", *(_cell(loss.get("perplexity"), None, 2) for loss in losses)])
-    names = list(dict.fromkeys(name for m in kinds.values() for name in m["test"]))
+    losses = [m.validation for m in kinds.values()]
+    if any(losses):
+        rows.append(["validation loss", *(_cell(m.loss, m.interval, 4) if m else "-" for m in losses)])
+        rows.append(["perplexity", *(_cell(m.perplexity, None, 2) if m else "-" for m in losses)])
+    names = list(dict.fromkeys(name for m in kinds.values() for name in m.test))
     for name in names:
-        found = [m["test"].get(name, {}) for m in kinds.values()]
-        rows.append([name, *(_cell(f.get("value"), f.get("interval"), measure(name).digits) for f in found)])
-    show(form, {"directory": str(directory)} | document, title, ["95 % interval in brackets", *kinds], rows)
+        scores = [m.test.get(name) for m in kinds.values()]
+        rows.append([name, *(_cell(s.value, s.interval, measure(name).digits) if s else "-" for s in scores)])
+    show(form, {"directory": str(directory)} | to_json(document), title, ["95 % interval in brackets", *kinds], rows)
     if any(name.endswith("_llamafactory") for name in names):
         log.info(NOTE)
 
 
-def _cell(value: float | None, interval: Sequence[float] | None, digits: int) -> str:
+def _cell(value: float | None, interval: Interval | None, digits: int) -> str:
     if value is None:
         return "-"
     between = f"  [{interval[0]:.{digits}f}, {interval[1]:.{digits}f}]" if interval else ""

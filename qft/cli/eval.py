@@ -6,7 +6,7 @@ Repeating an interrupted evaluation goes on where it stopped.
 
 import hashlib
 from collections import Counter
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -59,20 +59,6 @@ def run(config: EvalConfig, overrides: list[str]) -> None:
     prompts = asked(parts, tokenizer, chosen, e, config.max_seq_len, overlong, cut)
     validation = template.encode(parts.validation, tokenizer, chosen, config.max_seq_len, overlong)
     dtype = load.precision()
-    settings: dict[str, Any] = {
-        "base": base,
-        "dtype": str(dtype),
-        "template": chosen.name,
-        "adapter": _digest(adapter),
-        "data": parts.record["fingerprint"],
-        "validation": parts.record["subset"],
-        "prompts": predictions.digest((p.id, p.turn, p.reference) for p in prompts),
-        "backend": {k: v for k, v in config.backend.items() if k not in backends.transient(config.backend["name"])},
-        "max_seq_len": config.max_seq_len,
-        "overlong": overlong,
-        "turns": e.turns,
-        "limit": e.limit,
-    }
     # where answers may lie already; a directory for new ones is made once nothing is left to refuse
     own = Path(config.run) if config.run and not config.out else None
     there = own or (Path(config.out) if config.out else None)
@@ -80,15 +66,33 @@ def run(config: EvalConfig, overrides: list[str]) -> None:
     decoding = answering.Decoding(
         e.max_new_tokens, size or 1, e.do_sample, e.temperature, e.top_p, config.seed, e.max_seconds
     )
+    settings = records.EvaluationSettings(
+        base=base,
+        dtype=str(dtype),
+        template=chosen.name,
+        adapter=_digest(adapter),
+        data=parts.record["fingerprint"],
+        validation=parts.record["subset"],
+        prompts=predictions.digest((p.id, p.turn, p.reference) for p in prompts),
+        backend={k: v for k, v in config.backend.items() if k not in backends.transient(config.backend["name"])},
+        max_seq_len=config.max_seq_len,
+        overlong=overlong,
+        turns=e.turns,
+        limit=e.limit,
+        decoding=decoding.recorded(),
+        max_new_tokens=decoding.max_new_tokens,
+        batch_size=decoding.batch_size,
+        max_seconds=decoding.max_seconds,
+    )
     if there and size:  # else nothing is there yet, and the size follows from the model
-        evaluate.check_predictions(there, settings | decoding.as_settings(), config.overwrite)
+        evaluate.check_predictions(there, settings, config.overwrite)
     model: Any = load.load_base(config.model, dtype)
     if adapter is not None:
         model = inject.load_adapter(model, adapter)
         inject.set_backend(model, backend)
     if not size:
         decoding = replace(decoding, batch_size=answering.batch_size(model, config.max_seq_len))
-    settings |= decoding.as_settings()
+    settings = replace(settings, batch_size=decoding.batch_size)
 
     kind = "eval" if adapter else "base"
     directory = records.RunDirectory(own).open() if own else directories.for_evaluation(config, config.out, kind)
@@ -96,24 +100,28 @@ def run(config: EvalConfig, overrides: list[str]) -> None:
         directory.scoring()
         evaluate.open_predictions(directory.path, settings, config.overwrite)
         if adapter is not None:
-            backend.begin(directory.path, f"{settings['base']} {settings['adapter']}", inject.circuits(model))
+            backend.begin(directory.path, f"{settings.base} {settings.adapter}", inject.circuits(model))
         for sentence in template.report(cut, "prompts", config.max_seq_len - e.max_new_tokens):
             log.info("%s", sentence)
         log.info("evaluating %d prompts into %s", len(prompts), directory.path)
-        result: dict[str, Any] = {"schema": records.SCHEMA, "settings": settings}
-        result["scored_with"] = list(e.metrics)
-        for key in ("metrics", "base") if e.baseline and adapter is not None else ("metrics",):
-            block, rows = evaluate.evaluate(
-                model, tokenizer, prompts, validation, decoding, directory.path, backend, base=key == "base"
+        both: list[records.Scores] = []
+        for base_only in (False, True) if e.baseline and adapter is not None else (False,):
+            measured, rows = evaluate.evaluate(
+                model, tokenizer, prompts, validation, decoding, directory.path, backend, base_only
             )
-            if key == "metrics":
-                block["generation"]["adapter_bytes"] = _size(adapter)
-            block |= score.score_file(directory.path, rows, e.metrics, options, "base_" if key == "base" else "")
-            result[key] = block
-        result["prompt_counts"] = dict(cut)
-        result["backend"] = {"name": backend.name, "circuits": backend.evaluations} | backend.report()
-        result["record"] = asdict(records.new_record(config.seed))
-        records.write_json(directory / "metrics.json", result)
+            if measured.generation and not base_only:
+                measured.generation.adapter_bytes = _size(adapter)
+            both.append(score.score_file(directory.path, rows, e.metrics, options, base_only, measured))
+        result = records.Metrics(
+            settings=settings,
+            metrics=both[0],
+            base=both[1] if len(both) > 1 else None,
+            scored_with=list(e.metrics),
+            prompt_counts=dict(cut),
+            backend=records.BackendUse(backend.name, backend.evaluations, backend.report()),
+            record=records.new_record(config.seed),
+        )
+        directory.save(result)
         directory.scored()
         if config.run and not config.out:
             model_card.write(directory.path)
@@ -231,25 +239,26 @@ def _size(adapter: Path | None) -> int | None:
     return None if adapter is None else sum(file.stat().st_size for file in weight_files(adapter))
 
 
-def _report(config: EvalConfig, directory: records.RunDirectory, result: dict[str, Any], name: str) -> None:
-    kinds = {"base": result["base"]} if "base" in result else {}
-    kinds[name] = result["metrics"]
-    written = result["metrics"]["generation"]
-    decoding = result["settings"]["decoding"]
-    how = decoding if isinstance(decoding, str) else ", ".join(f"{k} {v}" for k, v in decoding.items())
+def _report(config: EvalConfig, directory: records.RunDirectory, result: records.Metrics, name: str) -> None:
+    kinds = {"base": result.base} if result.base else {}
+    kinds[name] = result.metrics
+    written, decoding = result.metrics.generation, result.settings.decoding
+    how = decoding if isinstance(decoding, str) else ", ".join(f"{k} {v}" for k, v in vars(decoding).items())
+    if written is None:
+        raise QftError(f"{directory / records.Metrics.FILE} says nothing of the answers.")
     _scoring.report(
         config.format,
         directory.path,
         result,
         kinds,
-        f"{directory.path} ({written['answers']} test answers, {how})",
+        f"{directory.path} ({written.answers} test answers, {how})",
     )
     log.info(
         "answers: %s tokens, %s unfinished, %s tokens/s, peak memory %s%s",
-        f"{written['tokens']:,}",
-        written["unfinished"],
-        written["tokens_per_second"],
-        megabytes(written["peak_memory_bytes"]),
-        f", {written['circuits']:,} circuits needed" if written["circuits"] else "",
+        f"{written.tokens:,}",
+        written.unfinished,
+        written.tokens_per_second,
+        megabytes(int(written.peak_memory_bytes or 0)),
+        f", {written.circuits:,} circuits needed" if written.circuits else "",
     )
     log.info("written: %s/{metrics.json,scores.jsonl,predictions.jsonl}", directory.path)

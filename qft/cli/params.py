@@ -6,6 +6,7 @@ from qft.cli._output import log, megabytes, quiet_libraries, show, start_logging
 from qft.compose import configs, trusted
 from qft.config import ParamsConfig
 from qft.errors import QftError
+from qft.records import to_json
 
 
 def run(config: ParamsConfig, overrides: list[str]) -> None:
@@ -25,7 +26,7 @@ def run(config: ParamsConfig, overrides: list[str]) -> None:
         [m.module, m.in_features, m.out_features, m.layers, m.trainable, m.layers * m.trainable] for m in counts.modules
     ]
     rows.append(["all", None, None, sum(m.layers for m in counts.modules) or None, None, counts.trainable])
-    document = {"adapter": config.adapter["name"], "model": config.model["name"]} | counts.as_dict()
+    document = {"adapter": config.adapter["name"], "model": config.model["name"]} | to_json(counts.recorded())
     show(config.format, document, name, ["module", "in", "out", "layers", "each", "trainable"], rows)
     if config.format == "table":
         print(f"  {counts.ratio:.2%} of LoRA r=4 on the same layers ({counts.lora_r4:,}); base {counts.base:,}")

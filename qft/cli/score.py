@@ -4,8 +4,7 @@
 same names; answers of the base (base_predictions.jsonl) are scored beside them.
 """
 
-from pathlib import Path
-from typing import Any
+from dataclasses import replace
 
 from qft import records
 from qft.cli import _scoring
@@ -28,102 +27,50 @@ def run(config: ScoreConfig, overrides: list[str]) -> None:
     if not (folder / "predictions.jsonl").exists():
         raise QftError(f"{folder} holds no predictions.jsonl; answer first with qft eval run={folder}.")
     records.check_files(folder)
-    document = _document(folder)
-    metrics = config.evaluation.metrics or _metrics(folder, document)
+    directory = records.RunDirectory(folder)
+    document = directory.metrics() if (folder / records.Metrics.FILE).exists() else None
+    metrics = config.evaluation.metrics or _metrics(directory, document)
     options = _scoring.metric_options(metrics, config.metric)
     from qft.evaluation import predictions, score
     from qft.training import model_card
 
-    settings = records.read_json(folder / "evaluation.json")
-    asked = settings.get("prompts") if isinstance(settings, dict) else None
-    if not isinstance(asked, dict) or not isinstance(asked.get("count"), int):
-        raise QftError(f"{folder / 'evaluation.json'} does not say what was asked; answer again with qft eval.")
-    directory = records.RunDirectory(folder).open()
+    settings = directory.settings()
+    directory.open()
     try:
         directory.scoring()
-        for prefix, key in (("", "metrics"), ("base_", "base")):
-            if not (folder / f"{prefix}predictions.jsonl").exists():
+        document = document or records.Metrics(settings, records.Scores())
+        for base in (False, True):
+            if not (folder / records.answers("predictions", base)).exists():
                 continue
-            rows = predictions.complete(folder / f"{prefix}predictions.jsonl", asked)
-            block = document.setdefault(key, {"generation": score.summary(rows)})
+            rows = predictions.complete(folder / records.answers("predictions", base), settings.prompts)
+            before = (document.base if base else document.metrics) or records.Scores()
+            if before.generation is None:
+                before = replace(before, generation=score.summary(rows))
             log.info(
                 "scoring %d answers of %sby %s",
                 len(rows),
-                f"the base, {folder} " if prefix else f"{folder} ",
+                f"the base, {folder} " if base else f"{folder} ",
                 ", ".join(metrics),
             )
-            block |= score.score_file(folder, rows, metrics, options, prefix, block)
-        document = {"schema": records.SCHEMA, "settings": settings} | document
-        records.write_json(folder / "metrics.json", document)
+            scored = score.score_file(folder, rows, metrics, options, base, before)
+            document = replace(document, base=scored) if base else replace(document, metrics=scored)
+        directory.save(document)
         directory.scored()
         if (folder / "adapter" / "README.md").exists():
             model_card.write(folder)
     finally:
         directory.close()
-    kinds = {"base": document["base"]} if "base" in document else {}
-    kinds["base" if settings.get("adapter") is None else "fine-tuned"] = document["metrics"]
+    kinds = {"base": document.base} if document.base else {}
+    kinds["base" if settings.adapter is None else "fine-tuned"] = document.metrics
     _scoring.report(config.format, folder, document, kinds, f"{folder} ({len(rows)} test answers)")
     log.info("written: %s/{metrics.json,scores.jsonl}", folder)
 
 
-def _document(folder: Path) -> dict[str, Any]:
-    """metrics.json as it is, or nothing. Raises QftError where it is damaged."""
-    path = folder / "metrics.json"
-    if not path.exists():
-        return {}
-    try:
-        document = records.read_json(path)
-    except QftError:
-        document = None
-    if not _whole(document):
-        raise QftError(f"{path} is damaged; write it again with qft eval, or remove it to keep the scores only.")
-    return document
-
-
-def _whole(document: Any) -> bool:
-    """Whether metrics.json is one: blocks of scores with their numbers, and names of metrics."""
-    if not isinstance(document, dict) or not all(isinstance(document.get(k, {}), dict) for k in ("metrics", "base")):
-        return False
-    tests = [document.get(key, {}).get("test", {}) for key in ("metrics", "base")]
-    named = document.get("scored_with", [])
-    return (
-        isinstance(named, list)
-        and all(isinstance(name, str) for name in named)
-        and all(isinstance(test, dict) and all(map(_is_score, test.values())) for test in tests)
-        and all(map(_is_summary, (document.get(key, {}) for key in ("metrics", "base"))))
-    )
-
-
-def _is_summary(block: dict[str, Any]) -> bool:
-    """Whether what stands beside the scores of a block is the numbers that are shown."""
-    validation, generation = block.get("validation", {}), block.get("generation", {"answers": 0})
-    return (
-        isinstance(validation, dict)
-        and all(isinstance(validation.get(key, 0), int | float) for key in ("loss", "perplexity"))
-        and isinstance(generation, dict)
-        and isinstance(generation.get("answers"), int)
-    )
-
-
-def _is_score(entry: Any) -> bool:
-    if not isinstance(entry, dict) or "value" not in entry:
-        return False
-    value, interval = entry["value"], entry.get("interval") or []
-    numbers = [] if value is None else [value]
-    if not isinstance(entry.get("samples", 0), int):  # runs of earlier versions do not say how many
-        return False
-    return (
-        isinstance(interval, list)
-        and len(interval) in (0, 2)
-        and all(isinstance(n, int | float) for n in [*numbers, *interval])
-    )
-
-
-def _metrics(folder: Path, document: dict[str, Any]) -> list[str]:
+def _metrics(directory: records.RunDirectory, document: records.Metrics | None) -> list[str]:
     """The metrics of the evaluation that made the answers, of the run's configuration where it was never finished."""
-    if "scored_with" in document:
-        return document["scored_with"]
-    if records.RunDirectory(folder).complete:
-        records.RunDirectory(folder).verify()
-        return directories.saved_config(folder)["evaluation"]["metrics"]
-    raise QftError(f"{folder} does not say what to score with; name it: evaluation.metrics=[bleu,rouge].")
+    if document and document.scored_with is not None:
+        return document.scored_with
+    if directory.complete:
+        directory.verify()
+        return directories.saved_config(directory.path)["evaluation"]["metrics"]
+    raise QftError(f"{directory.path} does not say what to score with; name it: evaluation.metrics=[bleu,rouge].")

@@ -20,9 +20,8 @@ from qft.compose import configs, typed
 from qft.config import SweepConfig
 from qft.errors import QftError, nearest
 from qft.names import one_name, place, shortened
-from qft.records import removal
+from qft.records import Cell, Identity, removal
 from qft.sweeps import cells, estimate
-from qft.sweeps.cells import Cell
 from qft.sweeps.plan import Choice, plan
 
 
@@ -136,16 +135,14 @@ class _Composed:
         return config
 
 
-def _identities(
-    planned: list[Cell], composed: dict[str, dict[str, Any]], config: SweepConfig
-) -> dict[str, dict[str, Any]]:
+def _identities(planned: list[Cell], composed: dict[str, dict[str, Any]], config: SweepConfig) -> dict[str, Identity]:
     """Give every cell its id, and return what decided each; one data set and one model are read once each."""
     from qft.models import load
 
     known: dict[str, str] = {}
     sources: dict[Any, Any] = {}
     ids: dict[str, str] = {}
-    identities: dict[str, Any] = {}
+    identities: dict[str, Identity] = {}
     for cell in planned:
         c = composed[cell.name]
         prints = ("", "")
@@ -194,10 +191,10 @@ def _slurm() -> Any:
 def _failures(directory: Path, planned: list[Cell], retry: str | None) -> None:
     for cell in planned:
         state = cells.read_state(directory, cell.name)
-        searched = cell.role == "search" and state and state["state"] == cells.DIVERGED  # its rate is not chosen
-        if state and state["state"] in cells.WITHOUT_RESULT and state["state"] != retry and not searched:
-            ended = state["state"]
-            log.error("%s earlier: %s: %s (retry=%s runs it again)", ended, cell.name, state["error"], ended)
+        searched = cell.role == "search" and state and state.state == cells.DIVERGED  # its rate is not chosen
+        if state and state.state in cells.WITHOUT_RESULT and state.state != retry and not searched:
+            ended = state.state
+            log.error("%s earlier: %s: %s (retry=%s runs it again)", ended, cell.name, state.error, ended)
 
 
 def _report(config: SweepConfig, directory: Path, planned: list[Cell]) -> None:

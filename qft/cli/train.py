@@ -89,10 +89,20 @@ def run(config: TrainConfig, overrides: list[str]) -> None:
         base = load.fingerprint(config.model)
         if going_on:
             directories.same_as_started(path, base, parts.record["fingerprint"])
-        record.model = {"name": directories.model_name(config.model), "path": config.model["path"], "dtype": str(dtype)}
-        record.model |= {"template": chosen.name, "device": str(load.device()), "fingerprint": base}
-        record.data = parts.record | {"train_tokens": train.counts, "validation_tokens": validation.counts}
-        record.parameters = counts.as_dict()
+        record.model = records.ModelRecord(
+            name=directories.model_name(config.model),
+            path=config.model["path"],
+            dtype=str(dtype),
+            template=chosen.name,
+            device=str(load.device()),
+            fingerprint=base,
+        )
+        record.data = records.DataRecord(
+            **parts.record,
+            train_tokens=records.TokenCounts(**train.counts),
+            validation_tokens=records.TokenCounts(**validation.counts),
+        )
+        record.parameters = counts.recorded()
         weights = torch.float32 if inject.trains_whole(config.adapter) else dtype  # what is trained is float32
         model = inject.inject(load.load_base(config.model, weights), config.adapter, config.seed)
         inject.set_backend(model, backend)
@@ -121,8 +131,8 @@ def run(config: TrainConfig, overrides: list[str]) -> None:
                 distributed.leave()
                 if not distributed.first():
                     return
-                record.backend = {"name": backend.name, "options": config.backend, "circuits": backend.evaluations}
-                directory.save_record(record)
+                record.backend = records.BackendRecord(backend.name, config.backend, backend.evaluations)
+                directory.save(record)
                 _finish(directory, config)
             stop.check()
             del model
@@ -161,7 +171,7 @@ def _open(config: TrainConfig) -> tuple[records.RunDirectory, bool]:
 def _begin(directory: records.RunDirectory, config: TrainConfig, record: records.Record) -> None:
     """Put on the disk what is known before training."""
     if distributed.first():
-        directory.save_record(record)
+        directory.save(record)
         # after the record: a directory without config.yaml is no run yet and is started afresh
         write_text(directory / "config.yaml", yaml.safe_dump(asdict(config), allow_unicode=True, sort_keys=False))
 
@@ -202,22 +212,24 @@ def _tidy(directory: records.RunDirectory) -> None:
 
 
 def _report(directory: records.RunDirectory, config: TrainConfig) -> None:
-    record = records.read_json(directory / "record.json")
-    t = record["training"]
-    document = {"run": str(directory.path), "parameters": record["parameters"]["trainable"]} | t
-    document["ratio_to_lora_r4"] = record["parameters"]["ratio_to_lora_r4"]
-    rows = [
-        ["trainable parameters", record["parameters"]["trainable"]],
-        ["share of LoRA r=4", f"{record['parameters']['ratio_to_lora_r4']:.2%}"],
-        ["validation loss, at the start", t["validation_loss_at_start"]],
-        ["validation loss, fine-tuned", t["validation_loss"]],
-        ["train loss, mean of the run", t["train_loss_run_mean"]],
-        ["train loss, last epoch", t["train_loss_final_epoch"]],
-        ["steps", t["steps"]],
-        ["seconds", t["seconds"]],
+    record = directory.record()
+    parameters, t = record.parameters, record.training
+    if parameters is None or t is None:
+        raise QftError(f"{directory / records.Record.FILE} says nothing of parameters or training.")
+    document = {"run": str(directory.path), "parameters": parameters.trainable} | records.to_json(t)
+    document["ratio_to_lora_r4"] = parameters.ratio_to_lora_r4
+    rows: list[list[Any]] = [
+        ["trainable parameters", parameters.trainable],
+        ["share of LoRA r=4", f"{parameters.ratio_to_lora_r4:.2%}"],
+        ["validation loss, at the start", t.validation_loss_at_start],
+        ["validation loss, fine-tuned", t.validation_loss],
+        ["train loss, mean of the run", t.train_loss_run_mean],
+        ["train loss, last epoch", t.train_loss_final_epoch],
+        ["steps", t.steps],
+        ["seconds", t.seconds],
     ]
-    if t["circuits"]:
-        rows.append([f"circuits ({record['backend']['name']})", t["circuits"]])
+    if record.backend and t.circuits:
+        rows.append([f"circuits ({record.backend.name})", t.circuits])
     if not (config.eval and config.format == "json"):
         show(config.format, document, f"{config.adapter['name']} on {config.data['name']}", ["trained", "value"], rows)
     log.info("curve: %s", directory / "curve.png")

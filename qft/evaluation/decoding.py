@@ -1,11 +1,12 @@
 """How answers are written: greedily or drawn, up to which token, how many side by side."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 from transformers import GenerationConfig
 
 from qft.process.memory import free_bytes
+from qft.records import Sampling
 
 LARGEST = 16  # more gains little, and equal sizes on unequal machines keep the rounding of sums equal
 SHARE = 0.5  # of the free memory
@@ -23,11 +24,9 @@ class Decoding:
     seed: int = 0
     max_seconds: float | None = None
 
-    def as_settings(self) -> dict[str, Any]:
-        """For evaluation.json: what decides the answers."""
-        drawn = {"temperature": self.temperature, "top_p": self.top_p, "seed": self.seed}
-        limits = {k: v for k, v in asdict(self).items() if k in ("max_new_tokens", "batch_size", "max_seconds")}
-        return {"decoding": drawn if self.do_sample else "greedy"} | limits
+    def recorded(self) -> str | Sampling:
+        """For evaluation.json: greedy, or how tokens are drawn."""
+        return Sampling(self.temperature, self.top_p, self.seed) if self.do_sample else "greedy"
 
 
 def stop_tokens(model: Any, tokenizer: Any) -> list[int]:

@@ -4,7 +4,6 @@ A few endless answers cannot stall a run: none is longer than ``max_new_tokens``
 limit (``evaluation.max_seconds``), at which its unfinished answers end as they are.
 """
 
-import json
 import logging
 import time
 from collections.abc import Iterator, Sequence
@@ -20,13 +19,14 @@ from qft.evaluation import predictions
 from qft.evaluation.decoding import Decoding, decode, generation_config, stop_tokens
 from qft.process import files
 from qft.process.memory import peak_bytes
+from qft.records import Prediction, line, write_lines
 
 log = logging.getLogger(__name__)
 
 
 def generate(
     model: Any, tokenizer: Any, prompts: Sequence[Prompt], decoding: Decoding, path: Path
-) -> Iterator[dict[str, Any]]:
+) -> Iterator[Prediction]:
     """Answers to all prompts, written to ``path``; goes on after the batches that are there already.
 
     Batches are always the same ones, so an interrupted file ends up equal to an uninterrupted one: a batch of which
@@ -38,7 +38,7 @@ def generate(
     starts = range(0, len(prompts), size)
     missing = [s for s in starts if any(k not in done for k in range(s, min(s + size, len(prompts))))]
     done = {k: row for k, row in sorted(done.items()) if k - k % size not in missing}
-    _write(path, done)
+    write_lines(path, done.values())
     yield from done.values()
     if not missing:
         return
@@ -50,11 +50,7 @@ def generate(
             for k, row in _answer(model, tokenizer, batch, stops, decoding, start, file):
                 done[start + k] = row
                 yield row
-    _write(path, dict(sorted(done.items())))
-
-
-def _write(path: Path, done: dict[int, dict[str, Any]]) -> None:
-    files.write_text(path, "".join(json.dumps(r, ensure_ascii=False) + "\n" for r in done.values()))
+    write_lines(path, (row for _, row in sorted(done.items())))
 
 
 class _AsTheyFinish(StoppingCriteria):
@@ -75,35 +71,35 @@ class _AsTheyFinish(StoppingCriteria):
 
 def _answer(
     model: Any, tokenizer: Any, batch: Sequence[Prompt], stops: list[int], decoding: Decoding, start: int, file: Any
-) -> Iterator[tuple[int, dict[str, Any]]]:
+) -> Iterator[tuple[int, Prediction]]:
     """Answer one batch; each row is in ``file`` at the step at which it finishes."""
     pad = tokenizer.pad_token_id
     width = max(len(p.ids) for p in batch)
     ids = torch.tensor([[pad] * (width - len(p.ids)) + list(p.ids) for p in batch], device=model.device)
     mask = torch.tensor([[0] * (width - len(p.ids)) + [1] * len(p.ids) for p in batch], device=model.device)
-    rows: list[tuple[int, dict[str, Any]]] = []
+    rows: list[tuple[int, Prediction]] = []
     last = time.perf_counter()
 
     def finished(k: int, answer: list[int]) -> None:
         nonlocal last
         now = time.perf_counter()
         end = next((j for j, token in enumerate(answer) if token in stops), None)
-        row = {
-            "id": batch[k].id,
-            "turn": batch[k].turn,
-            "prompt": batch[k].text,
-            "reference": batch[k].reference,
-            "answer": batch[k].answer,
-            "prediction": decode(tokenizer, answer[:end], stops),
-            "tokens": len(answer) if end is None else end + 1,
-            "prompt_tokens": len(batch[k].ids),
-            "finished": end is not None,
-            "prompt_truncated": batch[k].truncated,
-            "seconds": round(now - last, 4),
-            "peak_memory_bytes": peak_bytes(),
-        }
+        row = Prediction(
+            id=batch[k].id,
+            turn=batch[k].turn,
+            prompt=batch[k].text,
+            reference=batch[k].reference,
+            answer=batch[k].answer,
+            prediction=decode(tokenizer, answer[:end], stops),
+            tokens=len(answer) if end is None else end + 1,
+            prompt_tokens=len(batch[k].ids),
+            finished=end is not None,
+            prompt_truncated=batch[k].truncated,
+            seconds=round(now - last, 4),
+            peak_memory_bytes=peak_bytes(),
+        )
         last = now
-        files.write_through(file, json.dumps(row, ensure_ascii=False) + "\n")
+        files.write_through(file, line(row))
         rows.append((k, row))
 
     watch = _AsTheyFinish(width, stops, finished)

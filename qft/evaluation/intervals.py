@@ -5,12 +5,13 @@ from collections.abc import Sequence
 import numpy as np
 
 from qft.evaluation.metrics.base import Score
+from qft.records import Interval
 
 RESAMPLES, SEED, LEVEL = 2000, 0, 0.95
 
 
-def interval(score: Score) -> list[float] | None:
-    """[low, high] of the score's value: its samples are drawn anew with replacement RESAMPLES times.
+def interval(score: Score) -> Interval | None:
+    """(low, high) of the score's value: its samples are drawn anew with replacement RESAMPLES times.
 
     None where resampling says nothing: fewer than two samples, or all of them equal. Equal numbers of samples
     get equal draws, so scores of one set can be compared draw by draw.
@@ -27,7 +28,7 @@ def interval(score: Score) -> list[float] | None:
     return bounds(found)
 
 
-def bounds(found: Sequence[float] | np.ndarray) -> list[float]:
+def bounds(found: Sequence[float] | np.ndarray) -> Interval:
     """The middle LEVEL of the resampled values."""
     low, high = np.quantile(found, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
-    return [float(low), float(high)]
+    return float(low), float(high)

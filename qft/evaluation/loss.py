@@ -10,6 +10,7 @@ from transformers import DataCollatorForSeq2Seq
 from qft.errors import Diverged
 from qft.evaluation.intervals import RESAMPLES, SEED, bounds
 from qft.progress import bar
+from qft.records import Loss
 
 
 @torch.no_grad()
@@ -31,13 +32,12 @@ def sample_losses(
     return out
 
 
-def summarise(losses: list[tuple[float, int]]) -> dict[str, Any]:
-    """What metrics.json says of the validation set; losses in nats.
+def summarise(losses: list[tuple[float, int]]) -> Loss:
+    """The loss of a set of rows, in nats.
 
     ``loss``: L = -1/T sum over all T supervised tokens of log p(token | before), as in training; ``perplexity``:
     exp(L); ``interval``: 95 % of L, by bootstrap over samples; ``loss_per_sample``: the mean of the samples' own
-    means, each sample counting alike; ``tokens``: T; ``samples``: how many. Raises Diverged for a loss that is not
-    finite.
+    means, each sample counting alike. Raises Diverged for a loss that is not finite.
     """
     table = np.array(losses)  # (samples, 2)
     total, tokens = table.sum(0)
@@ -49,11 +49,11 @@ def summarise(losses: list[tuple[float, int]]) -> dict[str, Any]:
         draws = np.random.default_rng(SEED).integers(len(table), size=(RESAMPLES, len(table)))
         sums = table[draws].sum(1)
         interval = bounds(sums[:, 0] / sums[:, 1])
-    return {
-        "loss": loss,
-        "perplexity": math.exp(min(loss, 700.0)),
-        "interval": interval,
-        "loss_per_sample": float((table[:, 0] / table[:, 1]).mean()),
-        "tokens": int(tokens),
-        "samples": len(table),
-    }
+    return Loss(
+        loss=loss,
+        perplexity=math.exp(min(loss, 700.0)),
+        interval=interval,
+        loss_per_sample=float((table[:, 0] / table[:, 1]).mean()),
+        tokens=int(tokens),
+        samples=len(table),
+    )

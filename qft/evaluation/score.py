@@ -10,6 +10,7 @@ import inspect
 import json
 import logging
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from qft.evaluation import predictions
 from qft.evaluation.intervals import interval
 from qft.evaluation.metrics import load_metric, metric_names
 from qft.evaluation.metrics.base import Pair, Score
-from qft.process import files
+from qft.records import Generation, Prediction, ScoreRow, Scores, answers, read_lines, write_lines
 
 log = logging.getLogger(__name__)
 
@@ -58,79 +59,70 @@ def score_all(pairs: Sequence[Pair], metrics: Sequence[str], options: Options | 
 
 def score_file(
     folder: Path,
-    rows: list[dict[str, Any]],
+    rows: list[Prediction],
     metrics: Sequence[str],
     options: Options | None = None,
-    prefix: str = "",
-    before: Mapping[str, Any] | None = None,
-) -> dict[str, Any]:
-    """Score the rows of ``{prefix}predictions.jsonl``, write ``{prefix}scores.jsonl``, return what metrics.json says.
+    base: bool = False,
+    before: Scores | None = None,
+) -> Scores:
+    """Score the rows of predictions.jsonl, write scores.jsonl, and return what metrics.json says of them.
 
-    ``before``: what it said. Scores of other metrics stay where they are of these very answers.
+    ``base``: the answers of the model with its adapter switched off. ``before``: what metrics.json said; scores of
+    other metrics stay where they are of these very answers.
     """
+    before = before or Scores()
     scores = score_all(predictions.pairs(rows), metrics, options)
     for s in scores:
         if s.value is None:
             log.warning("%s: %s", s.name, s.signature)
-    answers = hashlib.sha256(json.dumps([(r["id"], r["turn"], r["prediction"]) for r in rows]).encode()).hexdigest()
-    path = folder / f"{prefix}scores.jsonl"
-    test, lines = _kept(path, rows, before) if (before or {}).get("scored") == answers else _nothing(rows)
+    scored = hashlib.sha256(json.dumps([(r.id, r.turn, r.prediction) for r in rows]).encode()).hexdigest()
+    path = folder / answers("scores", base)
+    test, lines = _earlier(path, rows, before) if before.scored == scored else _nothing(rows)
     for s in scores:
-        test[s.name] = as_dict(s)
+        test[s.name] = as_recorded(s)
         for k, line in enumerate(lines):
-            line["scores"][s.name] = s.per_sample[k]
+            line.scores[s.name] = s.per_sample[k]
             if s.reasons is not None:
-                line["reasons"][s.name] = s.reasons[k]
-    text = "".join(json.dumps(line, ensure_ascii=False, allow_nan=False) + "\n" for line in lines)
-    files.write_text(path, text)
-    return {"test": test, "scored": answers}
+                line.reasons[s.name] = s.reasons[k]
+    write_lines(path, lines)
+    return replace(before, test=test, scored=scored)
 
 
-Lines = tuple[dict[str, Any], list[dict[str, Any]]]
+Lines = tuple[dict[str, records.Score], list[ScoreRow]]
 
 
-def _nothing(rows: list[dict[str, Any]]) -> Lines:
-    return {}, [{"id": r["id"], "turn": r["turn"], "scores": {}, "reasons": {}} for r in rows]
+def _nothing(rows: list[Prediction]) -> Lines:
+    return {}, [ScoreRow(r.id, r.turn) for r in rows]
 
 
-def _kept(path: Path, rows: list[dict[str, Any]], before: Mapping[str, Any] | None) -> Lines:
-    """Earlier scores of the same answers; none, with a note, where the file of single scores is not whole."""
-    test, lines = dict((before or {})["test"]), []
+def _earlier(path: Path, rows: list[Prediction], before: Scores) -> Lines:
+    """Earlier scores of the same answers; none, with a warning, where the file of single scores is not whole."""
     try:
-        lines = [records.strict_json(line) for line in path.read_text(encoding="utf-8").split("\n") if line]
-        whole = [(x["id"], x["turn"], set(x["scores"])) for x in lines] == [
-            (r["id"], r["turn"], set(test)) for r in rows
-        ]
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
-        whole = False
-    if not whole:
+        lines = read_lines(path, ScoreRow)
+    except QftError:
+        lines = []
+    if [(x.id, x.turn, set(x.scores)) for x in lines] != [(r.id, r.turn, set(before.test)) for r in rows]:
         log.warning("%s is missing or damaged: scores computed earlier are dropped.", path)
         return _nothing(rows)
-    return test, lines
+    return dict(before.test), lines
 
 
-def as_dict(score: Score) -> dict[str, Any]:
-    """A score as it stands in metrics.json; ``samples``: how many answers the value is of."""
-    return {
-        "value": score.value,
-        "interval": interval(score),
-        "signature": score.signature,
-        "higher_is_better": score.higher_is_better,
-        "samples": sum(v is not None for v in score.per_sample),
-    }
+def as_recorded(score: Score) -> records.Score:
+    """A score as it stands in metrics.json."""
+    judged = sum(v is not None for v in score.per_sample)
+    return records.Score(score.value, interval(score), score.signature, score.higher_is_better, judged)
 
 
-def summary(rows: list[dict[str, Any]]) -> dict[str, Any]:
+def summary(rows: list[Prediction]) -> Generation:
     """What the answers cost, from the rows alone."""
-    tokens, seconds = sum(r["tokens"] for r in rows), sum(r["seconds"] for r in rows)
-    peaks = [p for r in rows if (p := r.get("peak_memory_bytes")) is not None]
-    return {
-        "answers": len(rows),
-        "tokens": tokens,
-        "unfinished": sum(not r["finished"] for r in rows),
-        "prompts_truncated": sum(r.get("prompt_truncated", False) for r in rows),
-        "seconds": round(seconds, 2),
-        "tokens_per_second": round(tokens / seconds, 1) if seconds else None,
-        "seconds_per_token": seconds / tokens if tokens else None,
-        "peak_memory_bytes": max(peaks, default=None),
-    }
+    tokens, seconds = sum(r.tokens for r in rows), sum(r.seconds for r in rows)
+    return Generation(
+        answers=len(rows),
+        tokens=tokens,
+        unfinished=sum(not r.finished for r in rows),
+        prompts_truncated=sum(r.prompt_truncated for r in rows),
+        seconds=round(seconds, 2),
+        tokens_per_second=round(tokens / seconds, 1) if seconds else None,
+        seconds_per_token=seconds / tokens if tokens else None,
+        peak_memory_bytes=max((r.peak_memory_bytes for r in rows if r.peak_memory_bytes is not None), default=None),
+    )

@@ -11,26 +11,16 @@ from qft.adapters.config import QftConfig
 from qft.adapters.targets import default_targets, features, linear_sizes
 from qft.models.inject import inject, trains_whole
 from qft.models.load import Spec, meta_base
+from qft.records import MemoryBytes, ModuleParameters, ParameterRecord
 
 LORA_RANK = 4  # what the papers compare with
-
-
-@dataclass(frozen=True)
-class ModuleCount:
-    """One kind of adapted layer: its name, sizes, how many there are, trainable parameters of one."""
-
-    module: str
-    in_features: int
-    out_features: int
-    layers: int
-    trainable: int
 
 
 @dataclass(frozen=True)
 class Counts:
     """What ``qft params`` reports. Memory in bytes; the optimizer is AdamW with float32 states."""
 
-    modules: list[ModuleCount]
+    modules: list[ModuleParameters]
     trainable: int
     base: int
     lora_r4: int
@@ -53,22 +43,17 @@ class Counts:
         """Two float32 moments of AdamW."""
         return 8 * self.trainable
 
-    def as_dict(self) -> dict[str, Any]:
+    def recorded(self) -> ParameterRecord:
         """For record.json and JSON output."""
-        return {
-            "trainable": self.trainable,
-            "base": self.base,
-            "lora_r4": self.lora_r4,
-            "ratio_to_lora_r4": self.ratio,
-            "modules": [vars(m) for m in self.modules],
-            "bytes": {
-                "base": self.base_bytes,
-                "adapter": self.weight_bytes,
-                "gradients": self.weight_bytes,
-                "optimizer": self.optimizer_bytes,
-            },
-            "notes": self.notes,
-        }
+        return ParameterRecord(
+            trainable=self.trainable,
+            base=self.base,
+            lora_r4=self.lora_r4,
+            ratio_to_lora_r4=self.ratio,
+            modules=self.modules,
+            bytes=MemoryBytes(self.base_bytes, self.weight_bytes, self.weight_bytes, self.optimizer_bytes),
+            notes=self.notes,
+        )
 
 
 def count(model: Spec, adapter: Spec, bytes_per_weight: int | None = None) -> Counts:
@@ -99,7 +84,7 @@ def count(model: Spec, adapter: Spec, bytes_per_weight: int | None = None) -> Co
     config = peft.peft_config["default"] if isinstance(peft, PeftModel) else None
     notes = config.notes(shapes) if isinstance(config, QftConfig) else []
     return Counts(
-        modules=[ModuleCount(n, i, o, layers, each) for (n, i, o, each), layers in kinds.items()],
+        modules=[ModuleParameters(n, i, o, layers, each) for (n, i, o, each), layers in kinds.items()],
         trainable=sum(p.numel() for p in peft.parameters() if p.requires_grad),
         base=total,
         lora_r4=sum(LORA_RANK * (i + o) for i, o in adapted or defaults),

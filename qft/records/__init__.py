@@ -1,30 +1,122 @@
-"""What we write, typed: one dataclass, one writer and one reader for each file. Light: no torch, no pandas."""
+"""What we write, typed: one dataclass, one writer and one reader for each file. Light: no torch, no pandas.
 
-from qft.records.checkpoints import MARKER, mark_checkpoint, newest_checkpoint
-from qft.records.directory import COMPLETE, DIVERGED, SCORED, SCORES, RunDirectory, check_files
-from qft.records.history import HISTORY, read_history, write_history
-from qft.records.jsonfile import read_json, strict_json, write_json
-from qft.records.record import SCHEMA, Record, git_state, new_record, now
+docs/artefacts.md says what every file and key means; it is generated from these dataclasses.
+"""
+
+from qft.records.checkpoints import MARKER, CircuitCount, mark_checkpoint, newest_checkpoint
+from qft.records.directory import (
+    ANSWERS,
+    COMPLETE,
+    DIVERGED,
+    SCORED,
+    SCORES,
+    WITHIN,
+    RunDirectory,
+    answers,
+    check_files,
+)
+from qft.records.evaluation import (
+    BackendUse,
+    EvaluationSettings,
+    Generation,
+    Interval,
+    Loss,
+    Metrics,
+    Prediction,
+    Prompts,
+    Sampling,
+    Score,
+    ScoreRow,
+    Scores,
+    ValidationRow,
+)
+from qft.records.history import HISTORY, HistoryRow, read_history, write_history
+from qft.records.jsonfile import line, read, read_json, read_lines, strict_json, write, write_json, write_lines
+from qft.records.markers import Completion, Divergence, FileDigest, Scoring
+from qft.records.record import (
+    BackendRecord,
+    DataRecord,
+    GitState,
+    MemoryBytes,
+    ModelRecord,
+    ModuleParameters,
+    ParameterRecord,
+    Record,
+    TokenCounts,
+    TrainingRecord,
+    git_state,
+    new_record,
+    now,
+)
+from qft.records.schema import Document, Misfit, from_json, to_json
+from qft.records.sweep import Attempt, Cell, CellState, Choice, Choices, Identities, Identity, SweepPlan
 
 __all__ = [
+    "ANSWERS",
     "COMPLETE",
     "DIVERGED",
     "HISTORY",
     "MARKER",
-    "SCHEMA",
     "SCORED",
     "SCORES",
+    "WITHIN",
+    "Attempt",
+    "BackendRecord",
+    "BackendUse",
+    "Cell",
+    "CellState",
+    "Choice",
+    "Choices",
+    "CircuitCount",
+    "Completion",
+    "DataRecord",
+    "Divergence",
+    "Document",
+    "EvaluationSettings",
+    "FileDigest",
+    "Generation",
+    "GitState",
+    "HistoryRow",
+    "Identities",
+    "Identity",
+    "Interval",
+    "Loss",
+    "MemoryBytes",
+    "Metrics",
+    "Misfit",
+    "ModelRecord",
+    "ModuleParameters",
+    "ParameterRecord",
+    "Prediction",
+    "Prompts",
     "Record",
     "RunDirectory",
+    "Sampling",
+    "Score",
+    "ScoreRow",
+    "Scores",
+    "Scoring",
+    "SweepPlan",
+    "TokenCounts",
+    "TrainingRecord",
+    "ValidationRow",
+    "answers",
     "check_files",
+    "from_json",
     "git_state",
+    "line",
     "mark_checkpoint",
     "new_record",
     "newest_checkpoint",
     "now",
+    "read",
     "read_history",
     "read_json",
+    "read_lines",
     "strict_json",
+    "to_json",
+    "write",
     "write_history",
     "write_json",
+    "write_lines",
 ]

@@ -1,13 +1,22 @@
 """Checkpoints to resume from, and the digests that tell a whole file from a damaged one."""
 
 import hashlib
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from qft.errors import QftError
 from qft.records.jsonfile import read_json, write_json
+from qft.records.markers import FileDigest
+from qft.records.schema import Document, Misfit, from_json
 
 MARKER = "QFT_COMPLETE.json"
+
+
+@dataclass
+class CircuitCount(Document):
+    """circuits_K.json of a checkpoint: what process K had evaluated by then; the next shots depend on it."""
+
+    circuits: int
 
 
 def mark_checkpoint(checkpoint: Path) -> None:
@@ -28,19 +37,20 @@ def newest_checkpoint(folder: Path, before: int | None = None) -> Path | None:
             found.append((int(number), path))
     for _, path in sorted(found, reverse=True):
         try:
-            if read_json(path / MARKER) == digests(path):
+            if from_json(dict[str, FileDigest], read_json(path / MARKER)) == digests(path):
                 return path
-        except QftError:
+        except (QftError, Misfit):
             continue
     return None
 
 
-def digests(folder: Path) -> dict[str, list[Any]]:
+def digests(folder: Path) -> dict[str, FileDigest]:
+    """Size and SHA-256 of each file below a directory, by its path from there."""
     files = (f for f in sorted(folder.rglob("*")) if f.is_file() and f.name != MARKER and not f.name.endswith(".tmp"))
     return {str(file.relative_to(folder)): digest(file) for file in files}
 
 
-def digest(file: Path) -> list[Any]:
+def digest(file: Path) -> FileDigest:
     """Size and SHA-256."""
     with file.open("rb") as stream:
-        return [file.stat().st_size, hashlib.file_digest(stream, "sha256").hexdigest()]
+        return file.stat().st_size, hashlib.file_digest(stream, "sha256").hexdigest()

@@ -1,41 +1,26 @@
-"""What a run directory holds. Everything is written to a temporary name and renamed; COMPLETE comes last.
-
-config.yaml         resolved configuration
-record.json         Record: versions, git, data, parameters, circuits, results of training
-history.csv         step, epoch, train_loss, validation_loss, lr, seconds, tokens_per_second, peak_memory_mb
-curve.png           the same as a picture
-adapter/            adapter weights (safetensors) and config
-metrics.json        scores with their settings and signatures
-evaluation.json     settings the answers were made with
-predictions.jsonl   one answer a line, written as it is produced (base_...: of the base)
-scores.jsonl        scores of each answer, with reasons where a metric judges
-validation.jsonl    loss of each validation sample
-log.txt             log of all starts
-checkpoints/        checkpoints to resume from, removed at the end
-COMPLETE            written last: the run is finished; sizes and SHA-256 of what training left
-SCORED              written after metrics.json: sizes and SHA-256 of answers and scores
-DIVERGED            in place of COMPLETE: the loss was no number; why, and sizes and SHA-256 of record and history
-"""
+"""A run's directory: who may write into it, and its files as dataclasses. docs/artefacts.md lists them all."""
 
 import logging
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, TypeVar
 
 from qft.errors import QftError
 from qft.names import visible
 from qft.process import files, locks
 from qft.records.checkpoints import digest, digests
-from qft.records.jsonfile import read_json, write_json
+from qft.records.evaluation import EvaluationSettings, Metrics, Prediction, ScoreRow, ValidationRow
+from qft.records.history import HistoryRow, read_history
+from qft.records.jsonfile import read, read_lines, write
+from qft.records.markers import Completion, Divergence, FileDigest, Scoring
 from qft.records.record import Record, now
+from qft.records.schema import Document
 
-COMPLETE = "COMPLETE"
-DIVERGED = "DIVERGED"
-SCORED = "SCORED"
+COMPLETE, DIVERGED, SCORED = Completion.FILE, Divergence.FILE, Scoring.FILE
 ANSWERS = ("predictions.jsonl", "scores.jsonl", "validation.jsonl")
-SCORES = ("evaluation.json", "metrics.json", *ANSWERS, *(f"base_{name}" for name in ANSWERS))
+SCORES = (EvaluationSettings.FILE, Metrics.FILE, *ANSWERS, *(f"base_{name}" for name in ANSWERS))
+M = TypeVar("M", bound=Completion | Scoring)
 WITHIN = ("adapter", "checkpoints")  # directories of a run
 
 
@@ -111,20 +96,52 @@ class RunDirectory:
         if not (self.path / DIVERGED).is_file():
             return None
         try:
-            return str(read_json(self.path / DIVERGED)["reason"])
-        except (QftError, KeyError, TypeError):
+            return read(self.path / DIVERGED, Divergence).reason
+        except QftError:
             return "its loss was no number"
+
+    def record(self) -> Record:
+        """record.json. Raises QftError, as all of these, where it is missing or damaged."""
+        return read(self.path / Record.FILE, Record)
+
+    def settings(self) -> EvaluationSettings:
+        """evaluation.json: what decided the answers."""
+        return read(self.path / EvaluationSettings.FILE, EvaluationSettings)
+
+    def metrics(self) -> Metrics:
+        """metrics.json: all results of the evaluation."""
+        return read(self.path / Metrics.FILE, Metrics)
+
+    def history(self) -> list[HistoryRow]:
+        """history.csv."""
+        return read_history(self.path / "history.csv")
+
+    def predictions(self, base: bool = False) -> list[Prediction]:
+        """predictions.jsonl, or the base's; [] where nothing was answered."""
+        return read_lines(self.path / answers("predictions", base), Prediction)
+
+    def scores(self, base: bool = False) -> list[ScoreRow]:
+        """scores.jsonl, or the base's; [] where nothing was scored."""
+        return read_lines(self.path / answers("scores", base), ScoreRow, "score again with qft score")
+
+    def validation(self, base: bool = False) -> list[ValidationRow]:
+        """validation.jsonl, or the base's; [] where nothing was evaluated."""
+        return read_lines(self.path / answers("validation", base), ValidationRow, "repeat qft eval")
+
+    def save(self, document: Document) -> None:
+        """Write a document under the name its kind has in a run."""
+        write(self.path / document.FILE, document)
 
     def finish(self) -> None:
         """Write the completion marker, last of all, with sizes and SHA-256 of what training left."""
         self._on_disk()
-        write_json(self.path / COMPLETE, {"finished": now(), "files": self._trained()})
+        self.save(Completion(now(), self._trained()))
 
     def diverge(self, reason: str) -> None:
         """Write, in place of the completion marker, that the loss was no number and the run has ended so."""
         self._on_disk()
-        files = {name: d for name, d in self._trained().items() if not name.startswith("adapter/")}
-        write_json(self.path / DIVERGED, {"diverged": now(), "reason": reason, "files": files})
+        trained = {name: d for name, d in self._trained().items() if not name.startswith("adapter/")}
+        self.save(Divergence(now(), reason, trained))
 
     def _on_disk(self) -> None:
         files.sync_tree(self.path)
@@ -135,26 +152,23 @@ class RunDirectory:
 
         ``only``: look at these files alone, which takes no time where the weights are large.
         """
-        found = self._trained() if only is None else self._there(only)
-        self._compare(COMPLETE, found, only, "when the run finished", "train again with overwrite=true")
+        there = self._trained() if only is None else self._there(only)
+        declared = self._declared(Completion).files
+        expected = {name: d for name, d in declared.items() if only is None or name in only}
+        _compare(self.path, expected, there, "when the run finished", Completion.ADVICE)
 
     def verify_scores(self) -> None:
         """Raise QftError where scores and answers are not what they were when they were computed."""
-        self._compare(SCORED, self._there(SCORES), None, "when it was scored", "score again with qft score")
+        expected = self._declared(Scoring).files
+        _compare(self.path, expected, self._there(SCORES), "when it was scored", Scoring.ADVICE)
 
-    def _compare(
-        self, marker: str, found: Mapping[str, Any], only: Sequence[str] | None, when: str, advice: str
-    ) -> None:
+    def _declared(self, kind: type[M]) -> M:
         try:
-            kept = dict(read_json(self.path / marker)["files"])
-        except (QftError, KeyError, TypeError, ValueError):
-            raise QftError(f"{self.path / marker} is damaged; {advice}.") from None
-        for name, was in kept.items():
-            if (only is None or name in only) and found.get(name) != was:
-                what = f"is damaged: not what it was {when}" if name in found else "is missing"
-                raise QftError(f"{self.path / name} {what}; restore it, or {advice}.")
+            return read(self.path / kind.FILE, kind)
+        except QftError:
+            raise QftError(f"{self.path / kind.FILE} is damaged; {kind.ADVICE}.") from None
 
-    def _there(self, names: Sequence[str]) -> dict[str, list[Any]]:
+    def _there(self, names: Sequence[str]) -> dict[str, FileDigest]:
         return {name: digest(self.path / name) for name in names if (self.path / name).is_file()}
 
     def scoring(self) -> None:
@@ -163,16 +177,24 @@ class RunDirectory:
 
     def scored(self) -> None:
         """Declare the scores complete: sizes and SHA-256 of them and of the answers they are of."""
-        write_json(self.path / SCORED, {"scored": now(), "files": self._there(SCORES)})
+        self.save(Scoring(now(), self._there(SCORES)))
 
-    def _trained(self) -> dict[str, list[Any]]:
-        adapter = digests(self.path / "adapter").items()
-        out = {f"adapter/{name}": d for name, d in adapter if not name.endswith(".md")}  # the card is free text
-        for name in ("config.yaml", "record.json", "history.csv"):
-            if (self.path / name).is_file():
-                out[name] = digest(self.path / name)
-        return out
+    def _trained(self) -> dict[str, FileDigest]:
+        weights = digests(self.path / "adapter").items()
+        # the card is free text
+        out = {f"adapter/{name}": d for name, d in weights if not name.endswith(".md")}
+        return out | self._there(("config.yaml", "record.json", "history.csv"))
 
-    def save_record(self, record: Record) -> None:
-        """Write record.json."""
-        write_json(self.path / "record.json", asdict(record))
+
+def answers(name: str, base: bool = False) -> str:
+    """The file of predictions, scores or validation; ``base``: that of the model with its adapter switched off."""
+    return f"base_{name}.jsonl" if base else f"{name}.jsonl"
+
+
+def _compare(
+    path: Path, expected: Mapping[str, FileDigest], there: Mapping[str, FileDigest], when: str, advice: str
+) -> None:
+    for name, was in expected.items():
+        if there.get(name) != was:
+            what = f"is damaged: not what it was {when}" if name in there else "is missing"
+            raise QftError(f"{path / name} {what}; restore it, or {advice}.")

@@ -1,27 +1,43 @@
-"""history.csv: a row a step."""
+"""history.csv: a row a step; a value that was not measured there is an empty cell."""
 
 import csv
 import io
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Any
 
 from qft.errors import QftError
 from qft.process.files import write_text
 
-HISTORY = ("step", "epoch", "train_loss", "validation_loss", "lr", "seconds", "tokens_per_second", "peak_memory_mb")
+
+@dataclass(kw_only=True)
+class HistoryRow:
+    """A row of history.csv; losses are in nats per token."""
+
+    step: int  # of the optimizer; 0 is before the first
+    epoch: float | None = None
+    train_loss: float | None = None  # of this step alone
+    validation_loss: float | None = None
+    lr: float | None = None
+    seconds: float | None = None  # since the start, over all starts of the run
+    tokens_per_second: float | None = None
+    peak_memory_mb: float | None = None
 
 
-def write_history(path: Path, rows: list[dict[str, Any]]) -> None:
-    """history.csv from rows with the keys of HISTORY; a missing value is an empty cell."""
+HISTORY = tuple(each.name for each in fields(HistoryRow))
+
+
+def write_history(path: Path, rows: Iterable[HistoryRow]) -> None:
+    """Write history.csv whole or not at all."""
     text = io.StringIO()
-    writer = csv.DictWriter(text, HISTORY, lineterminator="\n", extrasaction="ignore")
+    writer = csv.DictWriter(text, HISTORY, lineterminator="\n")
     writer.writeheader()
-    writer.writerows(rows)
+    writer.writerows(asdict(row) for row in rows)
     write_text(path, text.getvalue())
 
 
-def read_history(path: Path) -> list[dict[str, float | None]]:
-    """history.csv as numbers; an empty cell is None. Raises QftError where it is missing or damaged."""
+def read_history(path: Path) -> list[HistoryRow]:
+    """The rows of history.csv. Raises QftError where it is missing or damaged."""
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, ValueError) as error:
@@ -29,10 +45,13 @@ def read_history(path: Path) -> list[dict[str, float | None]]:
     header, *rows = csv.reader(io.StringIO(text)) if text.endswith("\n") else [[]]
     if tuple(header) != HISTORY:
         raise QftError(f"{path} is damaged: it does not begin with its columns or is cut off in a line.")
-    out = []
-    for number, row in enumerate(rows, 2):
-        try:
-            out.append({k: float(v) if v else None for k, v in zip(HISTORY, row, strict=True)})
-        except ValueError:
-            raise QftError(f"{path}, row {number}: not {len(HISTORY)} numbers.") from None
-    return out
+    return [_row(path, number, row) for number, row in enumerate(rows, 2)]
+
+
+def _row(path: Path, number: int, row: list[str]) -> HistoryRow:
+    try:
+        step, *others = [float(value) if value else None for value in row]
+        names = dict(zip(HISTORY[1:], others, strict=True))
+        return HistoryRow(step=int(step if step is not None else ""), **names)
+    except (ValueError, OverflowError):
+        raise QftError(f"{path}, row {number}: not {len(HISTORY)} numbers.") from None

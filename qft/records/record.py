@@ -1,4 +1,4 @@
-"""record.json: what was run, on which machine, with which versions."""
+"""record.json: what was run, on which machine, with which versions, and what training gave."""
 
 import importlib.metadata
 import platform
@@ -7,11 +7,11 @@ import sys
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import qft
+from qft.records.schema import Document, absent
 
-SCHEMA = 1
 PACKAGES = (
     "torch",
     "transformers",
@@ -28,23 +28,139 @@ PACKAGES = (
 
 
 @dataclass
-class Record:
-    """record.json: answers every later question about a run."""
+class GitState:
+    """The repository the package itself lies in; nulls where it is in none."""
+
+    commit: str | None  # of HEAD
+    dirty: bool | None  # whether a tracked file was changed, or an untracked one added
+
+
+@dataclass
+class ModelRecord:
+    """The base model."""
+
+    name: str  # of its yaml, or the last part of its path
+    path: str  # directory or hub id, as it was given
+    dtype: str  # of its weights: torch.float32, ...
+    template: str  # chat template
+    device: str  # cpu, cuda:0, ...
+    fingerprint: str  # SHA-256 over its files
+
+
+@dataclass
+class TokenCounts:
+    """What encoding made of one part of the data."""
+
+    samples: int = 0
+    tokens: int = 0  # in all
+    supervised_tokens: int = 0  # those whose loss is taken
+    truncated: int = 0  # samples that were cut at max_seq_len
+    left_out: int = 0  # samples of which no token of an answer was left
+    dropped: int = 0  # samples above max_seq_len, with data.overlong=drop
+
+
+@dataclass
+class DataRecord:
+    """The data set and the parts it was split into, in samples."""
+
+    name: str
+    fingerprint: str  # SHA-256 over everything that was read
+    subset: str  # SHA-256 over the ids of training and validation
+    n: int  # samples asked for: training and validation
+    train: int
+    validation: int
+    test: int
+    available: int  # samples there were to draw from
+    near_duplicates: dict[str, int] = field(default_factory=dict)  # pair of parts -> samples that are nearly in both
+    counts: dict[str, int] = field(default_factory=dict)  # irregularity -> how often it was met in reading
+    left_out: list[str] = field(default_factory=list)  # rows that became no sample, and why (the first 1000)
+    train_tokens: TokenCounts | None = absent()
+    validation_tokens: TokenCounts | None = absent()
+
+
+@dataclass
+class ModuleParameters:
+    """One kind of adapted layer."""
+
+    module: str  # last part of its name: q_proj, ...
+    in_features: int
+    out_features: int
+    layers: int  # how many there are
+    trainable: int  # parameters of one
+
+
+@dataclass
+class MemoryBytes:
+    """What weights and optimizer take."""
+
+    base: int
+    adapter: int
+    gradients: int
+    optimizer: int
+
+
+@dataclass
+class ParameterRecord:
+    """Trainable parameters."""
+
+    trainable: int
+    base: int  # parameters of the base model
+    lora_r4: int  # parameters of LoRA r = 4 on the same layers
+    ratio_to_lora_r4: float
+    modules: list[ModuleParameters]
+    bytes: MemoryBytes
+    notes: list[str]  # how sizes were factored
+
+
+@dataclass
+class BackendRecord:
+    """The backend that evaluated the circuits of training."""
+
+    name: str
+    options: dict[str, Any]  # its resolved config
+    circuits: int  # evaluated in all
+
+
+@dataclass
+class TrainingRecord:
+    """Figures of a finished training; losses are in nats per token."""
+
+    steps: int
+    train_loss_run_mean: float  # mean over all steps
+    train_loss_final_epoch: float  # mean over the steps of the last epoch
+    validation_loss: float
+    validation_loss_at_start: float
+    seconds: float
+    tokens: int  # seen in training
+    peak_memory_mb: float
+    circuits: int  # evaluated in training and validation
+    modules: dict[str, dict[str, Any]] | None = absent()  # what a method says of each layer: {"rank": 3}
+
+
+@dataclass
+class Record(Document):
+    """Answers every later question about a run. The parts below ``git`` are left out until they are known."""
+
+    FILE: ClassVar[str] = "record.json"
 
     command: str
-    started: str
+    started: str  # local time with its offset
     seed: int
-    schema: int = SCHEMA
     qft: str = qft.__version__
     python: str = platform.python_version()
     machine: str = f"{platform.system()} {platform.machine()}"
-    packages: dict[str, str] = field(default_factory=dict)
-    git: dict[str, Any] = field(default_factory=dict)
-    model: dict[str, Any] = field(default_factory=dict)
-    data: dict[str, Any] = field(default_factory=dict)
-    parameters: dict[str, Any] = field(default_factory=dict)
-    backend: dict[str, Any] = field(default_factory=dict)
-    training: dict[str, Any] = field(default_factory=dict)
+    packages: dict[str, str] = field(default_factory=dict)  # name -> version
+    git: GitState = field(default_factory=lambda: GitState(None, None))
+    model: ModelRecord | None = absent()
+    data: DataRecord | None = absent()
+    parameters: ParameterRecord | None = absent()
+    backend: BackendRecord | None = absent()
+    training: TrainingRecord | None = absent()
+
+    @classmethod
+    def migrated(cls, content: dict[str, Any], schema: int) -> dict[str, Any]:
+        """0.1.0 wrote ``{}`` for what it did not know yet."""
+        return {key: value for key, value in content.items() if value != {} or key == "packages"}
 
 
 def new_record(seed: int) -> Record:
@@ -59,7 +175,7 @@ def new_record(seed: int) -> Record:
     return record
 
 
-def git_state(where: Path) -> dict[str, Any]:
+def git_state(where: Path) -> GitState:
     """Commit of the package's own repository and whether it was changed; nulls where it is in none."""
 
     def git(*args: str) -> str | None:
@@ -71,9 +187,9 @@ def git_state(where: Path) -> dict[str, Any]:
 
     # only where the package itself is under version control, not where a user's own project is
     if git("ls-files", "--error-unmatch", "__init__.py") is None:
-        return {"commit": None, "dirty": None}
+        return GitState(None, None)
     status = git("status", "--porcelain")
-    return {"commit": git("rev-parse", "HEAD"), "dirty": None if status is None else bool(status)}
+    return GitState(git("rev-parse", "HEAD"), None if status is None else bool(status))
 
 
 def now() -> str:

@@ -6,8 +6,11 @@ from qft.errors import QftError
 from qft.names import shortened
 from qft.process.files import remove
 from qft.records.directory import COMPLETE, DIVERGED, SCORED, SCORES
-from qft.records.jsonfile import read_json
-from qft.records.record import SCHEMA
+from qft.records.jsonfile import read
+from qft.records.markers import Completion
+from qft.records.record import Record
+from qft.records.schema import Document
+from qft.records.sweep import CellState
 
 STARTED = (".lock", "log.txt", "cell.json", "record.json")  # a directory without config.yaml is no run yet
 # A journal of jobs that were paid for is not among them: it is never deleted with a run.
@@ -46,17 +49,12 @@ def clear(path: Path) -> None:
 
 def _recognised(path: Path) -> bool:
     """By its record, else by its completion marker or a sweep's word on the cell, should the record be damaged."""
-    return (
-        _says(path / "record.json", "schema", "qft", "command")
-        or _says(path / COMPLETE, "finished", "files")
-        or _says(path / "cell.json", "schema", "id", "attempts")
-    )
+    return any(_is(path / kind.FILE, kind) for kind in (Record, Completion, CellState))
 
 
-def _says(file: Path, *keys: str) -> bool:
+def _is(file: Path, kind: type[Document]) -> bool:
     try:
-        content = read_json(file)
+        read(file, kind)
     except QftError:
         return False
-    schema = content.get("schema", SCHEMA) if isinstance(content, dict) else None
-    return isinstance(schema, int) and schema <= SCHEMA and all(key in content for key in keys)
+    return True

@@ -48,10 +48,10 @@ def bounds(found: statistics.Interval | None, digits: int) -> Entry:
 
 def parameters(cells: Sequence[Cell]) -> list[Entry]:
     """Trainable parameters and their ratio to LoRA r=4 on the same layers."""
-    known = [c.record["parameters"] for c in cells if c.record.get("parameters")]
+    known = [c.parameters for c in cells if c.parameters]
     if not known:
         return [Entry(DASH), Entry(DASH)]
-    count, ratio = known[0]["trainable"], known[0]["ratio_to_lora_r4"]
+    count, ratio = known[0].trainable, known[0].ratio_to_lora_r4
     return [Entry(f"{count:,}", count), Entry(f"{100 * ratio:.1f} %", ratio)]
 
 

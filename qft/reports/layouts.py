@@ -71,7 +71,7 @@ def scores(sweep: Sweep, versus: Sequence[Versus]) -> list[Table]:
     for data, n in ordered((c.data, c.n) for c in sweep.plain()):
         cells = [c for c in sweep.plain() if (c.data, c.n) == (data, n)]
         block = published.block(paper, "scores", data)
-        done = {s for c in cells for s in c.metrics.get("metrics", {}).get("test", {})}
+        done = {s for c in cells for s in c.measured.test}
         printed = block["metrics"] if block else []  # in the paper's order, then what else was measured
         metrics = ordered([*printed, *(m for m, s in published.MEASURED_AS.items() if s in done)])
         if not done & set(have):
@@ -124,8 +124,8 @@ def _first_columns(paper: str, printed: bool) -> list[str]:
 def _first(paper: str, cells: Sequence[Cell], entry: dict[str, Any] | None, printed: bool) -> list[Entry]:
     """Parameters and ratio: the survey's is to all of the base's weights, the other paper's to LoRA r=4."""
     count, ratio = parameters(cells)
-    if paper == "survey" and (known := [c.record["parameters"] for c in cells if c.record.get("parameters")]):
-        share = known[0]["trainable"] / known[0]["base"]
+    if paper == "survey" and (known := [c.parameters for c in cells if c.parameters]):
+        share = known[0].trainable / known[0].base
         ratio = Entry(f"{100 * share:.2f} %", share)
     if not printed:
         return [count, ratio]

@@ -10,16 +10,27 @@ A planned cell without a directory has not run yet: it is ``missing``, never lef
 import json
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from qft import records
 from qft.errors import QftError
-from qft.names import one_name
-from qft.reports import checked
+from qft.names import one_name, visible
+from qft.records import (
+    Attempt,
+    CellState,
+    Choice,
+    Choices,
+    HistoryRow,
+    Metrics,
+    ParameterRecord,
+    Record,
+    Scores,
+    SweepPlan,
+    TrainingRecord,
+)
 
-SCHEMA = 1
 MISSING = "missing"
 WITHOUT_RESULT = ("failed", "damaged", "diverged")  # run, but nothing to count
 NOISE = ("noise_scale", "trained", "shots")  # keys of a variant that belong to the noise sweep
@@ -28,25 +39,15 @@ Group = tuple[str, str, int]  # row, data, n: what is averaged over seeds
 
 
 @dataclass
-class Cell:
-    """One planned run and what came of it. ``record``, ``metrics``, ... are empty unless done."""
+class Cell(records.Cell):
+    """A planned run and what came of it. ``record``, ``metrics``, ... are empty unless done."""
 
-    name: str
-    role: str
-    label: str
-    adapter: str
-    data: str
-    n: int
-    seed: int
-    lr: float | None
-    variant: dict[str, Any]
-    overrides: list[str]
     state: str = MISSING
     error: str | None = None
-    attempts: list[dict[str, Any]] = field(default_factory=list)
-    record: dict[str, Any] = field(default_factory=dict)
-    metrics: dict[str, Any] = field(default_factory=dict)
-    history: list[dict[str, float | None]] = field(default_factory=list)
+    attempts: list[Attempt] = field(default_factory=list)
+    record: Record | None = None
+    metrics: Metrics | None = None
+    history: list[HistoryRow] = field(default_factory=list)
     scores: dict[str, dict[Sample, float]] = field(default_factory=dict)
     link: str | None = None
     row: str = ""  # its line in the tables
@@ -63,15 +64,31 @@ class Cell:
 
     def loss(self, which: str) -> float | None:
         """``train_loss_run_mean``, ``train_loss_final_epoch`` or ``validation_loss``; nats per token."""
-        value = self.record.get("training", {}).get(which)
-        if value is None and which == "validation_loss":  # the untuned base is evaluated only
-            value = self.metrics.get("metrics", {}).get("validation", {}).get("loss")
-        return None if value is None else float(value)
+        if self.training is not None:
+            value: float = vars(self.training)[which]
+            return value
+        validation = self.measured.validation  # the untuned base is evaluated only
+        return validation.loss if validation and which == "validation_loss" else None
 
     def score(self, name: str) -> float | None:
         """A test score of the run, 0-100."""
-        value = self.metrics.get("metrics", {}).get("test", {}).get(name, {}).get("value")
-        return None if value is None else float(value)
+        score = self.measured.test.get(name)
+        return score.value if score else None
+
+    @property
+    def training(self) -> TrainingRecord | None:
+        """What training gave."""
+        return self.record.training if self.record else None
+
+    @property
+    def parameters(self) -> ParameterRecord | None:
+        """How many were trained."""
+        return self.record.parameters if self.record else None
+
+    @property
+    def measured(self) -> Scores:
+        """Losses, answers and scores; empty where nothing was evaluated."""
+        return self.metrics.metrics if self.metrics else Scores()
 
 
 @dataclass
@@ -82,7 +99,7 @@ class Sweep:
     name: str
     scale: str
     cells: list[Cell]
-    choices: dict[str, Any]
+    choices: list[Choice]
     command: str
 
     def final(self) -> list[Cell]:
@@ -151,27 +168,21 @@ def load(path: Path, names: Mapping[str, str] | None = None) -> Sweep:
     """
     if not (path / "sweep.json").is_file():
         raise QftError(f"{path} is no sweep directory: it holds no sweep.json. Make one with: qft sweep table1.")
-    plan = records.read_json(path / "sweep.json")
-    try:
-        if plan["schema"] > SCHEMA:
-            raise QftError(f"{path} was written by a newer qft (schema {plan['schema']}); update qft to report on it.")
-        cells = [_cell(path, spec) for spec in plan["cells"]]
-        _name_rows(cells)
-        choices = records.read_json(path / "choices.json") if (path / "choices.json").is_file() else {}
-        for name in (names or {}).values():
-            if name in {c.data for c in cells} or not re.fullmatch(r"[\w.-]+", name):
-                raise QftError(f"'{name}' names another data set of {path}, or is no word of letters, digits and _.-")
-        for cell in cells:
-            cell.data = (names or {}).get(cell.data, cell.data)
-        choices = checked.choices(choices)
-        for chosen in choices["chosen"]:
-            chosen["data"] = (names or {}).get(chosen["data"], chosen["data"])
-        name, scale = checked.text(plan["name"]), checked.text(plan["scale"])
-        unknown = f"qft sweep {name} scale={scale}  # and options that were not recorded"
-        command = checked.text(plan.get("command") or unknown)
-        sweep = Sweep(path, name, scale, cells, choices, command)
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise QftError(f"{path / 'sweep.json'} is damaged ({type(error).__name__}: {error}).") from error
+    plan = records.read(path / SweepPlan.FILE, SweepPlan)
+    cells = [_cell(path, planned) for planned in plan.cells]
+    _name_rows(cells)
+    choices = records.read(path / Choices.FILE, Choices) if (path / Choices.FILE).is_file() else Choices()
+    for name in (names or {}).values():
+        if name in {c.data for c in cells} or not re.fullmatch(r"[\w.-]+", name):
+            raise QftError(f"'{name}' names another data set of {path}, or is no word of letters, digits and _.-")
+    for cell in cells:
+        cell.data = (names or {}).get(cell.data, cell.data)
+    chosen = [
+        replace(c, label=text(c.label), data=(names or {}).get(text(c.data), text(c.data))) for c in choices.chosen
+    ]
+    name, scale = text(plan.name), text(plan.scale)
+    unknown = f"qft sweep {name} scale={scale}  # and options that were not recorded"
+    sweep = Sweep(path, name, scale, cells, chosen, text(plan.command) or unknown)
     if not cells:
         raise QftError(f"{path / 'sweep.json'} plans no cells; there is nothing to report.")
     return sweep
@@ -185,69 +196,74 @@ def _name_rows(cells: list[Cell]) -> None:
     for cell in cells:
         changes = [describe(k, v) for k, v in sorted(cell.variant.items())]
         words = ", ".join(c for c in changes if c not in cell.label)
-        cell.row = checked.text(f"{cell.label}, {words}") if words and len(variants[cell.label]) > 1 else cell.label
+        cell.row = text(f"{cell.label}, {words}") if words and len(variants[cell.label]) > 1 else cell.label
 
 
-def _cell(path: Path, spec: dict[str, Any]) -> Cell:
-    words: dict[str, Any] = {key: checked.text(spec[key]) for key in ("role", "label", "data")}
-    words["adapter"] = checked.text(spec["adapter"] or "")  # the untuned base has none
-    words["name"] = one_name("cell", str(spec["name"]))
-    cell = Cell(
-        **words,
-        n=int(spec["n"]),
-        seed=int(spec["seed"]),
-        lr=None if spec["lr"] is None else checked.rate(spec["lr"]),
-        variant=dict(spec.get("variant") or {}),
-        overrides=[checked.text(o) for o in spec["overrides"]],
-    )
+def _cell(path: Path, planned: records.Cell) -> Cell:
+    words = {key: text(getattr(planned, key)) for key in ("role", "label", "data")}
+    words |= {"adapter": text(planned.adapter or ""), "name": one_name("cell", planned.name)}  # the base has none
+    cell = Cell(**vars(planned) | words | {"overrides": [text(o) for o in planned.overrides]})
     folder = path / "cells" / cell.name
-    if not (folder / "cell.json").is_file():
+    if not (folder / CellState.FILE).is_file():
         return cell
     try:
         _fill(cell, folder)
-    except (QftError, KeyError, TypeError, ValueError, AttributeError, OSError, RecursionError) as error:
-        cell.state, cell.error = "damaged", checked.text(f"{cell.name} cannot be read: {error}")
-        cell.record, cell.metrics, cell.history, cell.scores = {}, {}, [], {}
+    except (QftError, OSError) as error:
+        cell.state, cell.error = "damaged", text(f"{cell.name} cannot be read: {error}")
+        cell.record, cell.metrics, cell.history, cell.scores = None, None, [], {}
     return cell
 
 
 def _fill(cell: Cell, folder: Path) -> None:
     records.check_files(folder)
-    state = records.read_json(folder / "cell.json")
-    cell.state, cell.error = checked.text(state["state"]), checked.text(state.get("error") or "") or None
+    directory = records.RunDirectory(folder)
+    state = records.read(folder / CellState.FILE, CellState)
+    cell.state, cell.error = text(state.state), text(state.error or "") or None
     cell.attempts = [
-        {k: checked.text(v) for k, v in attempt.items() if v is not None} for attempt in state.get("attempts") or []
+        Attempt(text(a.started), a.ended and text(a.ended), text(a.state), a.error and text(a.error))
+        for a in state.attempts
     ]
-    found = [name for name in ("record.json", "metrics.json") if (folder / name).is_file()]
-    cell.link = f"cells/{cell.name}/{found[0] if found else 'cell.json'}"
+    there = [name for name in (Record.FILE, Metrics.FILE) if (folder / name).is_file()]
+    cell.link = f"cells/{cell.name}/{there[0] if there else CellState.FILE}"
     if not cell.done:
         return
-    if not found:
+    if not there:
         raise QftError("it is done, but holds neither record.json nor metrics.json")
-    if "record.json" in found:
-        cell.record = records.read_json(folder / "record.json")
-    if "metrics.json" in found:
-        cell.metrics = records.read_json(folder / "metrics.json")
-    checked.unaltered(folder)
-    checked.numbers(cell.record, cell.metrics)
+    if Record.FILE in there:
+        cell.record = directory.record()
+    if Metrics.FILE in there:
+        cell.metrics = directory.metrics()
+    unaltered(directory)
     if cell.record:
-        cell.history = records.read_history(folder / "history.csv")
-        if not cell.history or cell.history[-1]["step"] != cell.record["training"]["steps"]:
+        cell.history = directory.history()
+        if cell.training is None or not cell.history or cell.history[-1].step != cell.training.steps:
             raise QftError("its history.csv does not end on the last step of record.json")
-    if test := cell.metrics.get("metrics", {}).get("test"):
-        cell.scores = _scores(folder / "scores.jsonl")
-        for name, score in test.items():
-            there = len(cell.scores.get(name, ()))
-            if there != score.get("samples", there):  # runs of earlier versions do not say how many
-                raise QftError(f"its scores.jsonl holds {there} of {score['samples']} answers scored by {name}")
+    if cell.measured.test:
+        cell.scores = _scores(directory)
+        for name, score in cell.measured.test.items():
+            number = len(cell.scores.get(name, ()))
+            if number != (number if score.samples is None else score.samples):  # early runs do not say how many
+                raise QftError(f"its scores.jsonl holds {number} of {score.samples} answers scored by {name}")
 
 
-def _scores(path: Path) -> dict[str, dict[Sample, float]]:
-    """scores.jsonl as name -> sample -> score; a score that could not be had is left out."""
+def _scores(directory: records.RunDirectory) -> dict[str, dict[Sample, float]]:
+    """scores.jsonl as name -> sample -> score; a score that was not measured is left out."""
     out: dict[str, dict[Sample, float]] = {}
-    for line in filter(None, path.read_text(encoding="utf-8").split("\n")):
-        row = records.strict_json(line)
-        for name, value in row["scores"].items():
+    for row in directory.scores():
+        for name, value in row.scores.items():
             if value is not None:
-                out.setdefault(name, {})[str(row["id"]), str(row["turn"])] = float(value)
+                out.setdefault(name, {})[row.id, str(row.turn)] = float(value)
     return out
+
+
+def text(value: str) -> str:
+    """A text of the sweep's own files as it may be shown: it may be a stranger's, and steers nothing."""
+    return visible(value)
+
+
+def unaltered(run: records.RunDirectory) -> None:
+    """Raise QftError where what a run was declared with is not what lies there now. Earlier versions declared less."""
+    if run.complete:
+        run.verify(("config.yaml", "record.json", "history.csv"))
+    if (run / records.SCORED).is_file():
+        run.verify_scores()

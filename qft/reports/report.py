@@ -12,7 +12,7 @@ from qft.reports.analysis.claims import Claim
 from qft.reports.analysis.comparisons import Versus
 from qft.reports.analysis.contribution import Answer
 from qft.reports.analysis.divergence import diverged, without_loss
-from qft.reports.read import NOISE, Sweep, load, ordered
+from qft.reports.read import NOISE, Cell, Sweep, load, ordered
 from qft.reports.render import figures
 from qft.reports.render.figures import Figure
 from qft.reports.render.table import Table
@@ -80,13 +80,13 @@ class Report:
     @property
     def models(self) -> list[tuple[str, int]]:
         """Base models trained on, with their parameters."""
-        found = ((c.record["model"].get("name"), c.record["parameters"].get("base")) for c in self.trained)
-        return ordered((str(name), int(base or 0)) for name, base in found)
+        known = [(c.record.model, c.record.parameters) for c in self.trained if c.record]
+        return ordered((model.name, parameters.base) for model, parameters in known if model and parameters)
 
     @property
-    def trained(self) -> list:
+    def trained(self) -> list[Cell]:
         """Finished cells that have a record."""
-        return [c for c in self.sweep.final() if c.record.get("model") and c.record.get("parameters")]
+        return [c for c in self.sweep.final() if c.record and c.record.model and c.record.parameters]
 
     @property
     def counts(self) -> dict[str, int]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 
+from qft.records import Attempt
 from qft.reports.analysis import comparisons, statistics
 from qft.reports.analysis.claims import Claim
 from qft.reports.analysis.comparisons import Versus
@@ -99,33 +100,35 @@ def cost(sweep: Sweep) -> Table | None:
         if not cells:
             continue
         line = [Entry(group[0]), Entry(group[1]), number(group[2], 0), *parameters(cells)]
-        line.append(measured(cells, [c.record.get("training", {}).get("seconds") for c in cells], 1))
+        trained, answered = [c.training for c in cells], [c.measured.generation for c in cells]
+        line.append(measured(cells, [t.seconds if t else None for t in trained], 1))
         line.append(measured(cells, [_seconds_per_step(c) for c in cells], 3))
-        line.append(measured(cells, [c.record.get("training", {}).get("peak_memory_mb") for c in cells], 0))
-        line.append(measured(cells, [_generation(c, "tokens_per_second") for c in cells], 1))
-        line.append(measured(cells, [_megabytes(_generation(c, "peak_memory_bytes")) for c in cells], 0))
-        line.append(measured(cells, [c.record.get("training", {}).get("circuits") for c in cells], 0))
+        line.append(measured(cells, [t.peak_memory_mb if t else None for t in trained], 0))
+        line.append(measured(cells, [a.tokens_per_second if a else None for a in answered], 1))
+        line.append(measured(cells, [_megabytes(a.peak_memory_bytes) if a else None for a in answered], 0))
+        line.append(measured(cells, [t.circuits if t else None for t in trained], 0))
         rows.append(line)
     columns = ["Row", "data", "n", "parameters", "of LoRA r=4 on its layers", "training s", "s a step", "peak MB"]
     columns += ["answer tokens/s", "answering peak MB", "circuits"]
-    machines = ordered(f"{c.record['machine']}, {c.record['model'].get('device')}" for c in sweep.final() if c.record)
+    known = [c.record for c in sweep.final() if c.record]
+    machines = ordered(f"{r.machine}, {r.model.device if r.model else None}" for r in known)
     notes = [f"Means over seeds, on: {'; '.join(machines) or 'unknown'}. Runs may have shared the machine."]
     return Table("cost", "What a run takes", columns, rows, notes=notes) if rows else None
 
 
 def choices(sweep: Sweep) -> Table | None:
     """Learning-rate grids and what was chosen on validation."""
-    chosen = sweep.choices.get("chosen") or []
-    rates = sorted({lr for c in chosen for lr in c["validation_losses"]})
+    found = [(c, {float(lr): loss for lr, loss in c.validation_losses.items()}) for c in sweep.choices]
+    rates = sorted({lr for _, losses in found for lr in losses})
     if not rates:
         return None
     rows = []
-    for c in chosen:
-        line = [Entry(c["label"]), Entry(c["data"]), Entry(f"{c['lr']:g}", c["lr"])]
-        line += [number(c["validation_losses"].get(rate), 4) for rate in rates]
+    for c, losses in found:
+        line = [Entry(c.label), Entry(c.data), Entry(f"{c.lr:g}", c.lr)]
+        line += [number(losses.get(rate), 4) for rate in rates]
         rows.append(line)
     notes = ["Validation loss at each rate; the lowest wins, by the same rule for all. The test set was not touched."]
-    if edges := [f"{c['label']} on {c['data']}" for c in chosen if c.get("edge")]:
+    if edges := [f"{c.label} on {c.data}" for c, _ in found if c.edge]:
         notes.append(f"Best at the edge of the grid, so a rate beyond it may be better: {', '.join(edges)}.")
     columns = ["Row", "data", "chosen", *(f"lr {rate:g}" for rate in rates)]
     return Table("choices", "Validation loss by learning rate", columns, rows, notes=notes)
@@ -135,17 +138,17 @@ def attempts(sweep: Sweep) -> Table:
     """Every planned cell with every attempt at it, failures and searches included."""
     rows = []
     for c in sweep.cells:
-        tries = c.attempts or [{}]
+        tries: list[Attempt | None] = [*c.attempts] or [None]
         for k, a in enumerate(tries, 1):
-            state = str(a.get("state") or c.state) if k < len(tries) else c.state
-            error = a.get("error") or (c.error if k == len(tries) else None) or ""
+            state = a.state if a and k < len(tries) else c.state
+            error = (a and a.error) or (c.error if k == len(tries) else None) or ""
             link = ((c.name, c.link),) if c.link else ()
             kind = "failed" if state in WITHOUT_RESULT else MISSING if state != "done" else "text"
             line = [Entry(c.name, links=link, kind="measured"), Entry(c.role), Entry(state, kind=kind)]
             line += [
                 Entry(str(k) if c.attempts else DASH),
-                Entry(a.get("started") or DASH),
-                Entry(a.get("ended") or DASH),
+                Entry((a and a.started) or DASH),
+                Entry((a and a.ended) or DASH),
             ]
             rows.append([*line, Entry(str(error), kind="error"), Entry(" ".join(c.overrides), kind="code")])
     columns = ["Run", "role", "state", "attempt", "started", "ended", "error", "overrides"]
@@ -158,13 +161,8 @@ def _reduction(cell: Cell, lora: Cell, which: str) -> float | None:
 
 
 def _seconds_per_step(cell: Cell) -> float | None:
-    training = cell.record.get("training", {})
-    return training["seconds"] / training["steps"] if training.get("steps") else None
-
-
-def _generation(cell: Cell, key: str) -> float | None:
-    value: float | None = cell.metrics.get("metrics", {}).get("generation", {}).get(key)
-    return value
+    training = cell.training
+    return training.seconds / training.steps if training and training.steps else None
 
 
 def _megabytes(size: float | None) -> float | None:

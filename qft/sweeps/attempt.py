@@ -9,8 +9,8 @@ from pathlib import Path
 from qft.errors import Diverged, QftError
 from qft.process.files import reason
 from qft.process.locks import is_free, lock
+from qft.records import Cell
 from qft.sweeps import cells
-from qft.sweeps.cells import Cell
 
 log = logging.getLogger(__name__)
 Execute = Callable[[str, list[str]], None]  # runs ``qft COMMAND OVERRIDES`` here; raises what goes wrong

@@ -1,25 +1,35 @@
 """A cell of a sweep: one run as data, what decides its result, and what became of it.
 
 ``DIR/sweep.json`` lists the cells, ``DIR/cells/NAME/`` is the run directory of one and ``cell.json`` in it says what
-became of it: ``{"schema": 1, "id", "name", "state", "error", "attempts": [{"started", "ended", "state", "error"}]}``.
+became of it (``qft.records.sweep``).
 """
 
 import hashlib
 import importlib.metadata
 import json
 import shutil
-import time
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import qft
 from qft.errors import QftError
 from qft.process.locks import is_free
-from qft.records import read_json, removal, write_json
+from qft.records import (
+    Attempt,
+    Cell,
+    CellState,
+    Choices,
+    Identities,
+    Identity,
+    SweepPlan,
+    now,
+    read,
+    removal,
+    to_json,
+    write,
+)
 
-SCHEMA = 1
 DIVERGED = "diverged"  # the state of a cell whose loss was no number; the same again would end so too
 WITHOUT_RESULT = ("failed", DIVERGED)  # run again only with retry=
 # what a sweep writes into its directory
@@ -32,32 +42,9 @@ SCORE = ("sacrebleu", "rouge-score", "rouge-chinese", "jieba", "math-verify", "b
 ELSEWHERE = ("output_dir", "run", "out", "resume", "overwrite", "format", "verbose", "eval", "trust_configs")
 
 
-@dataclass
-class Cell:
-    """One run. ``role``: search (learning rate), final, or base; ``command``: train or eval.
-
-    ``after`` names the cells that must be done first. ``overrides`` repeat the run: ``qft COMMAND OVERRIDES``.
-    """
-
-    name: str
-    role: str
-    label: str
-    adapter: str | None
-    data: str
-    n: int
-    seed: int
-    overrides: list[str]
-    lr: float | None = None
-    variant: dict[str, Any] = field(default_factory=dict)
-    command: str = "train"
-    test: bool = True  # whether the test set is touched
-    after: list[str] = field(default_factory=list)
-    id: str = ""
-
-
 def identity(
     config: Mapping[str, Any], model: str, data: str, threads: int, device: str, after: list[str], test: bool
-) -> dict[str, Any]:
+) -> Identity:
     """Everything that decides a cell's result.
 
     Args:
@@ -69,8 +56,8 @@ def identity(
     kept = {k: v for k, v in config.items() if k not in ELSEWHERE and (test or k != "evaluation")}
     for group in ("model", "data"):
         kept[group] = {k: v for k, v in (kept.get(group) or {}).items() if k not in ("path", "hub", "name")}
-    parts = {"config": kept, "model": model, "data": data, "threads": threads, "device": device, "after": after}
-    return parts | {"packages": {p: _version(p) for p in (*COMPUTE, *SCORE)}, "code": code_version()}
+    packages = {p: _version(p) for p in (*COMPUTE, *SCORE)}
+    return Identity(kept, model, data, threads, device, after, packages, {"qft": code_version()})
 
 
 def _version(package: str) -> str | None:
@@ -81,9 +68,9 @@ def _version(package: str) -> str | None:
         return None
 
 
-def digest(content: Any) -> str:
-    """SHA-256 of a JSON document, keys in order."""
-    return hashlib.sha256(json.dumps(content, sort_keys=True, ensure_ascii=False).encode()).hexdigest()
+def digest(identity: Identity) -> str:
+    """SHA-256 of an identity: the id of its cell."""
+    return hashlib.sha256(json.dumps(to_json(identity), sort_keys=True, ensure_ascii=False).encode()).hexdigest()
 
 
 def code_version() -> str:
@@ -101,32 +88,22 @@ def folder(directory: Path, name: str) -> Path:
     return directory / "cells" / name
 
 
-def read_state(directory: Path, name: str) -> dict[str, Any] | None:
-    """cell.json of a cell, or None where it has not been run."""
-    path = folder(directory, name) / "cell.json"
-    if not path.exists():
-        return None
-    try:
-        content: dict[str, Any] = {"attempts": []} | read_json(path)
-        kinds = {"state": str, "id": str, "attempts": list}
-        if not all(isinstance(content[key], kind) for key, kind in kinds.items()):
-            raise TypeError("not what a sweep writes")
-    except (QftError, KeyError, TypeError) as error:
-        why = f"{path} is damaged ({error.__cause__ or error}); remove it, and the run goes on where it was."
-        raise QftError(why) from error
-    return content
+def read_state(directory: Path, name: str) -> CellState | None:
+    """cell.json of a cell, or None where it has not been run. Raises QftError where it is damaged."""
+    path = folder(directory, name) / CellState.FILE
+    return read(path, CellState) if path.exists() else None
 
 
 def state_of(directory: Path, cell: Cell) -> str | None:
     """What became of the cell; None where it has not been run."""
     state = read_state(directory, cell.name)
-    return state["state"] if state else None
+    return state.state if state else None
 
 
 def done(directory: Path, cell: Cell) -> bool:
     """Whether the cell has been run to its end as it is planned now."""
     state = read_state(directory, cell.name)
-    return state is not None and state["state"] == "done" and state["id"] == cell.id
+    return state is not None and state.state == "done" and state.id == cell.id
 
 
 def searched(directory: Path, cell: Cell) -> bool:
@@ -137,28 +114,25 @@ def searched(directory: Path, cell: Cell) -> bool:
 def begin(directory: Path, cell: Cell) -> None:
     """Note the start of an attempt; one whose process is gone was interrupted."""
     state = read_state(directory, cell.name)
-    attempts = state["attempts"] if state else []
+    attempts = state.attempts if state else []
     for attempt in attempts:
-        if attempt["state"] == "running":
-            attempt["state"] = "interrupted"
-    attempts.append({"started": now(), "ended": None, "state": "running", "error": None})
-    _write(directory, cell, "running", None, attempts)
+        if attempt.state == "running":
+            attempt.state = "interrupted"
+    _write(directory, cell, "running", None, [*attempts, Attempt(started=now())])
 
 
-def end(directory: Path, cell: Cell, state: str, error: str | None = None) -> None:
+def end(directory: Path, cell: Cell, ended: str, error: str | None = None) -> None:
     """Note how an attempt ended: done, failed, diverged or interrupted."""
-    attempts = (read_state(directory, cell.name) or {"attempts": []})["attempts"]
-    if not attempts:
-        attempts.append({"started": now()})
-    attempts[-1] |= {"ended": now(), "state": state, "error": error}
-    _write(directory, cell, state, error, attempts)
+    state = read_state(directory, cell.name)
+    attempts = state.attempts if state and state.attempts else [Attempt(started=now())]
+    attempts[-1].ended, attempts[-1].state, attempts[-1].error = now(), ended, error
+    _write(directory, cell, ended, error, attempts)
 
 
-def _write(directory: Path, cell: Cell, state: str, error: str | None, attempts: list[dict[str, Any]]) -> None:
+def _write(directory: Path, cell: Cell, state: str, error: str | None, attempts: list[Attempt]) -> None:
     path = folder(directory, cell.name)
     path.mkdir(parents=True, exist_ok=True)
-    content = {"schema": SCHEMA, "id": cell.id, "name": cell.name, "state": state, "error": error}
-    write_json(path / "cell.json", content | {"attempts": attempts})
+    write(path / CellState.FILE, CellState(id=cell.id, name=cell.name, state=state, error=error, attempts=attempts))
 
 
 def save_plan(directory: Path, name: str, scale: str, command: str, cells: list[Cell], afresh: bool = False) -> None:
@@ -167,36 +141,34 @@ def save_plan(directory: Path, name: str, scale: str, command: str, cells: list[
     What an earlier command planned of this sweep stays, with its choices, unless ``afresh``: a part that is run once
     more does not make the rest disappear from reports.
     """
-    path = directory / "sweep.json"
-    new = {c.name: asdict(c) for c in cells}
-    old: dict[str, Any] = read_json(path) if path.exists() else {"cells": []}
-    if afresh or (old.get("name"), old.get("scale")) != (name, scale):
-        old = {"cells": []}
-        (directory / "choices.json").unlink(missing_ok=True)
-    before = {c["name"]: c for c in old["cells"]}
+    path = directory / SweepPlan.FILE
+    old = read(path, SweepPlan) if path.exists() else SweepPlan(name, scale, [])
+    if afresh or (old.name, old.scale) != (name, scale):
+        old = SweepPlan(name, scale, [])
+        (directory / Choices.FILE).unlink(missing_ok=True)
+    new, before = {c.name: c for c in cells}, {c.name: c for c in old.cells}
     if new.keys() <= before.keys():
-        merged, said = before | new, command if len(new) == len(before) else old.get("command", command)
+        merged, said = before | new, command if len(new) == len(before) else old.command or command
     else:
         rest = {k: c for k, c in before.items() if k not in new}
-        merged, said = new | rest, f"{old.get('command', '')} && {command}" if rest else command
-    content = {"schema": SCHEMA, "name": name, "scale": scale, "command": said}
-    write_json(path, content | {"cells": list(merged.values())})
+        merged, said = new | rest, f"{old.command} && {command}" if rest else command
+    write(path, SweepPlan(name, scale, list(merged.values()), said))
 
 
-def settle(directory: Path, cells: list[Cell], identities: Mapping[str, Any], overwrite: bool) -> None:
+def settle(directory: Path, cells: list[Cell], identities: Mapping[str, Identity], overwrite: bool) -> None:
     """Hold a sweep directory to its plan: cells that were run with other settings are refused or removed.
 
     identities.json keeps what decided each cell, so that the refusal can say what is different.
     """
-    path = directory / "identities.json"
-    old = read_json(path) if path.exists() else {}
+    path = directory / Identities.FILE
+    old = read(path, Identities).cells if path.exists() else {}
     stale = []
     for cell in cells:
         if folder(directory, cell.name).is_symlink():
             raise QftError(f"{folder(directory, cell.name)} is a link: a cell must lie in its sweep's directory.")
         state = read_state(directory, cell.name)
-        if state is not None and state["id"] != cell.id:
-            stale.append((cell.name, _changed(old.get(cell.name, {}), identities[cell.name])))
+        if state is not None and state.id != cell.id:
+            stale.append((cell.name, _changed(old.get(cell.name), identities[cell.name])))
     if stale and not overwrite:
         name, why = stale[0]
         raise QftError(
@@ -209,16 +181,11 @@ def settle(directory: Path, cells: list[Cell], identities: Mapping[str, Any], ov
         removal.check(folder(directory, name), directory / "cells")
     for name, _ in stale:
         shutil.rmtree(folder(directory, name))
-    write_json(path, old | dict(identities))
+    write(path, Identities(old | dict(identities)))
 
 
-def _changed(old: Mapping[str, Any], new: Mapping[str, Any]) -> str:
+def _changed(old: Identity | None, new: Identity) -> str:
     from qft.config import differences
 
-    changed = differences(old, new) if old else []
+    changed = differences(to_json(old), to_json(new)) if old else []
     return "; ".join(changed[:3]) or "its settings are not known"
-
-
-def now() -> str:
-    """Local time with its offset, to the second."""
-    return time.strftime("%Y-%m-%dT%H:%M:%S%z")

@@ -7,9 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from qft.errors import QftError
-from qft.records import read_json
+from qft.records import Cell, RunDirectory
 from qft.sweeps import cells
-from qft.sweeps.cells import Cell
 
 START = 3.0  # seconds to start a process, load a small model and read the data
 
@@ -38,14 +37,13 @@ class Speed:
         if cell.name in self.seen or not cells.done(self.directory, cell):
             return
         self.seen.add(cell.name)
-        folder = cells.folder(self.directory, cell.name)
+        run = RunDirectory(cells.folder(self.directory, cell.name))
         try:
-            if cell.command == "train":
-                trained = read_json(folder / "record.json")["training"]
-                _add(self.per_step, cell, trained["seconds"] / trained["steps"])
-            if cell.test:
-                _add(self.answering, cell, read_json(folder / "metrics.json")["metrics"]["generation"]["seconds"])
-        except (QftError, KeyError, TypeError, ZeroDivisionError):
+            if cell.command == "train" and (trained := run.record().training) and trained.steps:
+                _add(self.per_step, cell, trained.seconds / trained.steps)
+            if cell.test and (answered := run.metrics().metrics.generation):
+                _add(self.answering, cell, answered.seconds)
+        except QftError:
             return  # an estimate is no reason to stop
 
     @property

@@ -18,9 +18,9 @@ from typing import Any, Protocol
 
 from qft.process.files import open_append
 from qft.process.signals import Blocked, listen
+from qft.records import Cell
 from qft.sweeps import cells
 from qft.sweeps.attempt import Execute, attempt
-from qft.sweeps.cells import Cell
 
 log = logging.getLogger(__name__)
 
@@ -137,5 +137,5 @@ def _visible(gpu: int) -> str:
 def died(directory: Path, cell: Cell, reason: str, state: str) -> None:
     """Note a cell whose process is gone and could not do it itself: failed, or interrupted by the user."""
     left = cells.read_state(directory, cell.name)
-    if left is None or left["state"] == "running" or left["id"] != cell.id:
+    if left is None or left.state == "running" or left.id != cell.id:
         cells.end(directory, cell, state, reason if state == "failed" else None)

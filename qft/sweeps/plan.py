@@ -18,7 +18,8 @@ from typing import Any
 
 from qft.errors import QftError, nearest
 from qft.names import one_name
-from qft.sweeps.cells import ELSEWHERE, Cell
+from qft.records import Cell
+from qft.sweeps.cells import ELSEWHERE
 
 SCALES = ("paper", "demo", "smoke")
 ROW = {"label", "adapter", "set", "variant", "test", "lr_of", "evaluate"}

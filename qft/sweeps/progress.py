@@ -14,8 +14,8 @@ from types import TracebackType
 from typing import Any
 
 from qft.names import visible
+from qft.records import Cell, CellState
 from qft.sweeps import cells
-from qft.sweeps.cells import Cell
 from qft.sweeps.estimate import Speed, in_words
 
 log = logging.getLogger(__name__)
@@ -64,18 +64,18 @@ class Progress(AbstractContextManager):
 
     def _finished(self, cell: Cell) -> tuple[int, str]:
         _, started = self.running.pop(cell.name)
-        state = cells.read_state(self.directory, cell.name) or {"state": "failed", "error": None}
-        if state["state"] == "done":
+        state = cells.read_state(self.directory, cell.name) or CellState(cell.id, "failed")
+        if state.state == "done":
             self.left.pop(cell.name, None)
             self.speed.learn(cell)
-        if state["state"] == "failed":
-            return logging.ERROR, f"FAILED {cell.name}: {state['error']}"
-        if state["state"] == cells.DIVERGED:
+        if state.state == "failed":
+            return logging.ERROR, f"FAILED {cell.name}: {state.error}"
+        if state.state == cells.DIVERGED:
             self.left.pop(cell.name, None)
-            return logging.WARNING, f"DIVERGED {cell.name}: {state['error']}"
+            return logging.WARNING, f"DIVERGED {cell.name}: {state.error}"
         seconds = in_words(time.monotonic() - started)
         count = f"{len(self.plan) - len(self.left)}/{len(self.plan)} cells"
-        return logging.INFO, f"{state['state']:<6} {cell.name} after {seconds}; {count}, {self.remaining()} left"
+        return logging.INFO, f"{state.state:<6} {cell.name} after {seconds}; {count}, {self.remaining()} left"
 
     def remaining(self) -> str:
         """Expected time until all is done, in words."""

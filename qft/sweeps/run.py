@@ -15,9 +15,9 @@ from pathlib import Path
 from qft.errors import QftError
 from qft.process import files, locks
 from qft.process.signals import DeferredStop
+from qft.records import Cell
 from qft.sweeps import cells
 from qft.sweeps.attempt import free
-from qft.sweeps.cells import Cell
 from qft.sweeps.estimate import Speed
 from qft.sweeps.launch import Launcher, Left, died
 from qft.sweeps.progress import Progress

@@ -19,8 +19,9 @@ import sys
 import threading
 import time
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import submitit
 from submitit.core.core import InfoWatcher
@@ -29,10 +30,9 @@ from submitit.core.utils import UncompletedJobError
 
 from qft.errors import QftError, nearest
 from qft.process.signals import Stopped, listen
-from qft.records import read_json, write_json
+from qft.records import Cell, Document, read, write
 from qft.sweeps import cells
 from qft.sweeps.attempt import Execute, attempt
-from qft.sweeps.cells import Cell
 from qft.sweeps.launch import Left
 
 log = logging.getLogger(__name__)
@@ -86,6 +86,16 @@ def folder(directory: Path) -> Path:
         raise QftError(f"{path} is damaged; remove it.")
     name = hmac.new(key, str(directory.resolve()).encode(), hashlib.sha256).hexdigest()[:32]
     return directory.resolve() / ".slurm" / name
+
+
+@dataclass
+class Note(Document):
+    """NAME.json: the job that was submitted for a cell."""
+
+    ADVICE: ClassVar[str] = "remove it where no such job is in the queue"
+
+    job: str
+    cell: str  # its id
 
 
 class Queue(InfoWatcher):
@@ -170,11 +180,11 @@ class Slurm:
         """The job of an earlier sweep that is still at this cell; one with other settings is cancelled."""
         if self.cluster != "slurm" or not self._note(cell).exists():
             return None
-        note = read_json(self._note(cell))
-        job: Any = QueuedJob(self.folder, note["job"])
+        note = read(self._note(cell), Note)
+        job: Any = QueuedJob(self.folder, note.job)
         if job.done(force_check=True):
             return None
-        if note["cell"] == cell.id:
+        if note.cell == cell.id:
             log.info("job %s is at %s already", job.job_id, cell.name)
             return job
         subprocess.run(["scancel", job.job_id], capture_output=True)
@@ -188,7 +198,7 @@ class Slurm:
             why = str(error).strip().partition("\n")[0]
             raise QftError(f"{cell.name} could not be submitted: {why}; jobs submitted before go on.") from error
         if self.cluster == "slurm":
-            write_json(self._note(cell), {"schema": 1, "job": job.job_id, "cell": cell.id})
+            write(self._note(cell), Note(job.job_id, cell.id))
         return job
 
     def _ended(self, cell: Cell, job: Any) -> str | None:
@@ -197,7 +207,7 @@ class Slurm:
             error = job.exception()
             return None if error is None else f"its job {job.job_id} failed: {str(error).strip().splitlines()[-1]}"
         state = job.state
-        if state in STOPPED and (cells.read_state(self.directory, cell.name) or {}).get("state") in (None, "running"):
+        if state in STOPPED and cells.state_of(self.directory, cell) in (None, "running"):
             cells.end(self.directory, cell, "interrupted")
         return f"its job {job.job_id} ended without an answer ({state}); see {job.paths.stderr}"
 

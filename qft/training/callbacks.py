@@ -65,7 +65,7 @@ class Finite(TrainerCallback):
                 raise Diverged(f"Diverged at step {state.global_step}: the {words} is {loss}; {advice}.")
 
 
-def history_rows(log_history: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def history_rows(log_history: list[dict[str, Any]]) -> list[records.HistoryRow]:
     """The Trainer's log entries as rows of history.csv: one a step, training and validation side by side."""
     names = {"loss": "train_loss", "eval_loss": "validation_loss", "learning_rate": "lr"}
     rows: dict[int, dict[str, Any]] = {}
@@ -74,7 +74,7 @@ def history_rows(log_history: list[dict[str, Any]]) -> list[dict[str, Any]]:
             continue
         row = rows.setdefault(entry["step"], {})
         row.update({names.get(k, k): v for k, v in entry.items() if names.get(k, k) in records.HISTORY})
-    return [rows[step] for step in sorted(rows)]
+    return [records.HistoryRow(**rows[step]) for step in sorted(rows)]
 
 
 class Checkpoints(TrainerCallback):
@@ -93,7 +93,7 @@ class Checkpoints(TrainerCallback):
 
     def on_save(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         checkpoint = Path(args.output_dir) / f"checkpoint-{state.global_step}"
-        records.write_json(checkpoint / circuits_file(args), {"circuits": self.backend.evaluations})
+        records.write(checkpoint / circuits_file(args), records.CircuitCount(self.backend.evaluations))
         files.sync_tree(checkpoint)
         files.sync(checkpoint.parent)
         distributed.wait()  # each process writes, and puts on the disk, its random state

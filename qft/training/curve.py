@@ -6,21 +6,21 @@ The running mean at step t covers the last w = max(1, T / 20) of the T steps up 
 """
 
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
 from qft.errors import QftError
 from qft.process.files import write_bytes
-from qft.records import read_history
+from qft.records import HistoryRow, read_history
 
 PART = 20  # the running mean covers a twentieth of the run
 
 
-def running_mean(history: Sequence[Mapping[str, float | None]]) -> tuple[np.ndarray, np.ndarray]:
+def running_mean(history: Sequence[HistoryRow]) -> tuple[np.ndarray, np.ndarray]:
     """Steps and the running mean of the train loss (nats per token), both (steps,); empty without training steps."""
-    rows = [(r["step"], r["train_loss"]) for r in history if r["train_loss"] is not None and r["step"] is not None]
+    rows = [(r.step, r.train_loss) for r in history if r.train_loss is not None]
     if not rows:
         return np.empty(0), np.empty(0)
     steps, losses = np.array(rows, dtype=np.float64).T
@@ -47,8 +47,8 @@ def draw(run: Path, title: str) -> Path:
     from matplotlib.ticker import MaxNLocator
 
     rows = read_history(run / "history.csv")
-    train = [(r["step"], r["train_loss"]) for r in rows if r["train_loss"] is not None]
-    validation = [(r["step"], r["validation_loss"]) for r in rows if r["validation_loss"] is not None]
+    train = [(r.step, r.train_loss) for r in rows if r.train_loss is not None]
+    validation = [(r.step, r.validation_loss) for r in rows if r.validation_loss is not None]
     steps, mean = running_mean(rows)
     if not train:
         raise QftError(f"{run / 'history.csv'} holds no training step.")

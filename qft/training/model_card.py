@@ -9,7 +9,7 @@ import yaml
 from qft.errors import QftError
 from qft.names import shortened, visible
 from qft.process.files import write_text
-from qft.records import read_json
+from qft.records import Metrics, Record, RunDirectory, Scores
 
 LOADING = """\
 ```python
@@ -31,33 +31,33 @@ model = AutoModelForCausalLM.from_pretrained("THIS_DIRECTORY")
 def write(run: Path) -> None:
     """Write adapter/README.md of a run from its config.yaml, record.json and, where there are scores, metrics.json."""
     config = yaml.safe_load((run / "config.yaml").read_text(encoding="utf-8"))
-    record = read_json(run / "record.json")
-    scored = run / "metrics.json"
-    metrics = read_json(scored)["metrics"] if scored.exists() else None
+    directory = RunDirectory(run)
+    record = directory.record()
+    scores = directory.metrics().metrics if (directory / Metrics.FILE).exists() else None
     try:
-        header = yaml.safe_dump(_header(run.name, config, metrics), allow_unicode=True, sort_keys=False)
-        body = visible(_body(run.name, config, record, metrics), keep="\n")
+        header = yaml.safe_dump(_header(run.name, config, scores), allow_unicode=True, sort_keys=False)
+        body = visible(_body(run.name, config, record, scores), keep="\n")
     except (KeyError, TypeError, ValueError, AttributeError) as error:  # they may be a stranger's
         raise QftError(
-            f"{run} gets no model card: config.yaml, record.json or metrics.json is not what qft writes "
+            f"{run} gets no model card: config.yaml is not what qft writes "
             f"({type(error).__name__}: {shortened(str(error))})."
         ) from error
     write_text(run / "adapter" / "README.md", f"---\n{header}---\n\n{body}")
 
 
-def _header(name: str, config: dict[str, Any], metrics: dict[str, Any] | None) -> dict[str, Any]:
+def _header(name: str, config: dict[str, Any], scores: Scores | None) -> dict[str, Any]:
     """The hub's metadata; a base or a data set that lies on this machine only is not named as one of the hub's."""
     whole = config["adapter"]["_target_"] is None
     header: dict[str, Any] = {"library_name": "transformers" if whole else "peft", "pipeline_tag": "text-generation"}
     if base := _hub_id(config["model"]["path"]):
         header |= {"base_model": base, "base_model_relation": "finetune" if whole else "adapter"}
     header["tags"] = ["qft", config["adapter"]["name"]]
-    if metrics and metrics.get("test"):
+    if scores and scores.test:
         found = [
-            {"type": key, "name": key, "value": round(score["value"], 4)}
-            | ({"args": {"answers": score["samples"]}} if "samples" in score else {})
-            for key, score in metrics["test"].items()
-            if score["value"] is not None
+            {"type": key, "name": key, "value": round(score.value, 4)}
+            | ({"args": {"answers": score.samples}} if score.samples is not None else {})
+            for key, score in scores.test.items()
+            if score.value is not None
         ]
         data = {"name": config["data"]["name"], "type": config["data"]["name"], "split": "test"}
         task = {"type": "text-generation", "name": "Text generation"}
@@ -71,10 +71,12 @@ def _hub_id(path: str) -> str | None:
     return path if named and not Path(path).exists() else None
 
 
-def _body(name: str, config: dict[str, Any], record: dict[str, Any], metrics: dict[str, Any] | None) -> str:
-    adapter, training = config["adapter"], record["training"]
-    base = _hub_id(config["model"]["path"]) or record["model"]["name"]
-    lines = [f"# {name}", "", f"`{adapter['name']}` on `{base}`, fine-tuned with qft {record['qft']} on "]
+def _body(name: str, config: dict[str, Any], record: Record, scores: Scores | None) -> str:
+    adapter, model, training, parameters = config["adapter"], record.model, record.training, record.parameters
+    if model is None or training is None or parameters is None:
+        raise QftError(f"{name} gets no model card: its record.json says nothing of model, parameters or training.")
+    base = _hub_id(config["model"]["path"]) or model.name
+    lines = [f"# {name}", "", f"`{adapter['name']}` on `{base}`, fine-tuned with qft {record.qft} on "]
     lines[-1] += f"`{config['data']['name']}` (n={config['n']}, seed {config['seed']})."
     lines += [
         "",
@@ -85,24 +87,22 @@ def _body(name: str, config: dict[str, Any], record: dict[str, Any], metrics: di
         else LOADING.format(base=_hub_id(config["model"]["path"]) or "DIRECTORY_OF_THE_BASE_MODEL"),
     ]
     results = [
-        ("trainable parameters", f"{record['parameters']['trainable']:,}"),
-        ("share of LoRA r=4", f"{record['parameters']['ratio_to_lora_r4']:.2%}"),
-        ("validation loss before", _number(training["validation_loss_at_start"])),
-        ("validation loss after", _number(training["validation_loss"])),
-        ("training loss, mean of the run", _number(training["train_loss_run_mean"])),
+        ("trainable parameters", f"{parameters.trainable:,}"),
+        ("share of LoRA r=4", f"{parameters.ratio_to_lora_r4:.2%}"),
+        ("validation loss before", _number(training.validation_loss_at_start)),
+        ("validation loss after", _number(training.validation_loss)),
+        ("training loss, mean of the run", _number(training.train_loss_run_mean)),
     ]
-    if metrics:
-        results += [
-            (f"{key} ({_answers(score.get('samples'), metrics['generation']['answers'])})", _number(score["value"]))
-            for key, score in metrics["test"].items()
-        ]
+    if scores and scores.generation:
+        given = scores.generation.answers
+        results += [(f"{key} ({_answers(s.samples, given)})", _number(s.value)) for key, s in scores.test.items()]
     lines += ["", "## Results", "", *_table("result", results)]
     options = {k: v for k, v in adapter.items() if k not in ("_target_", "name", "about", "card", "supports")}
     settings = [(f"adapter.{k}", v) for k, v in options.items()]
     settings += [(f"trainer.{k}", v) for k, v in config["trainer"].items()]
     settings += [("max_seq_len", config["max_seq_len"]), ("backend", config["backend"]["name"])]
     lines += ["", "## Settings", "", *_table("setting", settings)]
-    lines += ["", f"Made by `{record['command']}`.", ""]
+    lines += ["", f"Made by `{record.command}`.", ""]
     return "\n".join(lines)
 
 

@@ -5,6 +5,7 @@ import math
 import shutil
 import time
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,7 @@ from qft.process.files import whole_directory
 from qft.process.memory import peak_bytes
 from qft.process.signals import DeferredStop
 from qft.quantum.backends.base import Backend
-from qft.records import RunDirectory, newest_checkpoint, read_json
+from qft.records import CircuitCount, HistoryRow, RunDirectory, TrainingRecord, newest_checkpoint, read
 from qft.training import checkpoints, distributed, packing
 from qft.training.callbacks import Checkpoints, Finite, History, Lines, circuits_file, history_rows, progress
 from qft.training.interrupt import Interrupt
@@ -200,14 +201,13 @@ def fit(
     dtype: torch.dtype,
     backend: Backend,
     stop: DeferredStop,
-) -> dict[str, Any]:
+) -> TrainingRecord | None:
     """Train, leaving history.csv, checkpoints/ and adapter/ in the directory; go on from a checkpoint there.
 
     Raises Stopped, with a checkpoint, after the step at which ``stop`` notes a signal; Diverged at a loss that is no
     number.
 
-    Returns the run-mean and final-epoch training loss, the last validation loss and that at the start, the
-    number of steps, seconds and tokens.
+    Returns what the record says of it; of several processes the first alone.
     """
     per_step = config.batch_size * config.accumulation * distributed.world()
     steps = config.max_steps or math.ceil(math.ceil(len(train) / per_step) * config.epochs)
@@ -222,7 +222,7 @@ def fit(
     distributed.wait()
     args = arguments(config, steps, folder, seed, dtype)
     if checkpoint and (checkpoint / circuits_file(args)).is_file():  # those of earlier versions have none
-        backend.evaluations = read_json(checkpoint / circuits_file(args))["circuits"]
+        backend.evaluations = read(checkpoint / circuits_file(args), CircuitCount).circuits
     args.eval_on_start = checkpoint is None  # the base's loss, where the method starts at zero
     padded = DataCollatorForSeq2Seq(tokenizer, label_pad_token_id=-100)
     ours = [History(directory / "history.csv"), Finite(), Checkpoints(backend)]
@@ -252,9 +252,9 @@ def fit(
         with whole_directory(directory / "adapter") as place:
             model.save_pretrained(str(place), state_dict=whole)
         directory_rows = history_rows(trainer.state.log_history)
-        reports = {} if sharded else module_reports(model)  # one process holds only its share to report on
-        return summary(directory_rows, trainer.state.num_input_tokens_seen, backend) | reports
-    return {}
+        reports = None if sharded else module_reports(model)  # one process holds only its share to report on
+        return replace(summary(directory_rows, trainer.state.num_input_tokens_seen, backend), modules=reports)
+    return None
 
 
 def method_callbacks(model: Any) -> list[Any]:
@@ -263,8 +263,8 @@ def method_callbacks(model: Any) -> list[Any]:
     return [callback for config in configs if isinstance(config, QftConfig) for callback in config.callbacks()]
 
 
-def module_reports(model: nn.Module) -> dict[str, Any]:
-    """What adapters say of themselves after training, by module: {"modules": {"0.q_proj": {"rank": 3}}}, or {}."""
+def module_reports(model: nn.Module) -> dict[str, dict[str, Any]] | None:
+    """What adapters say of themselves after training, by module: {"0.q_proj": {"rank": 3}}; None where nothing."""
     found = {}
     for name, layer in model.named_modules():
         if isinstance(layer, QftLayer):
@@ -274,23 +274,23 @@ def module_reports(model: nn.Module) -> dict[str, Any]:
     for key in dict.fromkeys(key for report in found.values() for key in report):
         tally = Counter(report[key] for report in found.values())
         log.info("%s: %s", key, ", ".join(f"{value} in {n} modules" for value, n in sorted(tally.items())))
-    return {"modules": found} if found else {}
+    return found or None
 
 
-def summary(rows: list[dict[str, Any]], tokens: int, backend: Backend) -> dict[str, Any]:
+def summary(rows: list[HistoryRow], tokens: int, backend: Backend) -> TrainingRecord:
     """Figures of a finished training from the rows of its history."""
-    trained = [r for r in rows if r.get("train_loss") is not None]
-    last = math.ceil(trained[-1]["epoch"] - 1e-9)
-    final = [r["train_loss"] for r in trained if r["epoch"] > last - 1 + 1e-9]
-    validated = [r["validation_loss"] for r in rows if r.get("validation_loss") is not None]
-    return {
-        "steps": trained[-1]["step"],
-        "train_loss_run_mean": sum(r["train_loss"] for r in trained) / len(trained),
-        "train_loss_final_epoch": sum(final) / len(final),
-        "validation_loss": validated[-1],
-        "validation_loss_at_start": validated[0],
-        "seconds": rows[-1]["seconds"],
-        "tokens": tokens,
-        "peak_memory_mb": max(r["peak_memory_mb"] for r in rows),
-        "circuits": backend.evaluations,
-    }
+    trained = [(r.step, r.epoch, r.train_loss) for r in rows if r.train_loss is not None and r.epoch is not None]
+    last = math.ceil(trained[-1][1] - 1e-9)
+    final = [loss for _, epoch, loss in trained if epoch > last - 1 + 1e-9]
+    validated = [r.validation_loss for r in rows if r.validation_loss is not None]
+    return TrainingRecord(
+        steps=trained[-1][0],
+        train_loss_run_mean=sum(loss for _, _, loss in trained) / len(trained),
+        train_loss_final_epoch=sum(final) / len(final),
+        validation_loss=validated[-1],
+        validation_loss_at_start=validated[0],
+        seconds=rows[-1].seconds or 0.0,
+        tokens=tokens,
+        peak_memory_mb=max(r.peak_memory_mb for r in rows if r.peak_memory_mb is not None),
+        circuits=backend.evaluations,
+    )

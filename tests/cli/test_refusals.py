@@ -31,7 +31,7 @@ def a_run(path: Path, **files: str) -> Path:
     """A run directory as training leaves it, less the weights."""
     path.mkdir(parents=True)
     directory = records.RunDirectory(path)
-    directory.save_record(records.new_record(0))
+    directory.save(records.new_record(0))
     (path / "config.yaml").write_text("n: 20\n")
     (path / "adapter").mkdir()
     for name, text in files.items():

@@ -10,6 +10,7 @@ import torch
 from qft.data.template import Prompt
 from qft.evaluation.decoding import Decoding
 from qft.evaluation.generate import generate
+from qft.records import Sampling
 
 LENGTHS = (3, 9, 5, 7, 4, 6, 8)
 
@@ -131,8 +132,8 @@ def test_drawn_answers_are_seeded_by_batch(model, tokenizer, prompts, tmp_path: 
     list(generate(model, tokenizer, prompts, Decoding(8, 3, True, 2.0, 0.9, seed=2), other))
     list(generate(model, tokenizer, prompts, Decoding(8, 3), fresh))
     assert not same(rows(other), whole) and not same(rows(fresh), whole)
-    assert drawn.as_settings()["decoding"] == {"temperature": 2.0, "top_p": 0.9, "seed": 1}
-    assert Decoding(8, 3).as_settings()["decoding"] == "greedy"
+    assert drawn.recorded() == Sampling(temperature=2.0, top_p=0.9, seed=1)
+    assert Decoding(8, 3).recorded() == "greedy"
 
 
 def test_a_time_limit_ends_a_batch(model, tokenizer, prompts, tmp_path: Path) -> None:

@@ -44,10 +44,10 @@ def test_means_and_interval() -> None:
     # 2 nats over 1 token and 3 over 3: 5 / 4 per token, (2 + 1) / 2 per sample. A draw of two has twice the first,
     # twice the second or both: 2, 1 or 5/4, with probabilities 1/4, 1/4, 1/2.
     found = summarise([(2.0, 1), (3.0, 3)])
-    assert found["loss"] == 1.25 and found["perplexity"] == pytest.approx(math.exp(1.25))
-    assert found["loss_per_sample"] == 1.5 and found["tokens"] == 4 and found["samples"] == 2
-    assert found["interval"] == [1.0, 2.0]
-    assert summarise([(2.0, 1)])["interval"] is None
+    assert found.loss == 1.25 and found.perplexity == pytest.approx(math.exp(1.25))
+    assert found.loss_per_sample == 1.5 and found.tokens == 4 and found.samples == 2
+    assert found.interval == (1.0, 2.0)
+    assert summarise([(2.0, 1)]).interval is None
 
 
 def test_batches_fit_the_memory(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import logging
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,16 +10,18 @@ import pytest
 from qft.data.template import Prompt
 from qft.errors import QftError
 from qft.evaluation.predictions import complete, digest, of_prompts, pairs, read
+from qft.records import Prediction
 
 PROMPTS = [Prompt(f"s{k}", 1, (1, 2), "q", f"回答 {k}", False) for k in range(5)]
 
 
-def row(prompt: Prompt, **other) -> dict:
+def row(prompt: Prompt, **other: object) -> dict:
     known = {"id": prompt.id, "turn": prompt.turn, "prompt": prompt.text, "reference": prompt.reference}
     return known | {"prediction": "x", "tokens": 3, "finished": True, "seconds": 0.1} | other
 
 
 ROWS = [row(p) for p in PROMPTS]
+READ = [Prediction(**r) for r in ROWS]
 
 
 def write(path: Path, rows: list) -> bytes:
@@ -31,13 +34,13 @@ def test_a_file_cut_anywhere_gives_its_whole_lines_and_says_so(
 ) -> None:
     path = tmp_path / "predictions.jsonl"
     whole = write(path, ROWS)
-    assert read(path) == ROWS and not caplog.text
+    assert read(path) == READ and not caplog.text
     for cut in range(len(whole)):
         path.write_bytes(whole[:cut])
         caplog.clear()
         with caplog.at_level(logging.WARNING):
             kept = whole[:cut].count(b"\n")
-            assert read(path) == ROWS[:kept]
+            assert read(path) == READ[:kept]
             assert list(of_prompts(path, PROMPTS)) == list(range(kept))
         halved = cut > 0 and whole[cut - 1 : cut] != b"\n"
         assert (f"row {kept + 1}: cut off" in caplog.text) == halved
@@ -48,14 +51,14 @@ def test_a_file_cut_anywhere_gives_its_whole_lines_and_says_so(
     ("bad", "reason"),
     [
         ("{", "not JSON"),
-        ("[1]", "not a JSON object"),
+        ("[1]", r"it is \[1\], not a mapping"),
         ("", "not JSON"),
         ("\udcff".encode("utf-8", "surrogatepass").decode("latin-1"), "not JSON"),
         (row(PROMPTS[2], seconds=float("nan")), r"not JSON \(NaN is not a number"),
-        (row(PROMPTS[2], prediction=None), "'prediction' is null, not str"),
-        (row(PROMPTS[2], prediction=["x"]), r"'prediction' is \[\"x\"\], not str"),
-        (row(PROMPTS[2], turn=True), "'turn' is true, not int"),
-        (row(PROMPTS[2], answer=7), "'answer' is 7, not str or null"),
+        (row(PROMPTS[2], prediction=None), "'prediction' is null, not text"),
+        (row(PROMPTS[2], prediction=["x"]), r"'prediction' is \[\"x\"\], not text"),
+        (row(PROMPTS[2], turn=True), "'turn' is true, not a whole number"),
+        (row(PROMPTS[2], answer=7), "'answer' is 7, not text"),
         ({"id": "s2", "turn": 1}, r"'prompt' is missing \(there is: id, turn\)"),
         ({}, r"'id' is missing \(there is: nothing\)"),
     ],
@@ -89,7 +92,7 @@ def test_scoring_wants_all_answers_to_what_was_asked(tmp_path: Path) -> None:
     path = tmp_path / "predictions.jsonl"
     asked = digest((p.id, p.turn, p.reference) for p in PROMPTS)
     write(path, ROWS)
-    assert complete(path, asked) == ROWS
+    assert complete(path, asked) == READ
     write(path, ROWS[:4])
     with pytest.raises(QftError, match="holds 4 of 5 answers; repeat qft eval"):
         complete(path, asked)
@@ -99,6 +102,6 @@ def test_scoring_wants_all_answers_to_what_was_asked(tmp_path: Path) -> None:
 
 
 def test_rows_as_the_metrics_see_them() -> None:
-    (pair,) = pairs([row(PROMPTS[0], answer="7", finished=False)])
+    (pair,) = pairs([replace(READ[0], answer="7", finished=False)])
     assert (pair.prompt, pair.finished, pair.answer) == ("q", False, "7")
-    assert pairs(ROWS)[0].answer is None
+    assert pairs(READ)[0].answer is None

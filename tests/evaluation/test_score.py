@@ -2,27 +2,29 @@
 
 import json
 import logging
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from qft.errors import QftError
 from qft.evaluation.metrics.base import Pair
-from qft.evaluation.score import as_dict, check, score_all, score_file, summary
+from qft.evaluation.score import as_recorded, check, score_all, score_file, summary
+from qft.records import Generation, Prediction
 
 ROWS = [
-    {
-        "id": f"s{k}",
-        "turn": 1,
-        "prompt": "",
-        "reference": f"<think>x</think> \\boxed{{{k}}}",
-        "prediction": f"<think>x</think> \\boxed{{{answer}}}",
-        "tokens": 10 + k,
-        "finished": k != 2,
-        "prompt_truncated": k == 1,
-        "seconds": 0.5,
-        "peak_memory_bytes": 1000 + k,
-    }
+    Prediction(
+        id=f"s{k}",
+        turn=1,
+        prompt="",
+        reference=f"<think>x</think> \\boxed{{{k}}}",
+        prediction=f"<think>x</think> \\boxed{{{answer}}}",
+        tokens=10 + k,
+        finished=k != 2,
+        prompt_truncated=k == 1,
+        seconds=0.5,
+        peak_memory_bytes=1000 + k,
+    )
     for k, answer in enumerate([0, 1, 7])
 ]
 
@@ -58,10 +60,10 @@ def lines(folder: Path) -> list[dict]:
 
 def test_a_file_of_scores(tmp_path: Path):
     block = score_file(tmp_path, ROWS, ["reasoning"])
-    assert block["test"]["sa"]["value"] == pytest.approx(200 / 3) and block["test"]["sa"]["samples"] == 3
-    low, high = block["test"]["sa"]["interval"]
+    assert block.test["sa"].value == pytest.approx(200 / 3) and block.test["sa"].samples == 3
+    low, high = block.test["sa"].interval
     assert 0 <= low < 200 / 3 < high <= 100
-    assert block["test"]["ctc"]["interval"] is None  # all alike
+    assert block.test["ctc"].interval is None  # all alike
     assert [(x["id"], x["turn"], x["scores"]["sa"]) for x in lines(tmp_path)] == [
         ("s0", 1, 100),
         ("s1", 1, 100),
@@ -74,16 +76,16 @@ def test_a_file_of_scores(tmp_path: Path):
 def test_scores_are_added_to_those_of_the_same_answers(tmp_path: Path):
     first = score_file(tmp_path, ROWS, ["reasoning"])
     both = score_file(tmp_path, ROWS, ["bleu"], before=first)
-    assert {"sa", "bleu4_standard"} <= set(both["test"]) == set(lines(tmp_path)[0]["scores"])
-    other = [*ROWS[:2], ROWS[2] | {"prediction": "another"}]
+    assert {"sa", "bleu4_standard"} <= set(both.test) == set(lines(tmp_path)[0]["scores"])
+    other = [*ROWS[:2], replace(ROWS[2], prediction="another")]
     changed = score_file(tmp_path, other, ["bleu"], before=both)
-    assert "sa" not in changed["test"] and "sa" not in lines(tmp_path)[0]["scores"]
+    assert "sa" not in changed.test and "sa" not in lines(tmp_path)[0]["scores"]
 
 
 def test_any_character_may_stand_in_an_id_or_answer(tmp_path: Path):
-    rows = [row | {"id": f"{row['id']}\u2028\x85", "prediction": "\\boxed{7\u2028\x1c}"} for row in ROWS]
+    rows = [replace(row, id=f"{row.id}\u2028\x85", prediction="\\boxed{7\u2028\x1c}") for row in ROWS]
     first = score_file(tmp_path, rows, ["reasoning"])
-    assert "sa" in score_file(tmp_path, rows, ["bleu"], before=first)["test"]
+    assert "sa" in score_file(tmp_path, rows, ["bleu"], before=first).test
 
 
 def test_a_damaged_file_of_scores_is_not_gone_on_with(
@@ -95,26 +97,26 @@ def test_a_damaged_file_of_scores_is_not_gone_on_with(
     for cut in range(0, len(whole) - 1, len(whole) // 20):
         (tmp_path / "scores.jsonl").write_bytes(whole[:cut])
         with caplog.at_level(logging.WARNING):
-            assert "sa" not in score_file(tmp_path, ROWS, ["bleu"], before=before)["test"]
+            assert "sa" not in score_file(tmp_path, ROWS, ["bleu"], before=before).test
         assert "damaged" in caplog.text
         caplog.clear()
 
 
 def test_what_could_not_be_judged_is_said(tmp_path: Path, caplog: pytest.LogCaptureFixture):
     block = score_file(tmp_path, ROWS, ["bertscore"])
-    assert block["test"]["bertscore_f1"]["value"] is None and "left out: no model" in caplog.text
-    assert as_dict(score_all([Pair("a", "b")], ["bertscore"])[0])["samples"] == 0
+    assert block.test["bertscore_f1"].value is None and "left out: no model" in caplog.text
+    assert as_recorded(score_all([Pair("a", "b")], ["bertscore"])[0]).samples == 0
 
 
 def test_what_the_answers_cost():
     # 10 + 11 + 12 tokens in 1.5 s: 22 a second
-    assert summary(ROWS) == {
-        "answers": 3,
-        "tokens": 33,
-        "unfinished": 1,
-        "prompts_truncated": 1,
-        "seconds": 1.5,
-        "tokens_per_second": 22.0,
-        "seconds_per_token": pytest.approx(1.5 / 33),
-        "peak_memory_bytes": 1002,
-    }
+    assert summary(ROWS) == Generation(
+        answers=3,
+        tokens=33,
+        unfinished=1,
+        prompts_truncated=1,
+        seconds=1.5,
+        tokens_per_second=22.0,
+        seconds_per_token=pytest.approx(1.5 / 33),
+        peak_memory_bytes=1002,
+    )

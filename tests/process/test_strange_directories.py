@@ -52,7 +52,7 @@ def test_a_run_may_lie_where_a_link_of_the_users_leads(tmp_path: Path) -> None:
     (tmp_path / "disk").mkdir()
     (tmp_path / "run").symlink_to(tmp_path / "disk")
     directory = records.RunDirectory(tmp_path / "run").open()
-    directory.save_record(records.new_record(0))
+    directory.save(records.new_record(0))
     directory.finish()
     directory.close()
     assert directory.complete and (tmp_path / "disk/record.json").is_file()

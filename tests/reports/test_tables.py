@@ -160,8 +160,8 @@ def test_text_that_means_something_to_a_format_is_escaped() -> None:
 
 def test_steps_to_loras_final_loss_by_hand() -> None:
     def run(losses: list[float]) -> read.Cell:
-        history = [{"step": float(k), "train_loss": x} for k, x in enumerate(losses, 1)]
-        return read.Cell("", "final", "", "", "", 300, 0, None, {}, [], "done", history=history)
+        history = [records.HistoryRow(step=k, train_loss=x) for k, x in enumerate(losses, 1)]
+        return read.Cell("", "final", "", "", "", 300, 0, [], state="done", history=history)
 
     lora = run([4, 3, 2, 1, 2])  # as low as its end after three steps
     assert convergence.percent_of_steps(lora, lora) == 100
@@ -240,7 +240,7 @@ def test_a_set_by_another_name_has_no_published_numbers_beside_it(first, versus)
     assert "Measured on: data=cpsycoun." in made.notes
     named = read.load(first.path, {"cpsycoun": "our-talks"})
     tables_of = [*layouts.losses(named, []), *layouts.scores(named, [])]
-    assert {c.data for c in named.cells} == {"our-talks", "demo"} == {c["data"] for c in named.choices["chosen"]}
+    assert {c.data for c in named.cells} == {"our-talks", "demo"} == {c.data for c in named.choices}
     assert not [c for t in tables_of for c in t.columns if "published" in c]
     assert "losses-our-talks" in {t.name for t in tables_of}
 
@@ -275,14 +275,13 @@ def test_a_run_that_diverged_is_named_and_not_averaged_away(tmp_path: Path) -> N
     path = synthetic.table1(tmp_path, sizes=(300,))
     record = next(path.glob("cells/final-qwthn-demo-n300-seed1/record.json"))
     content = json.loads(record.read_text())
-    content["training"]["validation_loss"] = None  # as the trainer notes a loss that is no number
+    content["training"]["validation_loss"] = 12.125
     record.write_text(json.dumps(content))
     (path / "cells" / record.parent.name / "metrics.json").unlink()
     of = read.load(path)
     own = of.of(("QWTHN", "demo", 300))
-    shown = entries.measured(own, [c.loss("validation_loss") for c in own], 3)
-    assert shown.remark == "2 of 3 seeds" and "seed 1: no number" in shown.hint
-    assert diverged(of) == ["QWTHN on demo, n = 300 (1 of 3 seeds, up to inf)"]
+    assert entries.measured(own, [c.loss("validation_loss") for c in own], 3).remark == ""
+    assert diverged(of) == ["QWTHN on demo, n = 300 (1 of 3 seeds, up to 12.1)"]
     with pytest.raises(ValueError, match="not finite"):
         statistics.compare_seeds([1.0, float("nan")], [1.0, 2.0])
 

@@ -9,10 +9,9 @@ from typing import Any
 import pytest
 
 from qft.errors import QftError
-from qft.records import read_json, write_json
+from qft.records import Cell, CellState, Identity, SweepPlan, read, write_json
 from qft.sweeps import cells
 from qft.sweeps.attempt import arguments, attempt, free, held
-from qft.sweeps.cells import Cell
 
 CONFIG = {
     "model": {"path": "/here", "template": "auto", "name": "m"},
@@ -50,8 +49,8 @@ def test_what_decides_a_result_decides_the_identity(monkeypatch: pytest.MonkeyPa
 def test_a_part_that_is_planned_again_keeps_the_rest(tmp_path: Path) -> None:
     def plan(*names: str, **options: Any) -> dict[str, Any]:
         cells.save_plan(tmp_path, "s", "demo", f"qft sweep {' '.join(names)}", [cell(n) for n in names], **options)
-        content: dict[str, Any] = read_json(tmp_path / "sweep.json")
-        return content | {"cells": [c["name"] for c in content["cells"]]}
+        content = read(tmp_path / "sweep.json", SweepPlan)
+        return {"command": content.command, "cells": [c.name for c in content.cells]}
 
     whole = plan("a", "b", "c")
     assert plan("b") == whole and plan("a", "b", "c") == whole
@@ -60,7 +59,7 @@ def test_a_part_that_is_planned_again_keeps_the_rest(tmp_path: Path) -> None:
     assert plan("a", "d") == wider
     assert plan("b", afresh=True)["cells"] == ["b"]
     cells.save_plan(tmp_path, "other", "demo", "qft sweep other", [cell("z")])
-    assert [c["name"] for c in read_json(tmp_path / "sweep.json")["cells"]] == ["z"], "another sweep is not mixed in"
+    assert [c.name for c in read(tmp_path / "sweep.json", SweepPlan).cells] == ["z"], "another sweep is not mixed in"
 
 
 def test_places_and_the_settings_of_no_evaluation_do_not() -> None:
@@ -79,21 +78,25 @@ def test_the_code_that_decides_is_part_of_it() -> None:
     assert all((Path(cells.qft.__file__).parent / part).exists() for part in cells.DECIDING)
 
 
+def one_of(threads: int) -> Identity:
+    return cells.identity(CONFIG, "m", "d", threads, "cpu", [], True)
+
+
 def test_cells_of_other_settings_are_refused_by_name_or_replaced(tmp_path: Path) -> None:
     one = cell(id="1")
-    cells.settle(tmp_path, [one], {"a": {"threads": 1}}, overwrite=False)
+    cells.settle(tmp_path, [one], {"a": one_of(1)}, overwrite=False)
     attempt(tmp_path, one, lambda command, overrides: None)
     one.id = "2"
     with pytest.raises(QftError, match=r"a: threads: 1 -> 2.*overwrite=true"):
-        cells.settle(tmp_path, [one], {"a": {"threads": 2}}, overwrite=False)
+        cells.settle(tmp_path, [one], {"a": one_of(2)}, overwrite=False)
     with held(tmp_path, "a"), pytest.raises(QftError, match="a is being run"):
-        cells.settle(tmp_path, [one], {"a": {"threads": 2}}, overwrite=True)
+        cells.settle(tmp_path, [one], {"a": one_of(2)}, overwrite=True)
     assert cells.read_state(tmp_path, "a") is not None
-    cells.settle(tmp_path, [one], {"a": {"threads": 2}}, overwrite=True)
+    cells.settle(tmp_path, [one], {"a": one_of(2)}, overwrite=True)
     assert cells.read_state(tmp_path, "a") is None
 
 
-def outcome(tmp_path: Path, *errors: BaseException | None) -> dict[str, Any]:
+def outcome(tmp_path: Path, *errors: BaseException | None) -> CellState:
     """cell.json after attempts that end with these errors."""
     for error in errors:
 
@@ -107,21 +110,21 @@ def outcome(tmp_path: Path, *errors: BaseException | None) -> dict[str, Any]:
         else:
             attempt(tmp_path, cell(id="i"), execute)
     state = cells.read_state(tmp_path, "a")
-    assert state is not None and state["attempts"][-1]["ended"]
+    assert state is not None and state.attempts[-1].ended
     return state
 
 
 def test_every_attempt_is_kept(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     state = outcome(tmp_path, QftError("No memory."), ValueError("odd"), KeyboardInterrupt(), None)
-    assert [a["state"] for a in state["attempts"]] == ["failed", "failed", "interrupted", "done"]
-    assert [a["error"] for a in state["attempts"]] == ["No memory.", "ValueError: odd", None, None]
-    assert (state["state"], state["error"], state["id"]) == ("done", None, "i")
+    assert [a.state for a in state.attempts] == ["failed", "failed", "interrupted", "done"]
+    assert [a.error for a in state.attempts] == ["No memory.", "ValueError: odd", None, None]
+    assert (state.state, state.error, state.id) == ("done", None, "i")
     assert "ValueError: odd" in capsys.readouterr().err, "the traceback of what is no user's error is kept"
 
 
 def test_a_finished_cell_is_left_alone(tmp_path: Path) -> None:
     state = outcome(tmp_path, None, None)
-    assert len(state["attempts"]) == 1
+    assert len(state.attempts) == 1
 
 
 def test_an_attempt_whose_process_is_gone_was_interrupted(tmp_path: Path) -> None:
@@ -130,7 +133,7 @@ def test_an_attempt_whose_process_is_gone_was_interrupted(tmp_path: Path) -> Non
     assert not cells.done(tmp_path, one)
     attempt(tmp_path, one, lambda command, overrides: None)
     state = cells.read_state(tmp_path, "a")
-    assert state is not None and [a["state"] for a in state["attempts"]] == ["interrupted", "done"]
+    assert state is not None and [a.state for a in state.attempts] == ["interrupted", "done"]
 
 
 def test_a_stopped_process_still_holds_its_cell(tmp_path: Path) -> None:

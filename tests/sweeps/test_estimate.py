@@ -3,20 +3,21 @@
 from pathlib import Path
 
 import pytest
+import stored
 from test_cells import cell
 
-from qft.records import write_json
+from qft.records import Cell, RunDirectory, Scores
 from qft.sweeps import cells
 from qft.sweeps.estimate import START, Speed
 
 
-def finished(directory: Path, name: str, label: str, data: str, per_step: float, answering: float) -> cells.Cell:
+def finished(directory: Path, name: str, label: str, data: str, per_step: float, answering: float) -> Cell:
     done = cell(name, label=label, data=data)
     cells.begin(directory, done)
     cells.end(directory, done, "done")
-    folder = cells.folder(directory, name)
-    write_json(folder / "record.json", {"training": {"seconds": 10 * per_step, "steps": 10}})
-    write_json(folder / "metrics.json", {"metrics": {"generation": {"seconds": answering}}})
+    run = RunDirectory(cells.folder(directory, name))
+    run.save(stored.record(training=stored.training(seconds=10 * per_step, steps=10)))
+    run.save(stored.metrics(Scores(generation=stored.generation(seconds=answering))))
     return done
 
 

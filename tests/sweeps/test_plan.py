@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 from omegaconf import OmegaConf
 
+from qft import records
 from qft.compose import configs, typed
 from qft.errors import QftError
 from qft.models.count import count
-from qft.records import read_json, write_json
-from qft.sweeps.cells import Cell
+from qft.records import Cell, Choices, read, write
 from qft.sweeps.estimate import steps_of
 from qft.sweeps.plan import SCALES, Choice, plan
 from qft.sweeps.search import choose
@@ -171,13 +171,13 @@ def test_steps_are_those_of_the_trainer() -> None:
 
 
 def test_choices_of_rows_that_are_not_planned_now_are_kept(tmp_path: Path) -> None:
-    chosen = [{"label": label, "data": "demo", "lr": 0.1} for label in ("A", "B")]
-    write_json(tmp_path / "choices.json", {"schema": 1, "grids": {"A": [0.1], "B": [0.1]}, "chosen": chosen})
+    chosen = [records.Choice(label, "demo", 20, 0.1, False, {"0.1": 1.0}) for label in ("A", "B")]
+    write(tmp_path / "choices.json", Choices({"A": [0.1], "B": [0.1]}, chosen))
     searched = Cell("s", "search", "A", "lora", "demo", 20, 0, [], 0.1, test=False)
     choose(tmp_path, [searched, Cell("f", "final", "A", "lora", "demo", 20, 0, [], after=["s"])])
-    left = read_json(tmp_path / "choices.json")
-    assert [c["label"] for c in left["chosen"]] == ["B"], "the search of A has not been run"
-    assert left["grids"] == {"A": [0.1], "B": [0.1]}
+    left = read(tmp_path / "choices.json", Choices)
+    assert [c.label for c in left.chosen] == ["B"], "the search of A has not been run"
+    assert left.grids == {"A": [0.1], "B": [0.1]}
 
 
 def test_the_users_trust_goes_to_every_cell() -> None:

@@ -1,5 +1,6 @@
 """The order of a sweep, its choices, failures and stops, with a launcher that trains nothing."""
 
+import hashlib
 import json
 import os
 import signal
@@ -8,13 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import stored
 
 from qft.errors import Diverged, QftError
 from qft.process.signals import Stopped, listen, restore
-from qft.records import RunDirectory, write_json
+from qft.records import Cell, RunDirectory
 from qft.sweeps import cells
 from qft.sweeps.attempt import attempt
-from qft.sweeps.cells import Cell
 from qft.sweeps.plan import Choice, plan
 from qft.sweeps.run import Sweep, locked, run
 from qft.sweeps.search import choose
@@ -32,8 +33,8 @@ SPEC: dict[str, Any] = {
     },
     "scales": {"s": {"data": {"demo": []}, "n": [20], "seeds": [0, 1], "search": {"n": 20, "lr": [0.1, 0.2, 0.3]}}},
 }
-# the search's validation losses by learning rate; None: not finite
-LOSSES: dict[str, float | None] = {"0.1": 2.0, "0.2": 1.0, "0.3": None}
+# the search's validation losses by learning rate; None: it diverges
+LOSSES: dict[str, float | None] = {"0.1": 2.0, "0.2": 1.0, "0.3": 3.0}
 
 
 class Fake:
@@ -61,8 +62,10 @@ class Fake:
             if cell.name in self.diverged:
                 raise Diverged("Diverged at step 3.")
             loss = LOSSES[str(cell.lr)] if cell.role == "search" else 1.0
-            training = {"validation_loss": loss, "seconds": 6.0, "steps": 3}
-            write_json(cells.folder(self.directory, cell.name) / "record.json", {"training": training})
+            if loss is None:
+                raise Diverged("Diverged at step 3.")
+            run = RunDirectory(cells.folder(self.directory, cell.name))
+            run.save(stored.record(training=stored.training(validation_loss=loss)))
 
         attempt(self.directory, cell, execute)
         return None
@@ -77,7 +80,7 @@ class Fake:
 def planned() -> list[Cell]:
     made = plan(SPEC, "s", Choice())
     for cell in made:
-        cell.id = cells.digest(cell.name)
+        cell.id = hashlib.sha256(cell.name.encode()).hexdigest()
     return made
 
 
@@ -91,7 +94,7 @@ def go(directory: Path, launcher: Any, workers: int = 1, retry: str | None = Non
         retry,
     )
     found = {c.name: cells.read_state(directory, c.name) for c in made}
-    return {name: state["state"] if state else "not run" for name, state in found.items()}
+    return {name: state.state if state else "not run" for name, state in found.items()}
 
 
 def test_searches_come_first_and_finals_take_the_best_rate(tmp_path: Path) -> None:
@@ -105,7 +108,7 @@ def test_searches_come_first_and_finals_take_the_best_rate(tmp_path: Path) -> No
     chosen = json.loads((tmp_path / "choices.json").read_text())
     assert chosen["grids"] == {"LoRA": [0.1, 0.2, 0.3], "QWTHN": [0.1, 0.2, 0.3]}
     assert [(c["label"], c["lr"], c["edge"]) for c in chosen["chosen"]] == [("LoRA", 0.2, False), ("QWTHN", 0.2, False)]
-    assert chosen["chosen"][0]["validation_losses"] == {"0.1": 2.0, "0.2": 1.0, "0.3": None}
+    assert chosen["chosen"][0]["validation_losses"] == {"0.1": 2.0, "0.2": 1.0, "0.3": 3.0}
 
 
 def test_a_second_start_runs_nothing(tmp_path: Path) -> None:
@@ -129,7 +132,7 @@ def test_a_search_that_diverged_is_never_chosen_and_ends_the_others_not(tmp_path
     assert [name for name, state in states.items() if state == "diverged"] == sorted([best, *only])
     chosen = json.loads((tmp_path / "choices.json").read_text())["chosen"]
     assert [(c["label"], c["lr"]) for c in chosen] == [("LoRA", 0.1)]
-    assert chosen[0]["validation_losses"] == {"0.1": 2.0, "0.2": None, "0.3": None}
+    assert chosen[0]["validation_losses"] == {"0.1": 2.0, "0.2": None, "0.3": 3.0}
     assert states["t-lora-demo-n20-seed0"] == "done" and states["t-qwthn-demo-n20-seed0"] == "not run"
 
 
@@ -173,7 +176,7 @@ def test_failures_are_kept_hold_back_what_builds_on_them_and_are_retried_on_dema
     assert go(tmp_path, again)[bad] == "failed" and again.order == []
     assert set(go(tmp_path, Fake(tmp_path), retry="failed").values()) == {"done"}
     state = cells.read_state(tmp_path, bad)
-    assert state is not None and [a["error"] for a in state["attempts"]] == ["It broke.", None]
+    assert state is not None and [a.error for a in state.attempts] == ["It broke.", None]
 
 
 def test_a_process_that_dies_without_a_word_fails_its_cell_alone(tmp_path: Path) -> None:
@@ -187,14 +190,14 @@ def test_a_process_that_dies_without_a_word_fails_its_cell_alone(tmp_path: Path)
     states = go(tmp_path, Dies(tmp_path))
     assert [n for n, s in states.items() if s != "done"] == ["t-lora-demo-n20-seed0"]
     state = cells.read_state(tmp_path, "t-lora-demo-n20-seed0")
-    assert state is not None and "SIGKILL" in state["error"] and state["state"] == "failed"
+    assert state is not None and "SIGKILL" in str(state.error) and state.state == "failed"
 
 
 def test_a_killed_sweep_finds_its_cells_interrupted(tmp_path: Path) -> None:
     cells.begin(tmp_path, planned()[0])
     go(tmp_path, Fake(tmp_path))
     state = cells.read_state(tmp_path, planned()[0].name)
-    assert state is not None and [a["state"] for a in state["attempts"]] == ["interrupted", "done"]
+    assert state is not None and [a.state for a in state.attempts] == ["interrupted", "done"]
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
@@ -228,8 +231,8 @@ def test_one_sweep_a_directory(tmp_path: Path) -> None:
 
 
 def test_no_finite_loss_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(LOSSES, "0.1", None)
-    monkeypatch.setitem(LOSSES, "0.2", None)
+    for rate in LOSSES:
+        monkeypatch.setitem(LOSSES, rate, None)
     states = go(tmp_path, Fake(tmp_path))
     assert states["t-lora-demo-n20-seed0"] == "not run"
     assert len(choose(tmp_path, planned())) == 2
@@ -239,7 +242,7 @@ def job(command: str, overrides: list[str]) -> None:
     """Stands for a training in a Slurm job."""
     values = dict(o.split("=", 1) for o in overrides)
     place = Path(values["out"].strip("'")) if command == "eval" else Path(values["output_dir"][1:-1]) / values["run"]
-    write_json(place / "record.json", {"training": {"validation_loss": 1.0, "seconds": 6.0, "steps": 3}})
+    RunDirectory(place).save(stored.record())
 
 
 def test_slurm_jobs_leave_the_same_directory(tmp_path: Path) -> None:

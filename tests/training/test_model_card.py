@@ -3,10 +3,11 @@
 from pathlib import Path
 from typing import Any
 
+import stored
 import yaml
 from huggingface_hub import ModelCard
 
-from qft.records import write_json
+from qft.records import RunDirectory, Score, Scores
 from qft.training import model_card
 
 CONFIG: dict[str, Any] = {
@@ -19,21 +20,14 @@ CONFIG: dict[str, Any] = {
     "seed": 2,
     "max_seq_len": 64,
 }
-RECORD = {
-    "qft": "0.1.0",
-    "command": "qft train",
-    "model": {"name": "base"},
-    "parameters": {"trainable": 12345, "ratio_to_lora_r4": 0.25},
-    "training": {"validation_loss_at_start": 3.0, "validation_loss": None, "train_loss_run_mean": 2.5},
-}
 
 
-def written(run: Path, config: dict[str, Any], metrics: dict[str, Any] | None = None) -> ModelCard:
+def written(run: Path, config: dict[str, Any], scores: Scores | None = None) -> ModelCard:
     (run / "adapter").mkdir(parents=True)
     (run / "config.yaml").write_text(yaml.safe_dump(config))
-    write_json(run / "record.json", RECORD)
-    if metrics:
-        write_json(run / "metrics.json", {"metrics": metrics})
+    RunDirectory(run).save(stored.record())
+    if scores:
+        RunDirectory(run).save(stored.metrics(scores))
     model_card.write(run)
     return ModelCard.load(run / "adapter" / "README.md")
 
@@ -42,21 +36,19 @@ def test_a_trained_adapter(tmp_path: Path) -> None:
     made = written(tmp_path / "r", CONFIG)
     assert made.data.base_model == "Qwen/Qwen2-7B-Instruct" and made.data.library_name == "peft"
     assert made.data.eval_results is None, "nothing has been evaluated"
-    for line in ("| trainable parameters | 12,345 |", "| validation loss after | - |", "| trainer.odd | a\\|b |"):
+    for line in ("| trainable parameters | 12,345 |", "| validation loss after | 1 |", "| trainer.odd | a\\|b |"):
         assert line in made.text
     assert "seed 2" in made.text and "import qft.adapters" in made.text
 
 
 def test_scores_are_results(tmp_path: Path) -> None:
-    scores = {
-        "generation": {"answers": 1250},
-        "test": {
-            "bleu4_standard": {"value": 12.5, "samples": 1250},
-            "sa": {"value": 40.0, "samples": 1249},
-            "ac": {"value": 50.0},  # as early versions wrote it
-            "bertscore_f1": {"value": None, "samples": 0},
-        },
+    test = {
+        "bleu4_standard": Score(12.5, samples=1250),
+        "sa": Score(40.0, samples=1249),
+        "ac": Score(50.0),  # as early versions wrote it
+        "bertscore_f1": Score(None, samples=0),
     }
+    scores = Scores(generation=stored.generation(1250), test=test)
     made = written(tmp_path / "r", CONFIG, scores)
     result, sa, _ = made.data.eval_results or []
     assert (result.metric_args, sa.metric_args) == ({"answers": 1250}, {"answers": 1249})

@@ -71,7 +71,7 @@ class Versus:
 
 def measures(sweep: Sweep) -> list[str]:
     """The scores shown beside published numbers that any cell of the sweep has, in the papers' order."""
-    have = {name for c in sweep.final() if c.done for name in c.metrics.get("metrics", {}).get("test", {})}
+    have = {name for c in sweep.final() if c.done for name in c.measured.test}
     chosen = [name for name in published.MEASURED_AS.values() if name in have]
     return chosen or sorted(have)
 
@@ -196,4 +196,4 @@ def _has(cell: Cell, measure: str) -> bool:
 
 
 def _higher(cells: list[Cell], measure: str) -> bool:
-    return bool(cells[0].metrics["metrics"]["test"].get(measure, {}).get("higher_is_better", True))
+    return cells[0].measured.test[measure].higher_is_better if measure in cells[0].measured.test else True

@@ -43,7 +43,7 @@ def summary(sweep: Sweep, versus: Sequence[Versus], shown: Sequence[str]) -> lis
 
 def _size(cells: Sequence[Cell]) -> int:
     """Trainable parameters of a row; 0 where none of its runs has finished."""
-    return next((int(c.record["parameters"]["trainable"]) for c in cells if c.record.get("parameters")), 0)
+    return next((c.parameters.trainable for c in cells if c.parameters), 0)
 
 
 def _apart(one: Sequence[Cell], other: Sequence[Cell]) -> float:

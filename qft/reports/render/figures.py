@@ -76,7 +76,7 @@ def parameters(sweep: Sweep) -> Figure | None:
     from matplotlib.ticker import EngFormatter, LogLocator, NullFormatter
 
     places, panels = colours(sweep), []
-    cells = [c for c in sweep.plain() if c.done and c.record.get("parameters") and c.loss("validation_loss")]
+    cells = [c for c in sweep.plain() if c.done and c.parameters and c.loss("validation_loss")]
     for data, n in ordered((c.data, c.n) for c in cells):
         here = [c for c in cells if (c.data, c.n) == (data, n)]
         with canvas(f"Parameters and loss, {data}, n = {n}", "trainable parameters", "validation loss") as (
@@ -92,8 +92,8 @@ def parameters(sweep: Sweep) -> Figure | None:
                 mean, sd = mean_sd([c.loss("validation_loss") or 0.0 for c in own])
                 k = places[row]
                 style = {"color": colour(k), "fmt": MARKERS[k % len(MARKERS)], "markersize": 7, "capsize": 3}
-                axes.errorbar(own[0].record["parameters"]["trainable"], mean, sd, **style)
-            counts = [c.record["parameters"]["trainable"] for c in here]
+                axes.errorbar(_count(own[0]), mean, sd, **style)
+            counts = [_count(c) for c in here]
             axes.set_xlim(min(counts) / 1.6, max(counts) * 1.6)
             axes.margins(y=0.15)
         panels.append(Panel(data, f"{data}, n = {n}", panel[0]))
@@ -210,3 +210,7 @@ def _figure(name: str, title: str, caption: str, panels: list[Panel], legend: li
 def _legend(places: dict[str, int], cells: Sequence[Cell]) -> list[tuple[int, str]]:
     shown = {c.row for c in cells}
     return [(k, row) for row, k in places.items() if row in shown]
+
+
+def _count(cell: Cell) -> int:
+    return cell.parameters.trainable if cell.parameters else 0

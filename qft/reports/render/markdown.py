@@ -6,10 +6,10 @@ import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any
 
 from qft import __version__
 from qft.names import visible
+from qft.records import DataRecord
 from qft.reports.analysis import contribution
 from qft.reports.analysis.claims import Claim
 from qft.reports.read import ordered
@@ -105,17 +105,17 @@ def _state(report: Report) -> str:
 
 def _made(report: Report) -> str:
     """Versions and machine of the runs."""
-    records = [c.record for c in report.trained]
+    records = [c.record for c in report.trained if c.record]
     if not records:
         return "No run is finished."
     bases = ", ".join(f"{name} ({size:,} parameters)" for name, size in report.models)
-    days = sorted(str(r["started"])[:10] for r in records)
+    days = sorted(r.started[:10] for r in records)
     when = f"on {days[0]}" if days[0] == days[-1] else f"from {days[0]} to {days[-1]}"
-    commits = ordered(str(r["git"].get("commit") or "unknown")[:10] for r in records)
-    machines = ordered(f"{r['machine']}, {r['model'].get('device')}" for r in records)
-    versions = [{k: v for k, v in r["packages"].items() if k in ("torch", "peft")} for r in records]
+    commits = ordered(str(r.git.commit or "unknown")[:10] for r in records)
+    machines = ordered(f"{r.machine}, {r.model.device}" for r in records if r.model)
+    versions = [{k: v for k, v in r.packages.items() if k in ("torch", "peft")} for r in records]
     packages = ordered(", ".join(f"{k} {v}" for k, v in known.items()) for known in versions)
-    data = {c.data: _data(c.data, c.record["data"]) for c in report.trained if c.record.get("data")}
+    data = {c.data: _data(c.data, c.record.data) for c in report.trained if c.record and c.record.data}
     told = f" Data: {'; '.join(data.values())}." if data else ""
     return (
         f"Base: {bases}.{told} Trained {when} on {'; '.join(machines)}; commit {', '.join(commits)}; "
@@ -123,7 +123,7 @@ def _made(report: Report) -> str:
     )
 
 
-def _data(name: str, entry: Mapping[str, Any]) -> str:
+def _data(name: str, entry: DataRecord) -> str:
     """What samples were drawn from, so that another reader's copy can be held against it."""
-    size = f"{entry['available']:,} samples to draw from, {entry['test']} for the test"
-    return f"{name} ({size}, fingerprint {entry['fingerprint'][:12]})"
+    size = f"{entry.available:,} samples to draw from, {entry.test} for the test"
+    return f"{name} ({size}, fingerprint {entry.fingerprint[:12]})"

@@ -1,0 +1,163 @@
+"""evaluation.json, metrics.json and the rows beside them: how answers were made, and what they are worth."""
+
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+from qft.records.record import Record
+from qft.records.schema import Document, absent, rest
+
+Interval = tuple[float, float]  # 95 %
+
+
+@dataclass
+class Prompts:
+    """What was asked."""
+
+    count: int
+    sha256: str  # over (id, turn, reference) of each
+
+
+@dataclass
+class Sampling:
+    """How tokens were drawn."""
+
+    temperature: float
+    top_p: float
+    seed: int
+
+
+@dataclass
+class EvaluationSettings(Document):
+    """What decides the answers; those made with other settings are never taken for these."""
+
+    FILE: ClassVar[str] = "evaluation.json"
+    ADVICE: ClassVar[str] = "answer again with overwrite=true"
+
+    base: str  # fingerprint of the base model
+    dtype: str
+    template: str
+    adapter: str | None  # SHA-256 of its weights; null: the base alone
+    data: str  # fingerprint of the data set
+    validation: str  # SHA-256 over the ids of training and validation
+    prompts: Prompts
+    backend: dict[str, Any]  # its resolved config, without what changes no number
+    max_seq_len: int
+    overlong: str  # what became of longer texts: truncate, drop or error
+    turns: str  # which turns were asked: last or all
+    limit: int | None  # of test dialogues
+    decoding: str | Sampling  # "greedy", or how tokens were drawn
+    max_new_tokens: int
+    batch_size: int
+    max_seconds: float | None
+
+
+@dataclass
+class Loss:
+    """Validation loss, in nats per token."""
+
+    loss: float
+    perplexity: float
+    interval: Interval | None  # of the loss, over samples
+    loss_per_sample: float  # mean of the samples' means
+    tokens: int
+    samples: int
+
+
+@dataclass
+class Generation:
+    """What the answers cost."""
+
+    answers: int
+    tokens: int
+    unfinished: int  # answers cut at max_new_tokens or max_seconds
+    prompts_truncated: int
+    seconds: float
+    tokens_per_second: float | None
+    seconds_per_token: float | None
+    peak_memory_bytes: float | None
+    circuits_per_token: float | None = absent()
+    circuits: int | None = absent()
+    adapter_bytes: int | None = absent()  # of its weights on disk; of the base there are none
+
+
+@dataclass
+class Score:
+    """One score of the test answers."""
+
+    value: float | None  # null where it could not be computed; the signature says why
+    interval: Interval | None = None  # over answers
+    signature: str = ""  # package, version and options it was computed with
+    higher_is_better: bool = True
+    samples: int | None = None  # answers the value is of; early files do not say
+
+
+@dataclass
+class Scores:
+    """Everything measured of one model: fine-tuned, or its base."""
+
+    validation: Loss | None = absent()
+    generation: Generation | None = absent()
+    test: dict[str, Score] = field(default_factory=dict)  # name of the score -> score
+    scored: str | None = absent()  # SHA-256 of the answers that were scored
+
+
+@dataclass
+class BackendUse:
+    """The backend that evaluated the circuits of an evaluation."""
+
+    name: str
+    circuits: int
+    report: dict[str, Any] = rest()  # what it says besides: jobs, shots, the journal
+
+
+@dataclass
+class Metrics(Document):
+    """All results of an evaluation, with the settings they were made with."""
+
+    FILE: ClassVar[str] = "metrics.json"
+    ADVICE: ClassVar[str] = "write it again with qft eval, or remove it to keep the scores only"
+
+    settings: EvaluationSettings
+    metrics: Scores
+    base: Scores | None = absent()  # the same model with its adapter switched off, where it was asked for
+    scored_with: list[str] | None = absent()  # metrics of the evaluation
+    prompt_counts: dict[str, int] | None = absent()  # prompts, and how many of them were cut
+    backend: BackendUse | None = absent()
+    record: Record | None = absent()  # versions and machine of the evaluation
+
+
+@dataclass(kw_only=True)
+class Prediction:
+    """A line of predictions.jsonl: one answer."""
+
+    id: str  # of the sample
+    turn: int  # of the dialogue
+    prompt: str  # as the model read it
+    reference: str
+    answer: str | None = None  # final answer that can be verified, where the data state one
+    prediction: str
+    tokens: int
+    prompt_tokens: int = 0
+    finished: bool  # an end token was written before the length limit
+    prompt_truncated: bool = False
+    seconds: float  # since the batch began or its last finished answer: they add up to the time spent
+    peak_memory_bytes: float | None = None  # of the process (of the GPU's allocations) by then
+
+
+@dataclass
+class ScoreRow:
+    """A line of scores.jsonl: every score of one answer, in the order of predictions.jsonl."""
+
+    id: str
+    turn: int
+    scores: dict[str, float | None] = field(default_factory=dict)  # null where the answer could not be judged
+    reasons: dict[str, str | None] = field(default_factory=dict)  # why, where a metric judges
+
+
+@dataclass
+class ValidationRow:
+    """A line of validation.jsonl: the loss of one validation sample, in nats per token."""
+
+    id: str
+    loss: float
+    tokens: int

@@ -1,0 +1,119 @@
+"""What a sweep writes: its plan, its choices, what decided each cell, and what became of it."""
+
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+from qft.records.schema import Document
+
+
+@dataclass
+class Cell:
+    """One planned run. ``qft COMMAND OVERRIDES`` repeats it."""
+
+    name: str
+    role: str  # search (of a learning rate), final, or base
+    label: str  # of its row
+    adapter: str | None  # null: the untuned base
+    data: str
+    n: int
+    seed: int
+    overrides: list[str]
+    lr: float | None = None  # null until its search has ended
+    variant: dict[str, Any] = field(default_factory=dict)  # what the row changes of its method
+    command: str = "train"  # train or eval
+    test: bool = True  # whether the test set is touched
+    after: list[str] = field(default_factory=list)  # cells that must be done first
+    id: str = ""  # SHA-256 of what decides its result
+
+
+@dataclass
+class SweepPlan(Document):
+    """All cells of a sweep; a planned cell without a directory has not run yet."""
+
+    FILE: ClassVar[str] = "sweep.json"
+
+    name: str
+    scale: str
+    cells: list[Cell]
+    command: str = ""  # plans the same cells again
+
+
+@dataclass
+class Choice:
+    """The learning rate of one row on one data set: that of lowest validation loss."""
+
+    label: str
+    data: str
+    n: int
+    lr: float
+    edge: bool  # whether it is the first or last of its grid
+    validation_losses: dict[str, float | None]  # rate -> loss; null where the search diverged
+
+
+@dataclass
+class Choices(Document):
+    """Every search of a sweep that has ended."""
+
+    FILE: ClassVar[str] = "choices.json"
+
+    grids: dict[str, list[float]] = field(default_factory=dict)  # label -> rates that are tried
+    chosen: list[Choice] = field(default_factory=list)
+
+
+@dataclass
+class Identity:
+    """Everything that decides a cell's result."""
+
+    config: dict[str, Any]  # resolved, without places on the disk
+    model: str  # fingerprint
+    data: str  # fingerprint
+    threads: int  # sums are taken in another order with another number
+    device: str  # cpu, cuda, ...
+    after: list[str]  # ids of the cells it builds on
+    packages: dict[str, str | None]  # those that compute -> version; null where an extra is not installed
+    code: dict[str, str]  # module that computes -> digest of its syntax tree
+
+
+@dataclass
+class Identities(Document):
+    """What decided each cell, so that a refusal can say what is different."""
+
+    SCHEMA: ClassVar[int] = 2
+    FILE: ClassVar[str] = "identities.json"
+
+    cells: dict[str, Identity] = field(default_factory=dict)  # name of the cell -> what decided it
+
+    @classmethod
+    def migrated(cls, content: dict[str, Any], schema: int) -> dict[str, Any]:
+        """Schema 1 is the mapping of cells itself, with one digest for all code."""
+        if schema > 1:
+            return content
+        known = (entry for entry in content.values() if isinstance(entry, dict))
+        for entry in known:
+            if isinstance(entry.get("code"), str):
+                entry["code"] = {"qft": entry["code"]}
+        return {"cells": content}
+
+
+@dataclass
+class Attempt:
+    """One attempt at a cell."""
+
+    started: str
+    ended: str | None = None  # null while it runs
+    state: str = "running"
+    error: str | None = None
+
+
+@dataclass
+class CellState(Document):
+    """What became of a cell."""
+
+    FILE: ClassVar[str] = "cell.json"
+    ADVICE: ClassVar[str] = "remove it, and the run resumes where it was"
+
+    id: str  # of the cell as it was run
+    state: str  # running, done, failed, diverged or interrupted
+    name: str = ""
+    error: str | None = None  # of the last attempt
+    attempts: list[Attempt] = field(default_factory=list)
