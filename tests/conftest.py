@@ -10,6 +10,9 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).parent))  # tests import their helpers by name: tiny, plain, program
 sys.path.insert(0, str(Path(__file__).parent / "quantum/hardware"))  # ... and service, the emulator of the cloud
+sys.path.append(
+    str(Path(__file__).parent.parent / "scripts")
+)  # ... and the programs that make pages: build_docs, house
 torch.set_num_threads(1)
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # started in the background; what is tested hears Ctrl-C
     signal.signal(signal.SIGINT, signal.default_int_handler)
