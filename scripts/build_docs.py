@@ -7,6 +7,7 @@ A test compares the pages with what this would write.
 
 from pathlib import Path
 
+import artefacts_page
 import configuration_page
 import yaml
 
@@ -59,7 +60,11 @@ def page() -> str:
     return INTRODUCTION + "\n" + "\n".join(table()) + "\n"
 
 
-PAGES = {"adapters.md": page, "configuration.md": configuration_page.page}  # name in docs/ -> what it should hold
+PAGES = {  # name in docs/ -> what it should hold
+    "adapters.md": page,
+    "artefacts.md": artefacts_page.page,
+    "configuration.md": configuration_page.page,
+}
 
 
 if __name__ == "__main__":
