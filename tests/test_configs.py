@@ -11,9 +11,9 @@ from hydra import compose, initialize_config_dir
 from hydra.core.config_store import ConfigStore
 from omegaconf import OmegaConf
 
+from qft.adapters import methods
 from qft.compose import configs
 from qft.config import SCHEMAS
-from qft.models.inject import adapter_config
 
 ROOT = configs.packaged()
 FILES = sorted(str(p.relative_to(ROOT).with_suffix("")) for p in ROOT.rglob("*.yaml"))
@@ -54,7 +54,7 @@ def test_every_choice_composes(choice: str) -> None:
             module, _, target = options["_target_"].rpartition(".")
             assert callable(getattr(importlib.import_module(module), target))
             if group == "adapter":
-                assert adapter_config(options, task_type="CAUSAL_LM").peft_type
+                assert methods.of(options).config().peft_type
 
 
 @pytest.mark.parametrize("file", FILES)

@@ -47,7 +47,7 @@ def bounds(found: statistics.Interval | None, digits: int) -> Entry:
 
 
 def parameters(cells: Sequence[Cell]) -> list[Entry]:
-    """Trainable parameters and their ratio to LoRA r=4 on the same layers."""
+    """Trainable parameters and their ratio to LoRA r=4 on the layers the model names."""
     known = [c.parameters for c in cells if c.parameters]
     if not known:
         return [Entry(DASH), Entry(DASH)]

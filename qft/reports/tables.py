@@ -108,7 +108,7 @@ def cost(sweep: Sweep) -> Table | None:
         line.append(measured(cells, [_megabytes(a.peak_memory_bytes) if a else None for a in answered], 0))
         line.append(measured(cells, [t.circuits if t else None for t in trained], 0))
         rows.append(line)
-    columns = ["Row", "data", "n", "parameters", "of LoRA r=4 on its layers", "training s", "s a step", "peak MB"]
+    columns = ["Row", "data", "n", "parameters", "of LoRA r=4", "training s", "s a step", "peak MB"]
     columns += ["answer tokens/s", "answering peak MB", "circuits"]
     known = [c.record for c in sweep.final() if c.record]
     machines = ordered(f"{r.machine}, {r.model.device if r.model else None}" for r in known)
