@@ -1,13 +1,11 @@
 """SoRA: the proximal step at the right moment, exact zeros, pruned on save."""
 
 import copy
-from pathlib import Path
 
 import pytest
 import tiny
 import torch
 from peft import PeftModel, get_peft_model
-from program import two_processes
 from safetensors.torch import load_file
 from torch.utils.data import Dataset
 from transformers import Trainer, TrainerCallback, TrainingArguments
@@ -168,16 +166,6 @@ def test_checkpoints_keep_every_rank_and_a_resumed_run_is_the_same(tmp_path):
     trainer.train(resume_from_checkpoint=str(tmp_path / "run" / "checkpoint-4"))
     for a, b in zip(deltas(straight), deltas(model), strict=True):
         assert all(torch.equal(p, q) for p, q in zip(a.parameters(), b.parameters(), strict=True))
-
-
-def test_two_processes_shrink_alike_and_once_a_step(tmp_path):
-    script = Path(__file__).with_name("sora_ddp.py")
-    done = two_processes(str(script), str(tmp_path), cwd=tmp_path)
-    assert done.returncode == 0, done.stderr[-2000:]
-    first, second = (torch.load(tmp_path / f"gates-{rank}.pt") for rank in (0, 1))
-    assert torch.equal(first, second)
-    # three steps of 0.1 on gates that hardly have a gradient yet
-    assert (first - 0.7).abs().max() < 0.02
 
 
 def test_a_skipped_step_shrinks_nothing():

@@ -1,4 +1,8 @@
-"""Run by torchrun: trains every adapter of ours with its layers sharded over the processes (FSDP), and saves it."""
+"""Run by torchrun: trains every adapter of ours with its layers sharded over the processes (FSDP), and saves it.
+
+SoRA, which shrinks its gates after each step, is trained with whole layers (DDP) as well: to start two processes takes
+longer than either.
+"""
 
 import json
 import sys
@@ -9,6 +13,8 @@ import torch
 from torch import nn
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
+sys.path.insert(0, str(Path(__file__).parents[1] / "adapters"))
+import sora_ddp
 import tiny
 from peft import get_peft_model
 
@@ -45,7 +51,7 @@ def main(out: Path) -> None:
     from torch.distributed.tensor import DTensor
 
     torch.set_num_threads(1)
-    dist.init_process_group("gloo")
+    sora_ddp.main(out)  # starts the process group
     mesh = init_device_mesh("cpu", (dist.get_world_size(),))
     for name in METHODS:
         model = trained(name)

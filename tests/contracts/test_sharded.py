@@ -38,3 +38,10 @@ def test_sharded_training_is_training(name: str, out: Path) -> None:
         assert (model(ids).logits - base).abs().max() > 1e-3, "three steps have changed nothing"
         # AdamW turns rounding in a vanishing gradient into a step of a hundredth of lr; logits are of order 1
         torch.testing.assert_close(again(ids).logits, model(ids).logits, atol=1e-4, rtol=1e-4)
+
+
+def test_two_processes_shrink_soras_gates_alike_and_once_a_step(out: Path) -> None:
+    first, second = (torch.load(out / f"gates-{rank}.pt") for rank in (0, 1))
+    assert torch.equal(first, second)
+    # three steps of 0.1 on gates that hardly have a gradient yet
+    assert (first - 0.7).abs().max() < 0.02

@@ -5,7 +5,7 @@ import json
 from pathlib import Path
 
 import pytest
-from program import qft, qft_here, two_processes
+from program import qft_forked, qft_here, two_processes
 
 ARGS = ["train", "adapter=qwthn", "n=30", "trainer.max_steps=3", "trainer.eval_every=2", "evaluation.limit=2"]
 ARGS += ["evaluation.max_new_tokens=4", "evaluation.metrics=[bleu]"]
@@ -22,7 +22,7 @@ def test_two_processes_are_one_run(tmp_path: Path) -> None:
     (run,) = (tmp_path / "outputs").iterdir()  # the time in its name is chosen once
     assert (run / "COMPLETE").exists() and (run / "metrics.json").exists()
     assert done.stdout.count("trainable parameters") == 1, "one process reports"
-    one = qft(*ARGS, "trainer.batch_size=4", "run=one", cwd=tmp_path)
+    one = qft_forked(*ARGS, "trainer.batch_size=4", "run=one", cwd=tmp_path)
     assert one.returncode == 0, one.stderr[-2000:]
     for a, b in zip(losses(run), losses(tmp_path / "outputs/one"), strict=True):
         assert a == pytest.approx(b, rel=1e-4)
