@@ -40,7 +40,7 @@ test: .venv/tested ## run the tests (minutes)
 test-peft: .venv/tested ## PEFT's own tests, from its source distribution, over our adapters (ten minutes on two cores)
 	$(BIN)/python tests/peft_suite/run.py -n $(WORKERS)
 
-test-all: .venv/tested test-peft ## the same and the extended ones: services, PEFT's own tests, every extra (up to an hour)
+test-all: .venv/tested docs test-peft ## and what is slow or needs a service: Slurm, browsers, PEFT, the site, pip (up to an hour)
 	$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadgroup -m 'extended or not extended' --timeout 1800
 
 lint: .venv/tested ## style, types and who may import whom

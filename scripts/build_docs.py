@@ -5,13 +5,15 @@
 A test compares the pages with what this would write.
 """
 
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
+import artefacts_page
 import configuration_page
 import yaml
 
-from qft.adapters import METHODS
-from qft.adapters.config import QftConfig
+from qft.adapters import METHODS, methods
 from qft.adapters.method_card import MethodCard
 
 ROOT = Path(__file__).parent.parent
@@ -30,28 +32,27 @@ for a model: `qft params adapter=NAME model=NAME`, or `adapter=all`. Each option
 """
 
 
-def is_linear(config: QftConfig) -> bool:
-    """Whether the method with its defaults can be merged."""
-    config.resolve([(32, 32)])
-    return config.delta_class(32, 32, config, None).linear
-
-
-def row(name: str, mergeable: bool, card: MethodCard) -> str:
+def row(name: str, card: MethodCard) -> str:
     """One line of the table."""
-    merge = ("yes" if mergeable else "no") + (f"; {card.merge}" if card.merge else "")
+    merge = ("yes" if card.mergeable else "no") + (f"; {card.merge}" if card.merge else "")
     return f"| {name} | {merge} | {card.parameters} | {card.token_cost} | {card.hardware} | {card.source} |"
 
 
-def table() -> list[str]:
-    """Ours first, then the libraries', each by name. A method that states nothing is a KeyError or AttributeError."""
-    ours = [row(name, is_linear(config()), config.card) for name, config in sorted(METHODS.items())]
-    libraries = []
+def specs() -> Iterator[dict[str, Any]]:
+    """Every method's yaml, ours first, then the libraries', each by name; what a model decides is left open."""
+    found = []
     for file in sorted((ROOT / "configs" / "adapter").glob("*.yaml")):
         spec = yaml.safe_load(file.read_text(encoding="utf-8"))
-        if "_target_" in spec and not str(spec["_target_"]).startswith("qft."):
-            libraries.append(row(file.stem, "merge" in spec["supports"], MethodCard(**spec["card"])))
+        if "_target_" in spec:
+            found.append({"name": file.stem} | {k: None if str(v).startswith("${") else v for k, v in spec.items()})
+    ours = {config.__module__ for config in METHODS.values()}
+    yield from sorted(found, key=lambda spec: str(spec["_target_"]).rpartition(".")[0] not in ours)
+
+
+def table() -> list[str]:
+    """The head and a row a method. A method of a library that states no card is a KeyError."""
     head = "| " + " | ".join(COLUMNS) + " |"
-    return [head, "|" + "---|" * len(COLUMNS), *ours, *libraries]
+    return [head, "|" + "---|" * len(COLUMNS), *(row(spec["name"], methods.of(spec).describe()) for spec in specs())]
 
 
 def page() -> str:
@@ -59,7 +60,11 @@ def page() -> str:
     return INTRODUCTION + "\n" + "\n".join(table()) + "\n"
 
 
-PAGES = {"adapters.md": page, "configuration.md": configuration_page.page}  # name in docs/ -> what it should hold
+PAGES = {  # name in docs/ -> what it should hold
+    "adapters.md": page,
+    "artefacts.md": artefacts_page.page,
+    "configuration.md": configuration_page.page,
+}
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ from qft import ranges
 from qft.adapters import binding
 from qft.adapters.method_card import MethodCard
 from qft.adapters.register import AdapterType, register
-from qft.adapters.targets import TargetError, all_linear, default_targets, linear_sizes
+from qft.adapters.targets import TargetError, all_linear, default_targets, is_all_linear, linear_sizes
 from qft.adapters.tuner import QftTuner
 from qft.errors import QftError
 from qft.quantum.backends.base import Backend
@@ -30,6 +30,7 @@ class QftConfig(PeftConfig):
     delta_class: ClassVar[Any]  # a subclass of Delta
     card: ClassVar[MethodCard]  # its row of docs/adapters.md
     wraps: ClassVar[str] = "linear layers"
+    takes_targets: ClassVar[bool] = True  # False: the layers that a model's target_modules name mean nothing to it
     ranked: ClassVar[bool] = True  # False: the method has no r and no alpha
 
     r: int = field(default=4, metadata={"help": "Width of the bottleneck."} | within(at_least=1))
@@ -80,7 +81,7 @@ class QftConfig(PeftConfig):
     @property
     def wants_all_linear(self) -> bool:
         """Whether target_modules is PEFT's word for every linear layer but the head, in any case."""
-        return isinstance(self.target_modules, str) and self.target_modules.lower() == "all-linear"
+        return is_all_linear(self.target_modules)
 
     @property
     def scale(self) -> float:

@@ -158,6 +158,7 @@ class QAAConfig(QftConfig):
         source="arXiv 2509.16244",
     )
     wraps: ClassVar[str] = "attention and feed-forward blocks"
+    takes_targets: ClassVar[bool] = False
     ranked: ClassVar[bool] = False
 
     placement: str = field(

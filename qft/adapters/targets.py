@@ -3,13 +3,15 @@
 import re
 from typing import Any
 
-from peft import PeftConfig
+from peft import LoraConfig, PeftConfig
 from peft.tuners.tuners_utils import BaseTunerLayer, check_target_module_exists
 from torch import nn
 from torch.nn.modules.linear import NonDynamicallyQuantizableLinear
 from transformers.pytorch_utils import Conv1D
 
 from qft.errors import QftError, nearest
+
+Targets = list[str] | str | None  # names of layers, one regular expression or all-linear; None: query and value
 
 # query and value projections under the names model families give them
 QUERY_VALUE = (
@@ -74,6 +76,22 @@ def default_targets(model: nn.Module) -> list[str]:
         if leaves.issuperset(names):
             return sorted(names)
     raise TargetError(f"No query and value projections found; set target_modules.{nearest('q_proj', leaves)}")
+
+
+def reference_sizes(model: nn.Module, targets: Targets) -> dict[str, tuple[int, int]]:
+    """Name -> (in, out) of the linear layers that ``targets`` name, as LoRA would adapt them.
+
+    Raises TargetError where they name none, or something else.
+    """
+    wanted = default_targets(model) if targets is None else targets
+    if is_all_linear(wanted):
+        wanted = all_linear(model)
+    return target_sizes(model, LoraConfig(target_modules=wanted), linear_sizes(model), "linear layers")
+
+
+def is_all_linear(targets: Targets) -> bool:
+    """Whether this is PEFT's word for every linear layer but the head, in any case."""
+    return isinstance(targets, str) and targets.lower() == "all-linear"
 
 
 def check_targets(targets: Any) -> None:

@@ -88,9 +88,10 @@ def dry_run(
 
 def _counts(planned: list[Cell], composed: dict[str, dict[str, Any]], problems: dict[str, str]) -> dict[Any, Any]:
     """Parameters of each row on each data set's model; what cannot run is noted under the cell's name."""
+    from qft.adapters import methods
     from qft.cli.eval import check_options
     from qft.config import EvaluationConfig, TrainerConfig
-    from qft.models import count, inject
+    from qft.models import count
     from qft.training import trainer
 
     known: dict[str, Any] = {}
@@ -107,7 +108,8 @@ def _counts(planned: list[Cell], composed: dict[str, dict[str, Any]], problems: 
                     check_options(EvaluationConfig(**c["evaluation"]), c["metric"], c["max_seq_len"])
                 if cell.command == "train":
                     trainer.check(TrainerConfig(**c["trainer"]))
-                    inject.check_abilities(c["adapter"], c["trainer"]["gradient_checkpointing"])
+                    if c["trainer"]["gradient_checkpointing"]:
+                        methods.of(c["adapter"]).check_checkpointing()
                     known[key] = count.count(c["model"], c["adapter"])
             own = cell.role == "base" or cell.command == "train"  # other cells have the data of what they come after
             if own and not c["data"].get("hub"):  # what lies on a hub is fetched by the sweep itself

@@ -25,7 +25,7 @@ def run(config: CircuitConfig, overrides: list[str]) -> None:
     if "_target_" not in config.adapter:
         raise QftError("Choose a method with a circuit: adapter=qwthn or adapter=qtha.")
     quiet_libraries()
-    from qft.models.inject import circuit_of
+    from qft.adapters import methods
     from qft.quantum import draw, export
     from qft.quantum.hardware import chip
 
@@ -33,7 +33,7 @@ def run(config: CircuitConfig, overrides: list[str]) -> None:
     folder = (
         place("out", config.out) if config.out else place("output_dir", config.output_dir) / slug(f"circuit-{name}")
     )
-    circuit = circuit_of(config.adapter)
+    circuit = methods.of(config.adapter).build_circuit()
     if circuit is None:
         raise QftError(
             f"adapter={name} has no circuit of gates with these options; adapter=qwthn and adapter=qtha have."

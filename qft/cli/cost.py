@@ -21,12 +21,13 @@ def run(config: CostConfig, overrides: list[str]) -> None:
     _check(config)
     answers, validation = _sizes(config)
     quiet_libraries()
+    from qft.adapters import methods
     from qft.models import inject, load
     from qft.quantum.hardware import cost
 
-    circuits = [
-        circuit for circuit, _ in inject.circuits(inject.inject(load.meta_base(config.model), config.adapter, 0))
-    ]
+    base, targets = load.meta_base(config.model), config.model.get("target_modules")
+    model = methods.of(config.adapter).add_to(base, targets, seed=0)
+    circuits = [circuit for circuit, _ in inject.circuits(model)]
     if not circuits:
         raise QftError(
             f"adapter={config.adapter['name']} has no circuit that a chip could run; its cost there is none."

@@ -29,7 +29,9 @@ def run(config: ParamsConfig, overrides: list[str]) -> None:
     document = {"adapter": config.adapter["name"], "model": config.model["name"]} | to_json(counts.recorded())
     show(config.format, document, name, ["module", "in", "out", "layers", "each", "trainable"], rows)
     if config.format == "table":
-        print(f"  {counts.ratio:.2%} of LoRA r=4 on the same layers ({counts.lora_r4:,}); base {counts.base:,}")
+        print(
+            f"  {counts.ratio:.2%} of LoRA r=4 on the model's target layers ({counts.lora_r4:,}); base {counts.base:,}"
+        )
         print(f"  memory: base {megabytes(counts.base_bytes)}, adapter {megabytes(counts.weight_bytes)}, ", end="")
         print(f"gradients {megabytes(counts.weight_bytes)}, AdamW state {megabytes(counts.optimizer_bytes)}")
         for note in counts.notes:

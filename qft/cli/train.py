@@ -47,21 +47,23 @@ def run(config: TrainConfig, overrides: list[str]) -> None:
         log.debug("data: %s %s", f"{number:,}", kind)
 
     quiet_libraries()
-    import torch
 
+    from qft.adapters import methods
     from qft.models import count, inject, load, resources
     from qft.quantum import backends
     from qft.training import packing, trainer
 
     distributed.join()
     trainer.check(config.trainer)
-    inject.check_abilities(config.adapter, config.trainer.gradient_checkpointing)
+    method = methods.of(config.adapter)
+    if config.trainer.gradient_checkpointing:
+        method.check_checkpointing()
     backend = backends.load(**config.backend)
     dtype = load.precision(config.trainer.precision)
     if config.resume and config.run is not None:  # before anything of the base is loaded
         directories.same_base(Path(config.output_dir) / config.run, load.fingerprint(config.model))
     counts = count.count(config.model, config.adapter, bytes_per_weight=dtype.itemsize)
-    inject.check_backend(config.adapter, backend, counts.hidden_size, training=True)
+    method.check_backend(backend, counts.hidden_size, training=True)
     resources.check_memory(counts)
     resources.check_disk(Path(config.output_dir), counts)
     tokenizer = load.load_tokenizer(config.model)
@@ -103,8 +105,8 @@ def run(config: TrainConfig, overrides: list[str]) -> None:
             validation_tokens=records.TokenCounts(**validation.counts),
         )
         record.parameters = counts.recorded()
-        weights = torch.float32 if inject.trains_whole(config.adapter) else dtype  # what is trained is float32
-        model = inject.inject(load.load_base(config.model, weights), config.adapter, config.seed)
+        model = load.load_base(config.model, method.trained_dtype(dtype))
+        model = method.add_to(model, config.model["target_modules"], config.seed)
         inject.set_backend(model, backend)
         if config.trainer.packing:
             packing.check_isolated(model)
@@ -188,7 +190,7 @@ def _say(config: TrainConfig, counts: Any, samples: dict[str, Any]) -> None:
     for note in counts.notes:
         log.debug("factors: %s", note)
     if counts.ratio > 1:
-        log.warning("warning: more parameters than LoRA r=4 on the same layers.")
+        log.warning("warning: more parameters than LoRA r=4 on the model's target layers.")
 
 
 def _sizes(record: dict) -> str:

@@ -4,12 +4,13 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
+import torch
 from peft import PeftModel
 from peft.tuners.tuners_utils import BaseTunerLayer
 
+from qft.adapters import methods
 from qft.adapters.config import QftConfig
-from qft.adapters.targets import default_targets, features, linear_sizes
-from qft.models.inject import inject, trains_whole
+from qft.adapters.targets import reference_sizes
 from qft.models.load import Spec, meta_base
 from qft.records import MemoryBytes, ModuleParameters, ParameterRecord
 
@@ -30,7 +31,7 @@ class Counts:
 
     @property
     def ratio(self) -> float:
-        """Trainable parameters over those of LoRA r = 4 on the same layers, or on query and value projections."""
+        """Trainable parameters over those of LoRA r = 4 on the layers the model's ``target_modules`` name."""
         return self.trainable / self.lora_r4
 
     @property
@@ -62,16 +63,17 @@ def count(model: Spec, adapter: Spec, bytes_per_weight: int | None = None) -> Co
     ``bytes_per_weight`` of the base; None: what the architecture's dtype takes. Raises QftError where the
     adapter does not fit.
     """
+    method = methods.of(adapter)
     base = meta_base(model)
-    size = bytes_per_weight or getattr(base.config.dtype, "itemsize", 4) or 4
-    size = 4 if trains_whole(adapter) else size
+    stored = base.config.dtype if isinstance(base.config.dtype, torch.dtype) else torch.float32
+    size = 4 if method.trains_base else bytes_per_weight or stored.itemsize
     total = sum(p.numel() for p in base.parameters())
-    usual = default_targets(base)
-    defaults = [sizes for name, sizes in linear_sizes(base).items() if name.rpartition(".")[2] in usual]
+    targets = model.get("target_modules")
+    reference = reference_sizes(base, targets)
     hidden_size = base.config.hidden_size
-    peft: Any = inject(base, adapter, seed=0)
+    peft: Any = method.add_to(base, targets, seed=0)
     kinds: Counter[tuple[str, int, int, int]] = Counter()
-    adapted, shapes = [], []
+    shapes = []
     for name, module in peft.named_modules():
         if isinstance(module, BaseTunerLayer):
             layer: Any = module
@@ -79,15 +81,13 @@ def count(model: Spec, adapter: Spec, bytes_per_weight: int | None = None) -> Co
             trainable = sum(p.numel() for p in module.parameters() if p.requires_grad)  # type: ignore[attr-defined]
             kinds[(name.rpartition(".")[2], *shape, trainable)] += 1
             shapes.append(shape)
-            if features(layer.get_base_layer()):  # a linear layer, as LoRA would take it
-                adapted.append(shape)
     config = peft.peft_config["default"] if isinstance(peft, PeftModel) else None
     notes = config.notes(shapes) if isinstance(config, QftConfig) else []
     return Counts(
         modules=[ModuleParameters(n, i, o, layers, each) for (n, i, o, each), layers in kinds.items()],
         trainable=sum(p.numel() for p in peft.parameters() if p.requires_grad),
         base=total,
-        lora_r4=sum(LORA_RANK * (i + o) for i, o in adapted or defaults),
+        lora_r4=sum(LORA_RANK * (i + o) for i, o in reference.values()),
         base_bytes=total * size,
         hidden_size=hidden_size,
         notes=notes,

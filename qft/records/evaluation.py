@@ -13,7 +13,7 @@ Interval = tuple[float, float]  # 95 %
 class Prompts:
     """What was asked."""
 
-    count: int
+    count: int  # prompts
     sha256: str  # over (id, turn, reference) of each
 
 
@@ -21,9 +21,9 @@ class Prompts:
 class Sampling:
     """How tokens were drawn."""
 
-    temperature: float
-    top_p: float
-    seed: int
+    temperature: float  # of the softmax
+    top_p: float  # share of probability drawn from
+    seed: int  # of the draws
 
 
 @dataclass
@@ -34,49 +34,49 @@ class EvaluationSettings(Document):
     ADVICE: ClassVar[str] = "answer again with overwrite=true"
 
     base: str  # fingerprint of the base model
-    dtype: str
-    template: str
+    dtype: str  # of the weights
+    template: str  # chat template
     adapter: str | None  # SHA-256 of its weights; null: the base alone
     data: str  # fingerprint of the data set
     validation: str  # SHA-256 over the ids of training and validation
     prompts: Prompts
     backend: dict[str, Any]  # its resolved config, without what changes no number
-    max_seq_len: int
+    max_seq_len: int  # longest prompt and answer, in tokens
     overlong: str  # what became of longer texts: truncate, drop or error
     turns: str  # which turns were asked: last or all
     limit: int | None  # of test dialogues
     decoding: str | Sampling  # "greedy", or how tokens were drawn
-    max_new_tokens: int
-    batch_size: int
-    max_seconds: float | None
+    max_new_tokens: int  # longest answer, in tokens
+    batch_size: int  # answers side by side
+    max_seconds: float | None  # longest time for a batch
 
 
 @dataclass
 class Loss:
     """Validation loss, in nats per token."""
 
-    loss: float
-    perplexity: float
+    loss: float  # mean over all supervised tokens
+    perplexity: float  # exp(loss)
     interval: Interval | None  # of the loss, over samples
     loss_per_sample: float  # mean of the samples' means
-    tokens: int
-    samples: int
+    tokens: int  # supervised tokens
+    samples: int  # of the validation set
 
 
 @dataclass
 class Generation:
     """What the answers cost."""
 
-    answers: int
-    tokens: int
+    answers: int  # given
+    tokens: int  # of all answers
     unfinished: int  # answers cut at max_new_tokens or max_seconds
-    prompts_truncated: int
-    seconds: float
-    tokens_per_second: float | None
-    seconds_per_token: float | None
-    peak_memory_bytes: float | None
-    circuits_per_token: float | None = absent()
-    circuits: int | None = absent()
+    prompts_truncated: int  # prompts cut at max_seq_len
+    seconds: float  # spent on all answers
+    tokens_per_second: float | None  # tokens / seconds
+    seconds_per_token: float | None  # seconds / tokens
+    peak_memory_bytes: float | None  # of the process, of the GPU where there is one
+    circuits_per_token: float | None = absent()  # evaluated for a token that is read or written
+    circuits: int | None = absent()  # that all answers needed
     adapter_bytes: int | None = absent()  # of its weights on disk; of the base there are none
 
 
@@ -87,7 +87,7 @@ class Score:
     value: float | None  # null where it could not be computed; the signature says why
     interval: Interval | None = None  # over answers
     signature: str = ""  # package, version and options it was computed with
-    higher_is_better: bool = True
+    higher_is_better: bool = True  # direction of the measure
     samples: int | None = None  # answers the value is of; early files do not say
 
 
@@ -105,8 +105,8 @@ class Scores:
 class BackendUse:
     """The backend that evaluated the circuits of an evaluation."""
 
-    name: str
-    circuits: int
+    name: str  # of its yaml
+    circuits: int  # evaluated in all
     report: dict[str, Any] = rest()  # what it says besides: jobs, shots, the journal
 
 
@@ -133,13 +133,13 @@ class Prediction:
     id: str  # of the sample
     turn: int  # of the dialogue
     prompt: str  # as the model read it
-    reference: str
+    reference: str  # the data set's answer
     answer: str | None = None  # final answer that can be verified, where the data state one
-    prediction: str
-    tokens: int
-    prompt_tokens: int = 0
+    prediction: str  # the model's answer
+    tokens: int  # written
+    prompt_tokens: int = 0  # read
     finished: bool  # an end token was written before the length limit
-    prompt_truncated: bool = False
+    prompt_truncated: bool = False  # the prompt was cut at max_seq_len
     seconds: float  # since the batch began or its last finished answer: they add up to the time spent
     peak_memory_bytes: float | None = None  # of the process (of the GPU's allocations) by then
 
@@ -148,8 +148,8 @@ class Prediction:
 class ScoreRow:
     """A line of scores.jsonl: every score of one answer, in the order of predictions.jsonl."""
 
-    id: str
-    turn: int
+    id: str  # of the sample
+    turn: int  # of the dialogue
     scores: dict[str, float | None] = field(default_factory=dict)  # null where the answer could not be judged
     reasons: dict[str, str | None] = field(default_factory=dict)  # why, where a metric judges
 
@@ -158,6 +158,6 @@ class ScoreRow:
 class ValidationRow:
     """A line of validation.jsonl: the loss of one validation sample, in nats per token."""
 
-    id: str
-    loss: float
-    tokens: int
+    id: str  # of the sample
+    loss: float  # mean over its supervised tokens
+    tokens: int  # supervised tokens

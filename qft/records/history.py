@@ -15,13 +15,13 @@ class HistoryRow:
     """A row of history.csv; losses are in nats per token."""
 
     step: int  # of the optimizer; 0 is before the first
-    epoch: float | None = None
+    epoch: float | None = None  # passes over the training set by then
     train_loss: float | None = None  # of this step alone
-    validation_loss: float | None = None
-    lr: float | None = None
+    validation_loss: float | None = None  # mean over the validation set, where it was taken
+    lr: float | None = None  # learning rate of the step
     seconds: float | None = None  # since the start, over all starts of the run
-    tokens_per_second: float | None = None
-    peak_memory_mb: float | None = None
+    tokens_per_second: float | None = None  # since the row before
+    peak_memory_mb: float | None = None  # by then
 
 
 HISTORY = tuple(each.name for each in fields(HistoryRow))

@@ -15,8 +15,8 @@ class Completion(Document):
     FILE: ClassVar[str] = "COMPLETE"
     ADVICE: ClassVar[str] = "train again with overwrite=true"
 
-    finished: str
-    files: dict[str, FileDigest]
+    finished: str  # local time with its offset
+    files: dict[str, FileDigest]  # file -> size in bytes and SHA-256
 
 
 @dataclass
@@ -26,8 +26,8 @@ class Scoring(Document):
     FILE: ClassVar[str] = "SCORED"
     ADVICE: ClassVar[str] = "score again with qft score"
 
-    scored: str
-    files: dict[str, FileDigest]
+    scored: str  # local time with its offset
+    files: dict[str, FileDigest]  # file -> size in bytes and SHA-256
 
 
 @dataclass
@@ -36,6 +36,6 @@ class Divergence(Document):
 
     FILE: ClassVar[str] = "DIVERGED"
 
-    diverged: str
-    reason: str
-    files: dict[str, FileDigest]
+    diverged: str  # local time with its offset
+    reason: str  # in words
+    files: dict[str, FileDigest]  # file -> size in bytes and SHA-256

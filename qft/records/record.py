@@ -51,7 +51,7 @@ class ModelRecord:
 class TokenCounts:
     """What encoding made of one part of the data."""
 
-    samples: int = 0
+    samples: int = 0  # rows encoded
     tokens: int = 0  # in all
     supervised_tokens: int = 0  # those whose loss is taken
     truncated: int = 0  # samples that were cut at max_seq_len
@@ -63,13 +63,13 @@ class TokenCounts:
 class DataRecord:
     """The data set and the parts it was split into, in samples."""
 
-    name: str
+    name: str  # of its yaml
     fingerprint: str  # SHA-256 over everything that was read
     subset: str  # SHA-256 over the ids of training and validation
     n: int  # samples asked for: training and validation
-    train: int
-    validation: int
-    test: int
+    train: int  # samples to train on
+    validation: int  # samples to validate on
+    test: int  # samples to test on
     available: int  # samples there were to draw from
     near_duplicates: dict[str, int] = field(default_factory=dict)  # pair of parts -> samples that are nearly in both
     counts: dict[str, int] = field(default_factory=dict)  # irregularity -> how often it was met in reading
@@ -83,8 +83,8 @@ class ModuleParameters:
     """One kind of adapted layer."""
 
     module: str  # last part of its name: q_proj, ...
-    in_features: int
-    out_features: int
+    in_features: int  # width of its input
+    out_features: int  # width of its output
     layers: int  # how many there are
     trainable: int  # parameters of one
 
@@ -93,20 +93,20 @@ class ModuleParameters:
 class MemoryBytes:
     """What weights and optimizer take."""
 
-    base: int
-    adapter: int
-    gradients: int
-    optimizer: int
+    base: int  # weights of the base model
+    adapter: int  # weights of the adapter
+    gradients: int  # of what is trained
+    optimizer: int  # two moments of AdamW, float32
 
 
 @dataclass
 class ParameterRecord:
     """Trainable parameters."""
 
-    trainable: int
+    trainable: int  # parameters that are trained
     base: int  # parameters of the base model
     lora_r4: int  # parameters of LoRA r = 4 on the same layers
-    ratio_to_lora_r4: float
+    ratio_to_lora_r4: float  # trainable / lora_r4
     modules: list[ModuleParameters]
     bytes: MemoryBytes
     notes: list[str]  # how sizes were factored
@@ -116,7 +116,7 @@ class ParameterRecord:
 class BackendRecord:
     """The backend that evaluated the circuits of training."""
 
-    name: str
+    name: str  # of its yaml
     options: dict[str, Any]  # its resolved config
     circuits: int  # evaluated in all
 
@@ -125,14 +125,14 @@ class BackendRecord:
 class TrainingRecord:
     """Figures of a finished training; losses are in nats per token."""
 
-    steps: int
+    steps: int  # of the optimizer
     train_loss_run_mean: float  # mean over all steps
     train_loss_final_epoch: float  # mean over the steps of the last epoch
-    validation_loss: float
-    validation_loss_at_start: float
-    seconds: float
+    validation_loss: float  # at the end
+    validation_loss_at_start: float  # before the first step
+    seconds: float  # over all starts of the run
     tokens: int  # seen in training
-    peak_memory_mb: float
+    peak_memory_mb: float  # of the process, of the GPU where there is one
     circuits: int  # evaluated in training and validation
     modules: dict[str, dict[str, Any]] | None = absent()  # what a method says of each layer: {"rank": 3}
 
@@ -143,12 +143,12 @@ class Record(Document):
 
     FILE: ClassVar[str] = "record.json"
 
-    command: str
+    command: str  # that started it
     started: str  # local time with its offset
-    seed: int
-    qft: str = qft.__version__
-    python: str = platform.python_version()
-    machine: str = f"{platform.system()} {platform.machine()}"
+    seed: int  # of weights, order of samples and draws
+    qft: str = qft.__version__  # version of qft
+    python: str = platform.python_version()  # version of Python
+    machine: str = f"{platform.system()} {platform.machine()}"  # operating system and architecture
     packages: dict[str, str] = field(default_factory=dict)  # name -> version
     git: GitState = field(default_factory=lambda: GitState(None, None))
     model: ModelRecord | None = absent()

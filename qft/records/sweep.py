@@ -10,14 +10,14 @@ from qft.records.schema import Document
 class Cell:
     """One planned run. ``qft COMMAND OVERRIDES`` repeats it."""
 
-    name: str
+    name: str  # of its directory
     role: str  # search (of a learning rate), final, or base
     label: str  # of its row
     adapter: str | None  # null: the untuned base
-    data: str
-    n: int
-    seed: int
-    overrides: list[str]
+    data: str  # data set
+    n: int  # samples
+    seed: int  # of the run
+    overrides: list[str]  # options of the run
     lr: float | None = None  # null until its search has ended
     variant: dict[str, Any] = field(default_factory=dict)  # what the row changes of its method
     command: str = "train"  # train or eval
@@ -32,9 +32,9 @@ class SweepPlan(Document):
 
     FILE: ClassVar[str] = "sweep.json"
 
-    name: str
-    scale: str
-    cells: list[Cell]
+    name: str  # of the sweep
+    scale: str  # of its yaml
+    cells: list[Cell]  # in the order they were planned
     command: str = ""  # plans the same cells again
 
 
@@ -42,10 +42,10 @@ class SweepPlan(Document):
 class Choice:
     """The learning rate of one row on one data set: that of lowest validation loss."""
 
-    label: str
-    data: str
-    n: int
-    lr: float
+    label: str  # of the row
+    data: str  # data set
+    n: int  # samples that were searched on
+    lr: float  # chosen
     edge: bool  # whether it is the first or last of its grid
     validation_losses: dict[str, float | None]  # rate -> loss; null where the search diverged
 
@@ -99,10 +99,10 @@ class Identities(Document):
 class Attempt:
     """One attempt at a cell."""
 
-    started: str
+    started: str  # local time with its offset
     ended: str | None = None  # null while it runs
-    state: str = "running"
-    error: str | None = None
+    state: str = "running"  # running, done, failed, diverged or interrupted
+    error: str | None = None  # in words
 
 
 @dataclass
@@ -114,6 +114,6 @@ class CellState(Document):
 
     id: str  # of the cell as it was run
     state: str  # running, done, failed, diverged or interrupted
-    name: str = ""
+    name: str = ""  # of the cell
     error: str | None = None  # of the last attempt
     attempts: list[Attempt] = field(default_factory=list)

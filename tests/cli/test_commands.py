@@ -178,5 +178,5 @@ def test_multirun_goes_on_after_a_failing_job(
     monkeypatch.chdir(tmp_path)
     assert qft_here("params", "-m", "adapter=qwthn,lora", "adapter.r=0,4") == 2
     out, error = capfd.readouterr()
-    assert out.count("LoRA r=4 on the same layers") == 2
+    assert out.count("of LoRA r=4 on the model's target layers") == 2
     assert error.count("r=0") >= 1

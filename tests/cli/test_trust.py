@@ -14,11 +14,11 @@ from omegaconf import OmegaConf
 from program import qft_here
 
 from qft import trust
+from qft.adapters import methods
 from qft.compose import trusted
 from qft.data import prepare
 from qft.errors import QftError
 from qft.evaluation.evaluate import recorded_batch_size
-from qft.models.inject import adapter_config
 
 CONFIGS = Path(__file__).parents[2] / "configs"
 OLD = Path(__file__).parents[1] / "fixtures/v0.1.0"
@@ -125,7 +125,7 @@ def test_an_adapter_is_a_config_of_peft_and_a_dataset_says_that_it_is_one(here: 
     for target in ("os.system", "peft.get_peft_model", "peft.os.system", "torch.load", "peftt.X", "7"):
         with trust.command(), pytest.raises(QftError, match=r"adapter\._target_"):
             trust.extend([target])  # as the command line does
-            adapter_config({"_target_": target})
+            methods.of({"_target_": target})
     assert "not an adapter config" in refused(capfd, "params", "adapter._target_=os.system")
     for target in ("os.system", "pickle.load", "qft.records.read_json"):
         with trust.command(), pytest.raises(QftError, match="not a dataset"):

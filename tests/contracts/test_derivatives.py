@@ -14,7 +14,13 @@ from qft.errors import QftError
 from qft.quantum.backends.noisy import Noisy
 
 SIZE, ROWS = 6, 3
-SMALL = {"qwthn": {"r": 2}, "qtha": {"r": 2, "layers": 2}, "quanta": {"axes": [2, 3]}, "sora": {"r": 2}}
+SMALL = {
+    "qwthn": {"r": 2},
+    "qtha": {"r": 2, "layers": 2},
+    "quanta": {"axes": [2, 3]},
+    "sora": {"r": 2},
+    "loretta": {"r": 2},
+}
 # name -> (method, options, backend)
 PATHS = {name: (name, SMALL.get(name, {}), None) for name in METHODS} | {
     "qwthn-polynomial": ("qwthn", {"r": 2, "circuit": "polynomial"}, None),

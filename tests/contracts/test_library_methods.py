@@ -7,15 +7,14 @@ import tiny
 import torch
 import yaml
 
-from qft.adapters.method_card import MethodCard
+from qft.adapters import methods
 from qft.errors import QftError
 from qft.models import inject
 
 CONFIGS = Path(__file__).parents[2] / "configs" / "adapter"
 ABILITIES = {"zero_start", "merge", "several", "checkpointing", "disable"}
 SPECS = {
-    # what a model's yaml decides (${model.target_modules}) is left open here
-    file.stem: {"name": file.stem} | {k: None if str(v).startswith("${") else v for k, v in spec.items()}
+    file.stem: {"name": file.stem} | spec
     for file in sorted(CONFIGS.glob("*.yaml"))
     if "_target_" in (spec := yaml.safe_load(file.read_text())) and not str(spec["_target_"]).startswith("qft.")
 }
@@ -37,7 +36,7 @@ def family(request):
 
 
 def build(name, family):
-    return inject.inject(tiny.build(family), SPECS[name], seed=0).eval()
+    return methods.of(SPECS[name]).add_to(tiny.build(family), None, seed=0).eval()
 
 
 def perturb(model, seed=5):
@@ -61,7 +60,7 @@ def close(expected):
 def test_the_walk_finds_the_methods_and_each_says_what_it_can():
     assert {"lora", "dora", "prefix", "full"} <= set(SPECS)
     assert all(set(spec["supports"]) <= ABILITIES for spec in SPECS.values())
-    assert all(MethodCard(**spec["card"]) for spec in SPECS.values()), "its row of docs/adapters.md"
+    assert all(methods.of(spec).describe().source for spec in SPECS.values()), "its row of docs/adapters.md"
 
 
 @pytest.mark.parametrize("name", SPECS)
@@ -129,16 +128,15 @@ def test_checkpointing(name, family):
         model(tiny.tokens()).logits.square().mean().backward()
         return [p.grad for p in model.parameters() if p.requires_grad]
 
-    inject.check_abilities(SPECS[name], gradient_checkpointing=True)
+    methods.of(SPECS[name]).check_checkpointing()
     for a, b in zip(gradients(False), gradients(True), strict=True):
         torch.testing.assert_close(a, b)
 
 
 @pytest.mark.parametrize("name", sorted(set(SPECS) - set(able("checkpointing"))))
 def test_checkpointing_is_refused(name):
-    inject.check_abilities(SPECS[name], gradient_checkpointing=False)
     with pytest.raises(QftError, match=f"adapter={name} does not work with gradient checkpointing"):
-        inject.check_abilities(SPECS[name], gradient_checkpointing=True)
+        methods.of(SPECS[name]).check_checkpointing()
 
 
 @pytest.mark.parametrize("name", SPECS)

@@ -7,7 +7,7 @@ import tiny
 import torch
 from peft import LoraConfig, get_peft_model
 
-from qft.adapters import METHODS
+from qft.adapters import METHODS, methods
 from qft.errors import QftError
 from qft.models import inject
 from qft.quantum.backends.base import Backend
@@ -32,25 +32,25 @@ def test_a_backend_without_gradient_trains_nothing_and_says_what_does():
     with pytest.raises(
         QftError, match=r"backend=silent gives no gradient.*backend=statevector.*qft eval backend=silent"
     ):
-        inject.check_backend(QWTHN, Silent(), 32, training=True)
-    inject.check_backend(QWTHN, Silent(), 32)
-    inject.check_backend(LORA, Silent(), 32, training=True)  # it has no circuit to differentiate
+        methods.of(QWTHN).check_backend(Silent(), 32, training=True)
+    methods.of(QWTHN).check_backend(Silent(), 32)
+    methods.of(LORA).check_backend(Silent(), 32, training=True)  # it has no circuit to differentiate
 
 
 def test_a_circuit_too_large_is_refused_before_anything_is_loaded():
-    inject.check_backend({**QTHA, "r": 6}, Noisy(), 32, training=True)
+    methods.of({**QTHA, "r": 6}).check_backend(Noisy(), 32, training=True)
     with pytest.raises(QftError, match=r"backend=noisy cannot run this circuit: 7 qubits.*at most 6"):
-        inject.check_backend({**QTHA, "r": 7}, Noisy(), 32, training=True)
-    inject.check_backend({**QTHA, "r": 7}, Statevector(), 32, training=True)
-    inject.check_backend({**QTHA, "r": 7, "circuit": "silu"}, Noisy(), 32)
+        methods.of({**QTHA, "r": 7}).check_backend(Noisy(), 32, training=True)
+    methods.of({**QTHA, "r": 7}).check_backend(Statevector(), 32, training=True)
+    methods.of({**QTHA, "r": 7, "circuit": "silu"}).check_backend(Noisy(), 32)
 
 
 def test_amplitude_encoding_is_refused_before_anything_is_loaded():
     qaa = {"_target_": "qft.adapters.qaa.QAAConfig", "name": "qaa"}
-    inject.check_backend(qaa, Statevector(), 100, training=True)
-    inject.check_backend(qaa, Noisy(), 100, training=True)
+    methods.of(qaa).check_backend(Statevector(), 100, training=True)
+    methods.of(qaa).check_backend(Noisy(), 100, training=True)
     with pytest.raises(QftError, match=r"7 qubits' amplitudes.*backend=silent does not"):
-        inject.check_backend(qaa, Silent(), 100, training=True)
+        methods.of(qaa).check_backend(Silent(), 100, training=True)
 
 
 def test_a_model_with_a_larger_circuit_than_the_backend_takes_is_refused():

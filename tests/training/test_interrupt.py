@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 import torch
 
+from qft.adapters import methods
 from qft.config import TrainerConfig
-from qft.models import inject, load
+from qft.models import load
 from qft.process.signals import DeferredStop, Stopped, listen, restore
 from qft.quantum import backends
 from qft.records import RunDirectory, newest_checkpoint
@@ -22,7 +23,7 @@ LORA = {"_target_": "peft.LoraConfig", "name": "lora", "r": 2, "target_modules":
 def fit(run: Path, steps: int) -> dict[str, Any]:
     """Train LoRA on the demo model for so many steps of the four an epoch has."""
     tokenizer = load.load_tokenizer(DEMO)
-    model = inject.inject(load.load_base(DEMO, torch.float32), LORA, seed=0)
+    model = methods.of(LORA).add_to(load.load_base(DEMO, torch.float32), None, seed=0)
     rows = [{"input_ids": (ids := [5 + k, 7, 9, 11]), "labels": ids, "attention_mask": [1] * 4} for k in range(8)]
     config = TrainerConfig(max_steps=steps, batch_size=2, lr=0.01, eval_every=1, save_every=1)
     directory = RunDirectory(run).open()

@@ -1,0 +1,154 @@
+"""A yaml of ``configs/adapter`` as an object: ours, one of a library, or full tuning, asked the same questions.
+
+method = methods.of({"name": "qwthn", "_target_": "qft.adapters.qwthn.QWTHNConfig", ...})
+method.check_backend(backend, hidden_size=3584, training=True)
+model = method.add_to(base, targets=None, seed=0)
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import fields, replace
+from typing import Any
+
+import torch
+from peft import PeftConfig, get_peft_model
+from torch import nn
+
+from qft.adapters.config import QftConfig
+from qft.adapters.method_card import MethodCard
+from qft.adapters.targets import Targets, check_targets, default_targets
+from qft.errors import QftError
+from qft.quantum.backends.base import Backend
+from qft.quantum.circuit import Circuit
+from qft.trust import Family, build, find
+
+ADAPTER = Family(
+    "an adapter config", "adapter", lambda found: isinstance(found, type) and issubclass(found, PeftConfig)
+)
+# what a yaml says of a method of a library; not options of it. Version 0.1.0 called the card "about".
+STATED = ("supports", "card", "about", "lr_scale")
+Spec = Mapping[str, Any]
+
+
+def of(spec: Spec) -> "Method":
+    """The method a yaml describes. Raises QftError for a ``_target_`` that is no config of an adapter."""
+    if spec["_target_"] is None:
+        return FullTuning(spec)
+    return OurMethod(spec) if issubclass(find(ADAPTER, spec["_target_"]), QftConfig) else LibraryMethod(spec)
+
+
+class Method(ABC):
+    """What callers may ask, whoever wrote the method. ``trains_base``: all weights are trained, nothing is added."""
+
+    trains_base: bool = False
+
+    def __init__(self, spec: Spec) -> None:
+        self.spec = spec
+
+    @abstractmethod
+    def describe(self) -> MethodCard:
+        """Its row of docs/adapters.md."""
+
+    @abstractmethod
+    def add_to(self, base: nn.Module, targets: Targets, seed: int) -> nn.Module:
+        """Put it on the base, its initial weights decided by ``seed`` alone.
+
+        ``targets``: which linear layers the comparison is about, the model's ``target_modules``; None: the query and
+        value projections. A method that takes no linear layers ignores them, and ``target_modules`` given for the
+        method itself win. Raises QftError where the method does not fit the model.
+        """
+
+    def trained_dtype(self, dtype: torch.dtype) -> torch.dtype:
+        """What the base is loaded in: ``dtype``, but what is trained is float32."""
+        return torch.float32 if self.trains_base else dtype
+
+    def check_checkpointing(self) -> None:  # noqa: B027
+        """Raise QftError where it does not work with gradient checkpointing."""
+
+    def build_circuit(self) -> Circuit | None:
+        """The circuit of gates each adapted layer evaluates for a token; None where there is none."""
+        return None
+
+    def check_backend(self, backend: Backend, hidden_size: int, training: bool = False) -> None:  # noqa: B027
+        """Raise QftError where ``backend`` cannot evaluate its circuit, or cannot train it. Nothing is loaded."""
+
+
+class FullTuning(Method):
+    """Every weight of the model is trained."""
+
+    trains_base = True
+
+    def describe(self) -> MethodCard:
+        return MethodCard(**self.spec["card"])
+
+    def add_to(self, base: nn.Module, targets: Targets, seed: int) -> nn.Module:
+        return base.requires_grad_(True)
+
+
+class ConfiguredMethod(Method):
+    """A method with a config of PEFT."""
+
+    def config(self, **extra: Any) -> PeftConfig:
+        """The config its yaml describes. Raises QftError for options it does not take."""
+        return build(ADAPTER, self.spec, leave_out=STATED, task_type="CAUSAL_LM", **extra)
+
+    def _wrap(self, base: nn.Module, config: PeftConfig, seed: int) -> nn.Module:
+        torch.manual_seed(seed)  # methods of the PEFT library draw from torch's own generator
+        try:
+            return get_peft_model(base, config)  # type: ignore[arg-type, return-value]
+        except QftError:
+            raise
+        except (ValueError, OSError) as error:
+            raise QftError(f"The adapter does not fit the model: {str(error).splitlines()[0]}") from error
+
+    def _targets(self, targets: Targets) -> dict[str, Targets]:
+        """The option to build the config with: the model's layers, unless the method has its own."""
+        check_targets(self.spec.get("target_modules"))
+        check_targets(targets)
+        return {} if self.spec.get("target_modules") is not None else {"target_modules": targets}
+
+
+class OurMethod(ConfiguredMethod):
+    """A method of this package, or one written like those; its config answers."""
+
+    def config(self, **extra: Any) -> QftConfig:
+        config = super().config(**extra)
+        assert isinstance(config, QftConfig)
+        return config
+
+    def describe(self) -> MethodCard:
+        return self.config().describe()
+
+    def build_circuit(self) -> Circuit | None:
+        return self.config().build_circuit()
+
+    def check_backend(self, backend: Backend, hidden_size: int, training: bool = False) -> None:
+        self.config().check_backend(backend, hidden_size, training)
+
+    def add_to(self, base: nn.Module, targets: Targets, seed: int) -> nn.Module:
+        takes_targets = find(ADAPTER, self.spec["_target_"]).takes_targets
+        extra = self._targets(targets) if takes_targets else {}
+        return self._wrap(base, self.config(init_seed=seed, **extra), seed)
+
+
+class LibraryMethod(ConfiguredMethod):
+    """A method of PEFT; its yaml says what it ``supports``, and states its card."""
+
+    def describe(self) -> MethodCard:
+        return replace(MethodCard(**self.spec["card"]), mergeable="merge" in self.spec["supports"])
+
+    def check_checkpointing(self) -> None:
+        if "checkpointing" not in self.spec.get("supports", ["checkpointing"]):
+            raise QftError(
+                f"adapter={self.spec['name']} does not work with gradient checkpointing; "
+                "set trainer.gradient_checkpointing=false."
+            )
+
+    def add_to(self, base: nn.Module, targets: Targets, seed: int) -> nn.Module:
+        takes_targets = "target_modules" in {f.name for f in fields(find(ADAPTER, self.spec["_target_"]))}
+        if not takes_targets:
+            return self._wrap(base, self.config(), seed)
+        config = self.config(**self._targets(targets))
+        if config.target_modules is None:  # found by looking, not by the library's table of families
+            config.target_modules = default_targets(base)
+        return self._wrap(base, config, seed)
