@@ -7,12 +7,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from qft.ranges import SEEDS, a_seed, number, within
+from qft.ranges import SEED, SEEDS, a_seed, number, within
 
 
 @dataclass
 class TrainerConfig:
-    """Options of the training loop; each is passed to transformers' TrainingArguments."""
+    """Options of the training loop; each is passed to transformers' TrainingArguments.
+
+    ``lr`` None means automatic: the model's rate, times the method's ``lr_scale``. A given rate is used exactly.
+    """
 
     epochs: float = number(3.0, above=0)
     max_steps: int | None = number(None, at_least=1)
@@ -46,7 +49,7 @@ class EvaluationConfig:
     max_seconds: float | None = number(None, above=0)
     limit: int | None = number(None, at_least=1)
     baseline: bool = False
-    metrics: list[str] = field(default_factory=lambda: ["bleu", "rouge"])
+    metrics: list[str] | None = None  # None: the run's own, else the data's
 
 
 @dataclass
@@ -81,8 +84,11 @@ class TrainConfig(CommonConfig):
 
 @dataclass
 class EvalConfig(CommonConfig):
-    """``qft eval``."""
+    """``qft eval``. Of a run, None means the run's own; ``model`` and ``data`` then hold what is given over its own."""
 
+    n: int | None = number(None, at_least=2)  # type: ignore[assignment]
+    seed: int | None = field(default=None, metadata={"range": SEED})  # type: ignore[assignment]
+    max_seq_len: int | None = number(None, at_least=1)  # type: ignore[assignment]
     evaluation: EvaluationConfig = field(default_factory=EvaluationConfig)
     metric: Any = None
     run: str | None = None
@@ -190,21 +196,6 @@ class CircuitConfig(CommonConfig):
     out: str | None = None
     inputs: list[float] | None = None
     weights: list[float] | None = None
-
-
-SCHEMAS: dict[str, Any] = {
-    "train": TrainConfig,
-    "eval": EvalConfig,
-    "score": ScoreConfig,
-    "params": ParamsConfig,
-    "jobs": JobsConfig,
-    "cost": CostConfig,
-    "data": DataConfig,
-    "sweep": SweepConfig,
-    "report": ReportConfig,
-    "circuit": CircuitConfig,
-    "env": EnvConfig,
-}
 
 
 def differences(old: Mapping[str, Any], new: Mapping[str, Any], prefix: str = "") -> list[str]:

@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from qft.errors import QftError, nearest
@@ -32,10 +32,14 @@ class Family:
 
 @dataclass(frozen=True)
 class Given:
-    """What the user has given in this command: targets outside the families' packages, and a base's own code."""
+    """What the user has given in this command: targets outside the families' packages, and a base's own code.
+
+    ``command``: the command itself, as a record shows it.
+    """
 
     targets: frozenset[str] = frozenset()
     remote_code: bool = False
+    command: str = ""
 
 
 _NOTHING = Given()
@@ -43,9 +47,13 @@ _GIVEN: ContextVar[Given] = ContextVar("given", default=_NOTHING)
 
 
 @contextmanager
-def command() -> Iterator[None]:
-    """One command of the user: nothing of an earlier one is trusted in it, nothing of it is trusted later."""
-    token = _GIVEN.set(_NOTHING)
+def command(given: Given = _NOTHING) -> Iterator[None]:
+    """One command of the user: nothing of an earlier one is trusted in it, nothing of it is trusted later.
+
+    Args:
+        given: What is known of it from the start: its words, and in another process what was given in the first.
+    """
+    token = _GIVEN.set(given)
     try:
         yield
     finally:
@@ -60,7 +68,7 @@ def given() -> Given:
 def extend(targets: Iterable[str] = (), remote_code: bool = False) -> None:
     """Note what the user has given, on the command line or by ``trust_configs=true`` there."""
     before = _GIVEN.get()
-    _GIVEN.set(Given(before.targets | set(targets), before.remote_code or remote_code))
+    _GIVEN.set(replace(before, targets=before.targets | set(targets), remote_code=before.remote_code or remote_code))
 
 
 def ours(group: str, target: Any) -> bool:

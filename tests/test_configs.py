@@ -13,8 +13,8 @@ from hydra.core.config_store import ConfigStore
 from omegaconf import OmegaConf
 
 from qft.adapters import methods
+from qft.cli.main import commands, load_command
 from qft.compose import configs
-from qft.config import SCHEMAS
 
 ROOT = configs.packaged()
 FILES = sorted(str(p.relative_to(ROOT).with_suffix("")) for p in ROOT.rglob("*.yaml"))
@@ -23,7 +23,7 @@ CHOICES = [f for f in FILES if "/" in f]
 
 
 def composed(command: str, *overrides: str) -> Any:
-    ConfigStore.instance().store(name=f"{command}_schema", node=SCHEMAS[command])
+    ConfigStore.instance().store(name=f"{command}_schema", node=load_command(command).config)
     with initialize_config_dir(str(ROOT), version_base="1.3"):
         return OmegaConf.to_object(compose(command, overrides=list(overrides)))
 
@@ -34,7 +34,7 @@ def groups_of(command: str) -> set[str]:
 
 
 def test_every_command_has_a_config_and_a_schema() -> None:
-    assert set(MAIN) == set(SCHEMAS)
+    assert set(MAIN) == set(commands())
 
 
 @pytest.mark.parametrize("choice", CHOICES)

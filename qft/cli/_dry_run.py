@@ -89,9 +89,9 @@ def dry_run(
 def _counts(planned: list[Cell], composed: dict[str, dict[str, Any]], problems: dict[str, str]) -> dict[Any, Any]:
     """Parameters of each row on each data set's model; what cannot run is noted under the cell's name."""
     from qft.adapters import methods
-    from qft.cli.eval import check_options
     from qft.config import EvaluationConfig, TrainerConfig
     from qft.models import count
+    from qft.runs.checks import check_evaluation
     from qft.training import trainer
 
     known: dict[str, Any] = {}
@@ -105,7 +105,8 @@ def _counts(planned: list[Cell], composed: dict[str, dict[str, Any]], problems: 
             if key not in known:
                 known[key] = None
                 if answers:
-                    check_options(EvaluationConfig(**c["evaluation"]), c["metric"], c["max_seq_len"])
+                    e = EvaluationConfig(**c["evaluation"])
+                    check_evaluation(e, e.metrics or [], c["metric"], c["max_seq_len"])
                 if cell.command == "train":
                     trainer.check(TrainerConfig(**c["trainer"]))
                     if c["trainer"]["gradient_checkpointing"]:

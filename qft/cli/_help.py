@@ -11,7 +11,6 @@ from qft.compose import configs
 
 Key = tuple[str, str, str]  # name, default, comment
 NOT_SHOWN = ("_target_", "card", "config", "defaults", "hydra", "lr_scale", "published", "supports")
-WORDS = {"eval": "[RUN] ", "jobs": "[RUN] ", "report": "DIR ", "score": "RUN ", "sweep": "NAME "}  # before key=value
 DEFAULT_WIDTH = 20
 _DEFAULT = re.compile(r"^  - (\w+): (\w+)", flags=re.M)
 _KEY = re.compile(r"^( *)(\w+):(?: +(?!#)(.*?))?(?: +# (.*))?$")
@@ -25,8 +24,19 @@ FLAGS = """\
 
 def docstring(name: str) -> str:
     """What a command's file says of it, read without importing what the command needs."""
-    source = Path(__file__).with_name(f"{name}.py").read_text(encoding="utf-8")
-    return (ast.get_docstring(ast.parse(source)) or "").replace("``", "")
+    return (ast.get_docstring(_source(name)) or "").replace("``", "")
+
+
+def _usage(name: str) -> str:
+    """The words of its own that a command takes, as its file's USAGE says."""
+    for node in _source(name).body:
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "USAGE":
+            return f"{ast.literal_eval(node.value)} "
+    return ""
+
+
+def _source(name: str) -> ast.Module:
+    return ast.parse(Path(__file__).with_name(f"{name}.py").read_text(encoding="utf-8"))
 
 
 def overview(names: list[str]) -> str:
@@ -55,7 +65,7 @@ def command(name: str, doc: str, args: Sequence[str] = ()) -> str:
         if group in configs.groups() and group.partition("/")[0] in used:
             configs.check_choice(group, choice)
             used[group] = choice
-    lines = [doc.strip(), "", f"usage: qft {name} {WORDS.get(name, '')}[group=choice] [key=value]"]
+    lines = [doc.strip(), "", f"usage: qft {name} {_usage(name)}[group=choice] [key=value]"]
     if any(group in configs.groups() for group in used):
         lines += ["", "groups (marked *: what the keys below are of):", *_choices(used)]
     keys = _keys(text)

@@ -1,4 +1,4 @@
-"""Tables to standard output (text or one JSON document), progress and notes to standard error."""
+"""Tables to standard output (text or one JSON document), complaints to standard error."""
 
 import json
 import logging
@@ -11,46 +11,9 @@ from qft.names import visible, visible_json
 log = logging.getLogger("qft")
 
 
-class Plain(logging.Formatter):
-    """Notes in which no name or answer steers the terminal; a traceback keeps its lines."""
-
-    def format(self, record: logging.LogRecord) -> str:
-        """The record as text."""
-        return visible(super().format(record), keep="\n\t" if record.exc_info else "")
-
-
 def complain(text: str) -> None:
     """One problem to standard error."""
     print(f"qft: {visible(text)}", file=sys.stderr)
-
-
-def start_logging(verbose: bool = False) -> None:
-    """Notes of ours to standard error; everything, details and warnings of libraries too, to the run's log.txt.
-
-    Details (level DEBUG) go to standard error too where ``verbose``.
-    """
-    root = logging.getLogger()
-    root.setLevel(logging.INFO)
-    log.setLevel(logging.DEBUG)
-    for handler in list(root.handlers):
-        root.removeHandler(handler)
-    console = logging.StreamHandler(sys.stderr)
-    console.setLevel(logging.DEBUG if verbose else logging.INFO)
-    console.addFilter(lambda record: record.name.split(".")[0] == "qft")
-    console.setFormatter(Plain("%(message)s"))
-    root.addHandler(console)
-    logging.captureWarnings(True)
-    for noisy in ("httpx", "urllib3", "jieba", "absl", "matplotlib"):
-        logging.getLogger(noisy).setLevel(logging.WARNING)
-
-
-def quiet_libraries() -> None:
-    """Send the warnings of transformers to the log file instead of the console. Imports transformers."""
-    from transformers.utils import logging as hf
-
-    hf.disable_default_handler()
-    hf.enable_propagation()
-    hf.disable_progress_bar()
 
 
 def drawable(text: str, otherwise: str) -> str:

@@ -9,17 +9,19 @@ from collections.abc import Sequence
 from math import pi
 from typing import Any
 
-from qft.cli._output import log, quiet_libraries, show, start_logging
+from qft.cli._command import Command
+from qft.cli._output import log, show
 from qft.config import CircuitConfig
 from qft.errors import QftError
 from qft.names import place, slug
 from qft.process.files import write_text
+from qft.progress import quiet_libraries, start_logging
 from qft.records import write_json
 
 DRAWN = 2000  # gates in a picture at most; it would take minutes to draw, and nobody could read it
 
 
-def run(config: CircuitConfig, overrides: list[str]) -> None:
+def run(config: CircuitConfig) -> None:
     """Options -> circuit -> chip's basis -> drawings, figures and texts."""
     start_logging()
     if "_target_" not in config.adapter:
@@ -96,3 +98,6 @@ def _angles(name: str, given: list[float] | None, size: int, generator: random.R
     if len(given) != size:
         raise QftError(f"{name} takes {size} angles for this circuit, and {len(given)} are given.")
     return given
+
+
+COMMAND = Command(CircuitConfig, run)

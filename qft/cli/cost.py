@@ -8,14 +8,16 @@ from dataclasses import asdict
 from typing import Any
 
 from qft import ranges
-from qft.cli._output import log, quiet_libraries, show, start_logging
+from qft.cli._command import Command
+from qft.cli._output import log, show
 from qft.config import CostConfig
 from qft.errors import QftError, nearest
+from qft.progress import quiet_libraries, start_logging
 
 USUAL_BATCH = 16  # what evaluation.batch_size=auto is where memory is not short
 
 
-def run(config: CostConfig, overrides: list[str]) -> None:
+def run(config: CostConfig) -> None:
     """Count circuits on the meta device and print one line for each way to run them."""
     start_logging()
     _check(config)
@@ -98,3 +100,6 @@ def _time(seconds: float | None) -> str | None:
         if seconds >= 2 * size:
             return f"{seconds / size:,.1f} {unit}"
     return f"{seconds:.1f} s"
+
+
+COMMAND = Command(CostConfig, run)

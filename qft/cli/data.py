@@ -3,17 +3,19 @@
 import sys
 from typing import Any
 
-from qft.cli._output import drawable, log, quiet_libraries, show, start_logging
+from qft.cli._command import Command
+from qft.cli._output import drawable, log, show
 from qft.config import DataConfig
 from qft.errors import QftError
 from qft.names import place, shortened, slug, visible
+from qft.progress import quiet_libraries, start_logging
 from qft.runs import directories
 
 MARKS = (("⟦", "[["), ("⟧", "]]"))  # around what is learned where there is no colour, and where there are no such
 SHOWN = 1500  # characters of a stretch of text on the terminal; format=json gives all
 
 
-def run(config: DataConfig, overrides: list[str]) -> None:
+def run(config: DataConfig) -> None:
     """Data -> tokens -> tables, histogram and samples."""
     start_logging(config.verbose)
     root = place("output_dir", config.output_dir)
@@ -122,3 +124,6 @@ def _samples(examples: list[dict[str, Any]]) -> None:
                 text = f"{text[:SHOWN]} … ({len(text) - SHOWN} characters more)"
             print(f"{opened}{text}{closed}" if span["learned"] else text, end="")
         print(end="\n" if not example["spans"][-1]["text"].endswith("\n") else "")
+
+
+COMMAND = Command(DataConfig, run)

@@ -9,6 +9,7 @@ from typing import Any
 
 import qft
 from qft import records
+from qft.cli._command import Command
 from qft.cli._output import show
 from qft.config import EnvConfig
 
@@ -25,7 +26,7 @@ VARIABLES = (
 )
 
 
-def run(config: EnvConfig, overrides: list[str]) -> None:
+def run(config: EnvConfig) -> None:
     """One table or one JSON document."""
     found = environment()
     rows = [[key, str(value).lower() if isinstance(value, bool) else value] for key, value in _flat(found)]
@@ -85,3 +86,6 @@ def _flat(content: dict[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
         else:
             out.append((prefix + key, value))
     return out
+
+
+COMMAND = Command(EnvConfig, run)

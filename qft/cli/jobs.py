@@ -16,12 +16,14 @@ import time
 from pathlib import Path
 from typing import Any
 
-from qft.cli._output import log, show, start_logging
+from qft.cli._command import Command
+from qft.cli._output import log, show
 from qft.compose.words import words_as
 from qft.config import JobsConfig
 from qft.errors import QftError, nearest
 from qft.names import shortened
-from qft.runs import directories
+from qft.progress import start_logging
+from qft.runs import stored
 
 ACTIONS = ("list", "wait", "fetch", "cancel", "attach", "detach", "resubmit", "forget")
 DECISIONS = ("attach", "detach", "resubmit", "forget")
@@ -36,13 +38,15 @@ TAKES = {
     "forget": ("planned", "unknown"),
 }
 
+USAGE = "[RUN]"
+
 
 def arguments(args: list[str]) -> list[str]:
     """``qft jobs DIR`` is ``qft jobs run=DIR``."""
     return words_as("run", args)
 
 
-def run(config: JobsConfig, overrides: list[str]) -> None:
+def run(config: JobsConfig) -> None:
     """Open the journal, do what ``action`` says, show the jobs."""
     start_logging()
     if config.backend["name"] != "qcloud":
@@ -76,7 +80,7 @@ def _path(config: JobsConfig) -> Path:
         return Path(given)
     if config.run is None:
         raise QftError("Whose jobs? Write run=DIR of an evaluated run, or journal=FILE.")
-    return directories.existing(config.run, config.output_dir) / FILE
+    return stored.find(config.run, config.output_dir) / FILE
 
 
 def _chosen(config: JobsConfig, journal: Any) -> Any:
@@ -197,3 +201,6 @@ def _when(seconds: float) -> str:
         return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(seconds))
     except (OverflowError, ValueError, OSError):  # of a journal that says so
         return "?"
+
+
+COMMAND = Command(JobsConfig, run, arguments)

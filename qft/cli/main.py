@@ -12,6 +12,7 @@ from pathlib import Path
 import qft.cli
 from qft import __version__
 from qft.cli import _help
+from qft.cli._command import Command
 from qft.cli._output import complain
 from qft.errors import QftError, nearest
 from qft.names import visible
@@ -23,6 +24,12 @@ FULL = ("can't allocate memory", "out of memory", "cannot allocate memory", "fai
 def commands() -> list[str]:
     """Names of the commands: files of this folder that do not start with an underscore."""
     return sorted(m.name for m in pkgutil.iter_modules(qft.cli.__path__) if m.name[0] != "_" and m.name != "main")
+
+
+def load_command(name: str) -> Command:
+    """The command that the file of this name gives."""
+    command: Command = importlib.import_module(f"qft.cli.{name}").COMMAND
+    return command
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -130,12 +137,11 @@ def _dispatch(args: list[str]) -> int:
         Path.cwd()
     except FileNotFoundError:
         raise QftError("The current directory is no longer there; change to another one.") from None
-    command = importlib.import_module(f"qft.cli.{name}")
-    if hasattr(command, "arguments"):  # a command with words of its own beside key=value
-        rest = command.arguments(rest)
+    command = load_command(name)
+    words = command.arguments(rest)
     from qft.cli import _jobs
 
-    return _jobs.run(name, command.run, rest)
+    return _jobs.run(name, command.config, command.run, words)
 
 
 if __name__ == "__main__":

@@ -2,14 +2,16 @@
 
 from typing import Any
 
-from qft.cli._output import log, megabytes, quiet_libraries, show, start_logging
+from qft.cli._command import Command
+from qft.cli._output import log, megabytes, show
 from qft.compose import configs, trusted
 from qft.config import ParamsConfig
 from qft.errors import QftError
+from qft.progress import quiet_libraries, start_logging
 from qft.records import to_json
 
 
-def run(config: ParamsConfig, overrides: list[str]) -> None:
+def run(config: ParamsConfig) -> None:
     """Print the per-module table, the total, the ratio to LoRA r=4 and the memory it takes."""
     start_logging()
     if "published" in config.adapter:
@@ -83,3 +85,6 @@ def _methods(model: Any) -> dict[str, dict[str, Any]]:
             resolved: Any = OmegaConf.to_container(both, resolve=True)
             found[name] = {"name": name} | resolved["adapter"]
     return found
+
+
+COMMAND = Command(ParamsConfig, run)

@@ -6,12 +6,16 @@
 from pathlib import Path
 from typing import Any
 
-from qft.cli._output import log, show, start_logging
+from qft.cli._command import Command
+from qft.cli._output import log, show
 from qft.compose.words import words_as
 from qft.config import ReportConfig
 from qft.errors import QftError, nearest
 from qft.names import place
-from qft.runs import directories
+from qft.progress import start_logging
+from qft.runs import stored
+
+USAGE = "DIR"
 
 
 def arguments(args: list[str]) -> list[str]:
@@ -20,11 +24,11 @@ def arguments(args: list[str]) -> list[str]:
     return words_as("dir", args, several=True)
 
 
-def run(config: ReportConfig, overrides: list[str]) -> None:
+def run(config: ReportConfig) -> None:
     """Sweep directories -> page and tables (or Markdown) -> what was written, and the answers in short."""
     start_logging()
     given = config.dir if isinstance(config.dir, list) else [config.dir]
-    folders = [directories.existing(str(d), str(Path(config.output_dir) / "sweeps"), "dir") for d in given]
+    folders = [stored.find(str(d), str(Path(config.output_dir) / "sweeps"), "dir") for d in given]
     target = place("markdown", config.markdown, file=True) if config.markdown else None
     from qft.reports.analysis import contribution
     from qft.reports.render import markdown, write
@@ -55,3 +59,6 @@ def run(config: ReportConfig, overrides: list[str]) -> None:
             log.info("written: %s", path)
     if not config.markdown:
         log.info("tables as Markdown, CSV and LaTeX: %s", ", ".join(str(f / "tables") for f in folders))
+
+
+COMMAND = Command(ReportConfig, run, arguments)

@@ -4,25 +4,28 @@
 ones finish their step and save, twice stops them. The same command goes on where it was.
 """
 
-import importlib
 import json
 import os
 import shlex
 from collections import Counter
-from dataclasses import asdict, fields
+from collections.abc import Mapping, Sequence
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-from qft.cli import _jobs
+from qft.cli._command import Command
 from qft.cli._dry_run import checked_source, dry_run, states
-from qft.cli._output import log, quiet_libraries, show, start_logging
-from qft.compose import configs, typed
-from qft.config import SweepConfig
+from qft.cli._output import log, show
+from qft.compose import configs, typed, words
+from qft.config import EvalConfig, SweepConfig, TrainConfig
 from qft.errors import QftError, nearest
 from qft.names import one_name, place, shortened
+from qft.progress import quiet_libraries, start_logging
 from qft.records import Cell, Identity, removal
-from qft.sweeps import cells, estimate
+from qft.sweeps import cells, estimate, jobs
 from qft.sweeps.plan import Choice, plan
+
+USAGE = "NAME"
 
 
 def arguments(args: list[str]) -> list[str]:
@@ -38,18 +41,13 @@ def arguments(args: list[str]) -> list[str]:
         elif arg.startswith("-") or root in own or "=" not in arg:
             out.append(f"++{arg}" if arg.startswith(("paths.", "slurm.")) else arg)
         else:
-            options.append("'" + arg.replace("\\", "\\\\").replace("'", "\\'") + "'")
+            options.append(words.quoted(arg))
     if not any(a.startswith("sweep=") for a in out) and not {"--cfg", "--info"} & set(args):
         raise QftError(f"Name a sweep: qft sweep table1.{nearest('', configs.groups()['sweep'])}")
     return [*out, f"options=[{','.join(options)}]"] if options else out
 
 
-def execute(command: str, overrides: list[str]) -> None:
-    """Run ``qft COMMAND OVERRIDES`` in this process; raises what goes wrong."""
-    _jobs.run(command, importlib.import_module(f"qft.cli.{command}").run, overrides)
-
-
-def run(config: SweepConfig, overrides: list[str]) -> None:
+def run(config: SweepConfig) -> None:
     """Plan -> composed configs -> identities -> runs."""
     start_logging()
     _check(config)
@@ -59,8 +57,8 @@ def run(config: SweepConfig, overrides: list[str]) -> None:
     choice = Choice(config.rows, config.datasets, config.n, config.seeds, config.paths, config.options)
     planned = plan(config.sweep, config.scale, choice)
     directory = _directory(config)
-    composer = _Composed()
-    composed = {cell.name: composer.of(cell) for cell in planned}
+    planned_jobs = jobs.compose_jobs(planned, _compose)
+    composed = jobs.resolved(planned_jobs)
     steps = {c.name: estimate.steps_of(composed[c.name]) for c in planned if c.command == "train"}
     stated = config.sweep["scales"][config.scale].get("seconds_per_step")
     quiet_libraries()
@@ -76,7 +74,7 @@ def run(config: SweepConfig, overrides: list[str]) -> None:
         workers, gpus = _workers(config)
         log.info("%s: %d cells, %d at a time", directory, len(planned), workers)
         _failures(directory, planned, config.retry)
-        launcher = _launcher(config, directory, workers, gpus)
+        launcher = _launcher(config, directory, planned_jobs, workers, gpus)
         sweep = running.Sweep(directory, name, config.scale, command(config), planned, steps, stated)
         running.run(sweep, launcher, workers, config.retry)
         _report(config, directory, planned)
@@ -84,13 +82,13 @@ def run(config: SweepConfig, overrides: list[str]) -> None:
 
 def command(config: SweepConfig) -> str:
     """The words that plan the same cells again, whatever the directory and however many run side by side."""
-    words = ["qft", "sweep", config.sweep["name"], f"scale={config.scale}"]
+    said = ["qft", "sweep", config.sweep["name"], f"scale={config.scale}"]
     for key in ("rows", "datasets", "n", "seeds"):
         if (chosen := getattr(config, key)) is not None:
-            words.append(f"{key}=[{','.join(map(str, chosen))}]")
-    words += [f"paths.{name}={path}" for name, path in config.paths.items()]
-    words += [f"threads={config.threads}"] if config.threads != SweepConfig.threads else []
-    return shlex.join([*words, *config.options])
+            said.append(f"{key}=[{','.join(map(str, chosen))}]")
+    said += [f"paths.{name}={path}" for name, path in config.paths.items()]
+    said += [f"threads={config.threads}"] if config.threads != SweepConfig.threads else []
+    return shlex.join([*said, *config.options])
 
 
 def _check(config: SweepConfig) -> None:
@@ -113,26 +111,11 @@ def _directory(config: SweepConfig) -> Path:
     return path
 
 
-class _Composed:
-    """Resolved configs of cells; those that differ in n, seed and learning rate only are composed once."""
-
-    def __init__(self) -> None:
-        self.known: dict[tuple[str, ...], Any] = {}
-
-    def of(self, cell: Cell) -> dict[str, Any]:
-        """The config as a dictionary. Raises QftError with the cell's name."""
-        numbers = ("n", "seed", "trainer.lr")
-        others = [o for o in cell.overrides if o.partition("=")[0] not in numbers]
-        key = (cell.command, *others)
-        if key not in self.known:
-            try:
-                self.known[key] = asdict(typed.composed(cell.command, others))
-            except QftError as error:
-                raise QftError(f"{cell.name}: {error}") from error
-        config = json.loads(json.dumps(self.known[key])) | {"n": cell.n, "seed": cell.seed}
-        if cell.role == "search":
-            config["trainer"]["lr"] = cell.lr
-        return config
+def _compose(command: str, overrides: Sequence[str]) -> jobs.Config:
+    """The config of a cell's command."""
+    schema = {"train": TrainConfig, "eval": EvalConfig}[command]
+    config: jobs.Config = typed.compose(command, schema, overrides)
+    return config
 
 
 def _identities(planned: list[Cell], composed: dict[str, dict[str, Any]], config: SweepConfig) -> dict[str, Identity]:
@@ -171,12 +154,12 @@ def _workers(config: SweepConfig) -> tuple[int, int]:
     return config.workers or gpus or max(1, (os.cpu_count() or 1) // config.threads), gpus
 
 
-def _launcher(config: SweepConfig, directory: Path, workers: int, gpus: int) -> Any:
+def _launcher(config: SweepConfig, directory: Path, planned: Mapping[str, jobs.Job], workers: int, gpus: int) -> Any:
     from qft.sweeps.launch import Local
 
     if config.launcher == "slurm":
-        return _slurm().Slurm(directory, execute, config.threads, config.slurm)
-    return Local(directory, execute, workers, config.threads, gpus)
+        return _slurm().Slurm(directory, planned, config.threads, config.slurm)
+    return Local(directory, planned, workers, config.threads, gpus)
 
 
 def _slurm() -> Any:
@@ -215,3 +198,6 @@ def _report(config: SweepConfig, directory: Path, planned: list[Cell]) -> None:
         said += [f"{len(waiting)} wait for others that gave no result"] if waiting else []
         raise QftError(f"Not every cell is done: {'; '.join(said)}.")
     log.info("report: qft report %s", directory)
+
+
+COMMAND = Command(SweepConfig, run, arguments)

@@ -4,7 +4,7 @@ See docs/security.md. The rules look at what Hydra has composed, whichever file 
 """
 
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from typing import Any
 
 from omegaconf import OmegaConf
@@ -30,7 +30,7 @@ def disarm() -> None:
     OmegaConf.register_new_resolver("oc.env", refuse, replace=True)
 
 
-def check_words(args: list[str]) -> None:
+def check_words(args: Iterable[str]) -> None:
     """Refuse options of Hydra itself: its launchers, callbacks and logging factories are not used."""
     for arg in args:
         key = arg.partition("=")[0]
@@ -55,17 +55,19 @@ def check_hydra(node: Any, packaged: Any) -> None:
         raise _not_ours(changed)
 
 
-def check(cfg: Any, overrides: Collection[str]) -> None:
+def check(cfg: Any, given: Collection[str]) -> None:
     """Hold a composed config, less ``hydra``, to the rules, and note what the user has given in this command.
 
-    Raises QftError for an interpolation that is none of ours, and for what counts only as the user's own word.
+    Args:
+        cfg: The composed config.
+        given: The keys the user gives in this command.
+
+    Raises QftError for an interpolation that leads nowhere, and for what counts only as the user's own word.
     """
-    check_interpolations(cfg)
     try:
         OmegaConf.to_container(cfg, resolve=True)
     except OmegaConfBaseException as error:  # a key that is not there, or one that names itself
         raise QftError(f"A ${{key}} in ./configs or of an option leads nowhere: {_first_line(error)}.") from error
-    given = {o.partition("=")[0].lstrip("+") for o in overrides}
     trusted = OmegaConf.select(cfg, "trust_configs") is True
     if trusted and "trust_configs" not in given:
         raise QftError("trust_configs=true counts on the command line only; take it out of ./configs.")

@@ -1,12 +1,13 @@
-"""Composes the configuration with Hydra and turns its complaints into one sentence."""
+"""Composes the words of a user and the yamls into a typed config, and turns Hydra's complaints into one sentence."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import cache
 from itertools import product
-from typing import Any
+from typing import Any, TypeVar
 
-from hydra import compose, initialize_config_dir
+import hydra
+from hydra import initialize_config_dir
 from hydra.core.config_search_path import ConfigSearchPath
 from hydra.core.config_store import ConfigStore
 from hydra.core.global_hydra import GlobalHydra
@@ -17,12 +18,13 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
 from qft import ranges
-from qft.compose import address, configs, trusted, words
-from qft.config import SCHEMAS
+from qft.compose import address, configs, trusted, values, words
+from qft.config import EvalConfig
 from qft.errors import QftError, nearest
 
-WORDS = {"run": ", or its name or directory as a word", "dir": ", or the directory as a word"}
-Command = Callable[[Any, list[str]], None]
+C = TypeVar("C")
+REQUIRED = {"run": ", or its name or directory as a word", "dir": ", or the directory as a word"}
+PATHS = ("output_dir", "run", "out", "dir", "markdown", "journal")
 
 
 class OwnConfigsFirst(SearchPathPlugin):
@@ -35,34 +37,88 @@ class OwnConfigsFirst(SearchPathPlugin):
             search_path.prepend("own", f"file://{directory}")
 
 
-def composed(name: str, args: list[str]) -> Any:
-    """The configuration that ``run`` would hand to the command, checked in the same way."""
-    args = prepared(name, args)
-    cfg = _compose(name, args)
+def compose(
+    name: str, schema: Callable[[], C], overrides: Sequence[str] = (), options: Mapping[str, Any] | None = None
+) -> C:
+    """The typed config of a command. What the user gives here is also noted for this command (``qft.trust``).
+
+    Args:
+        name: The command; ``configs/NAME.yaml`` is composed.
+        schema: The dataclass of its config.
+        overrides: Words as on the command line: ``adapter=lora``, ``trainer.lr=0.001``.
+        options: Values by key: ``{"n": 300, "trainer": {"lr": 1e-3}, "data.path": Path("it's here")}``. No character
+            in them has a meaning; a text for a group (``adapter``) chooses one of its yamls.
+
+    Returns:
+        The config. Of an ``EvalConfig`` with a run, ``model`` and ``data`` hold the keys that were given only.
+
+    Raises:
+        QftError: For the first thing that cannot be meant, or that a file of ./configs may not say.
+    """
+    choices, assigned = values.split(options or {}, configs.groups())
+    args = prepare(name, schema, [*overrides, *choices], assigned)
+    composed = _compose(name, args)
     if len(configs.directories()) > 1:
-        trusted.check_hydra(cfg.hydra, _packaged_hydra(name))
-    choices = dict(cfg.hydra.runtime.choices)
-    with open_dict(cfg):
-        del cfg["hydra"]
-    config = typed(cfg, choices, args)
-    address.check(config, args)
+        trusted.check_hydra(composed.hydra, _packaged_hydra(name))
+    chosen = dict(composed.hydra.runtime.choices)
+    with open_dict(composed):
+        del composed["hydra"]
+    trusted.check_interpolations(composed)  # of values none is meant as one
+    try:
+        values.assign(composed, assigned)
+    except OmegaConfBaseException as error:
+        raise QftError(explain(error, name)) from error
+    given = words.keys(args) | set(assigned)
+    config: C = _typed(composed, chosen, given)
+    address.check(config, args, given)
     return config
 
 
+def prepare(name: str, schema: Any, args: Sequence[str], assigned: Mapping[str, Any] | None = None) -> list[str]:
+    """The words as Hydra takes them, once all of them can be read and each choice exists."""
+    words.check(args)
+    trusted.check_words(args)
+    trusted.disarm()
+    Plugins.instance().register(OwnConfigsFirst)
+    ConfigStore.instance().store(name=f"{name}_schema", node=schema)
+    args = [_as_choice(a) for a in args]
+    if name != "sweep" and _wants_local_model(words.keys(args) | set(assigned or ()), args):
+        args.append("model=local")
+    args = [f"+{a}" if a.startswith("metric.") else a for a in args]  # its keys are those of the plug-ins
+    configs.check_own(name, _used_groups(name))
+    trusted.check_search_path(name)
+    _check_choices(args)
+    return args
+
+
+def check_own(name: str, args: Sequence[str]) -> None:
+    """Hold ./configs to the rules for Hydra's own node, for every combination of choices of a multirun."""
+    if len(configs.directories()) == 1:
+        return
+    groups = configs.groups()
+    assignments = [a for a in args if "=" in a and not a.startswith("-")]
+    chosen = [[a] for a in assignments if a.partition("=")[0] not in groups]
+    for group, _, several in (a.partition("=") for a in assignments if a.partition("=")[0] in groups):
+        chosen.append([f"{group}={value}" for value in several.split(",")])
+    files = [c for c in chosen if not ("," in c[0] and len(c) == 1)]  # values, swept or not, decide no file
+    for job in product(*files):
+        trusted.check_hydra(_compose(name, list(job)).hydra, _packaged_hydra(name))
+
+
 def _compose(name: str, args: list[str]) -> DictConfig:
-    """Hydra's composition, its own node included; nothing in it is acted upon."""
-    hydra_of_this_process = GlobalHydra.instance()
-    outer = hydra_of_this_process.hydra  # of the command that asks
-    hydra_of_this_process.clear()
+    """Hydra's composition, its own node included; nothing in it is acted upon, and nothing of it stays."""
+    instance = GlobalHydra.instance()
+    outer = instance.hydra  # of a program of the caller's, or of a multirun of ours
+    instance.clear()
     try:
         with initialize_config_dir(str(configs.packaged()), version_base="1.3"):
-            return compose(name, overrides=args, return_hydra_config=True)
+            return hydra.compose(name, overrides=args, return_hydra_config=True)
     except (HydraException, OmegaConfBaseException) as error:
         raise QftError(explain(error, name)) from error
     except AssertionError as error:  # of Hydra, for lists of defaults that name no file
         raise QftError(f"A list of defaults in ./configs, that of {name}.yaml or another, cannot be read.") from error
     finally:
-        hydra_of_this_process.hydra = outer
+        instance.hydra = outer
 
 
 @cache
@@ -75,36 +131,9 @@ def _packaged_hydra(name: str) -> Any:
         OwnConfigsFirst.wanted = True
 
 
-def check_own(name: str, args: list[str]) -> None:
-    """Hold ./configs to the rules for Hydra's own node, for every combination of choices of a multirun."""
-    assigned = [a for a in args if "=" in a and not a.startswith("-")]
-    chosen = [[a] for a in assigned if a.partition("=")[0] not in configs.groups()]
-    for group, _, values in (a.partition("=") for a in assigned if a.partition("=")[0] in configs.groups()):
-        chosen.append([f"{group}={value}" for value in values.split(",")])
-    kept = [c for c in chosen if not ("," in c[0] and len(c) == 1)]  # values, swept or not, decide no file
-    for job in product(*kept):
-        trusted.check_hydra(_compose(name, list(job)).hydra, _packaged_hydra(name))
-
-
-def prepared(name: str, args: list[str]) -> list[str]:
-    """What comes before composing: words that can be read, our plug-in, the schema, choices that exist."""
-    words.check(args)
-    trusted.check_words(args)
-    trusted.disarm()
-    Plugins.instance().register(OwnConfigsFirst)
-    ConfigStore.instance().store(name=f"{name}_schema", node=SCHEMAS[name])
-    args = [_as_choice(a) for a in (_with_local_model(args) if name != "sweep" else args)]
-    args = [f"+{a}" if a.startswith("metric.") else a for a in args]  # its keys are those of the plug-ins
-    configs.check_own(name, _used_groups(name))
-    trusted.check_search_path(name)
-    _check_choices(args)
-    return args
-
-
-def _with_local_model(args: list[str]) -> list[str]:
-    """``model.path=`` without a choice of model means any local or hub model, not the demo's settings."""
-    keys = [a.partition("=")[0] for a in args]
-    return [*args, "model=local"] if "model.path" in keys and "model" not in keys else args
+def _wants_local_model(given: Collection[str], args: Sequence[str]) -> bool:
+    """``model.path`` without a choice of model means any local or hub model, not the demo's settings."""
+    return "model.path" in given and not any(a.partition("=")[0] == "model" for a in args)
 
 
 def _as_choice(arg: str) -> str:
@@ -114,7 +143,7 @@ def _as_choice(arg: str) -> str:
     return f"{group}={value}" if equals and "." in key and group in configs.groups() else arg
 
 
-def _check_choices(args: list[str]) -> None:
+def _check_choices(args: Sequence[str]) -> None:
     groups = configs.groups()
     for arg in args:
         group, _, value = arg.partition("=")
@@ -123,35 +152,58 @@ def _check_choices(args: list[str]) -> None:
                 configs.check_choice(group, choice.strip("'\" "))
 
 
-def typed(cfg: DictConfig, choices: dict[str, str], overrides: list[str]) -> Any:
+def _typed(composed: DictConfig, choices: dict[str, str], given: set[str]) -> Any:
     """Check what the schema cannot (trust, missing keys, types of a plug-in's options) and build the dataclass."""
-    trusted.check(cfg, overrides)
-    if missing := sorted(OmegaConf.missing_keys(cfg)):
-        raise QftError(f"{missing[0]} is required: write {missing[0]}=VALUE{WORDS.get(missing[0], '')}.")
+    trusted.check(composed, given)
+    if missing := sorted(OmegaConf.missing_keys(composed)):
+        raise QftError(f"{missing[0]} is required: write {missing[0]}=VALUE{REQUIRED.get(missing[0], '')}.")
     for group, choice in choices.items():
         file, key = configs.find(f"{group}/{choice}"), group.replace("/", ".")
-        given = OmegaConf.select(cfg, key)
-        if file is not None and given is not None and OmegaConf.get_type(given) is dict:  # a dataclass checks its own
-            check_types(configs.read(file), given, key)
-    config: Any = OmegaConf.to_object(cfg)
+        options = OmegaConf.select(composed, key)
+        if file is not None and options is not None and OmegaConf.get_type(options) is dict:  # others check their own
+            check_types(configs.read(file), options, key)
+    config: Any = OmegaConf.to_object(composed)
+    content = vars(config)
     for group, choice in choices.items():
-        if isinstance(options := getattr(config, group, None), dict):
+        if isinstance(options := content.get(group), dict):
             options.setdefault("name", choice)  # a plug-in is called what its yaml is called
-    for key in ("output_dir", "run", "out", "dir", "markdown", "journal"):
-        if getattr(config, key, None) == "":
+    for key in PATHS:
+        if content.get(key) == "":
             raise QftError(f"{key}= is empty; leave it out, or give a value.")
+    if "metric" in content:
+        config.metric = metric_options(config.metric or {})
     ranges.check(config)
     if config.format not in ("table", "json"):
         raise QftError(f"format={config.format} does not exist.{nearest(config.format, ['table', 'json'])}")
+    if isinstance(config, EvalConfig) and config.run is not None:
+        for group in ("model", "data"):
+            keys = {key.split(".")[1] for key in given if key.startswith(f"{group}.")}
+            setattr(config, group, {key: value for key, value in content[group].items() if key in keys})
     return config
+
+
+def metric_options(given: Mapping[str, Any]) -> dict[str, Any]:
+    """The options of every metric: those of its yaml, over them what ``metric.NAME.OPTION`` says."""
+    found = dict(given)
+    for name in configs.groups()["metric"]:
+        file = configs.find(f"metric/{name}")
+        declared = configs.read(file) if file else OmegaConf.create({})
+        if not isinstance(options := given.get(name) or {}, Mapping):
+            continue  # refused by whoever scores
+        merged = OmegaConf.merge(declared, OmegaConf.create(dict(options)))
+        trusted.check_interpolations(merged)
+        check_types(declared, merged, f"metric.{name}")
+        resolved: Any = OmegaConf.to_container(merged, resolve=True)
+        found[name] = {k: v for k, v in resolved.items() if k != "_target_"}
+    return found
 
 
 def check_types(declared: Any, given: Any, prefix: str) -> None:
     """A plug-in's yaml declares the type of an option by its default; null accepts anything."""
     defaults: Any = OmegaConf.to_container(declared, resolve=False)
-    values: Any = OmegaConf.to_container(given, resolve=True)
+    options: Any = OmegaConf.to_container(given, resolve=True)
     for key, default in defaults.items():
-        value = values.get(key)
+        value = options.get(key)
         if key == "defaults" or default is None or (isinstance(default, str) and (value is None or "${" in default)):
             continue  # null for a text, such as data.rows=null, is for the plug-in to judge
         kinds = {bool: (bool,), int: (int,), float: (int, float), str: (str,), list: (list,), dict: (dict,)}
@@ -189,9 +241,8 @@ def _used_groups(name: str) -> list[str]:
 
 def _keys(name: str) -> list[str]:
     """All keys a command knows: those of its yaml and of every choice of its groups."""
-    keys = set()
     used = set(_used_groups(name))
-    keys |= {str(k) for k in configs.read(configs.packaged() / f"{name}.yaml") if k not in ("defaults", "hydra")}
+    keys = {str(k) for k in configs.read(configs.packaged() / f"{name}.yaml") if k not in ("defaults", "hydra")}
     keys |= used
     for group, choices in configs.groups().items():
         for choice in choices if group.partition("/")[0] in used else []:

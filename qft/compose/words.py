@@ -1,6 +1,7 @@
 """Looks at the words of a command line before Hydra does: what no run could mean is one sentence, and costs nothing."""
 
 import unicodedata
+from collections.abc import Iterable
 
 from qft.errors import QftError, nearest
 from qft.names import shortened, visible
@@ -18,7 +19,12 @@ VALUED = {
 }
 
 
-def check(args: list[str]) -> None:
+def keys(args: Iterable[str]) -> set[str]:
+    """The keys of overrides, as they are written."""
+    return {a.partition("=")[0].lstrip("+~").replace("/", ".") for a in args if not a.startswith("-")}
+
+
+def check(args: Iterable[str]) -> None:
     """Raise QftError for the first word that is neither ``key=value`` nor a flag of ours."""
     words = iter(args)
     for word in words:
@@ -92,5 +98,10 @@ def words_as(key: str, args: list[str], several: bool = False) -> list[str]:
         raise QftError(f"One {key} at a time: {_shown(words[0])} or {_shown(words[1])}?")
     if given := next((a for a in args if a.startswith(f"{key}=")), None):
         raise QftError(f"{_shown(words[0])} and {_shown(given)}: give one of them.")
-    quoted = ["'" + word.replace("\\", "\\\\").replace("'", "\\'") + "'" for word in words]
-    return [*(a for a in args if a not in words), f"{key}=[{','.join(quoted)}]" if several else f"{key}={quoted[0]}"]
+    value = f"[{','.join(map(quoted, words))}]" if several else quoted(words[0])
+    return [*(a for a in args if a not in words), f"{key}={value}"]
+
+
+def quoted(text: str) -> str:
+    """A text as a value of an override: no character in it has a meaning."""
+    return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"

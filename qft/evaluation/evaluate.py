@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from tqdm import tqdm
+from tqdm.auto import tqdm
 
 from qft.config import differences
 from qft.data.template import Encoded, Prompt
@@ -18,6 +18,7 @@ from qft.evaluation.decoding import Decoding, batch_size
 from qft.evaluation.generate import generate
 from qft.evaluation.loss import sample_losses, summarise
 from qft.evaluation.score import summary
+from qft.progress import watched
 from qft.quantum.backends.base import Backend
 from qft.records import (
     ANSWERS,
@@ -109,7 +110,7 @@ def evaluate(
         path = folder / answers("predictions", base)
         answered = generate(model, tokenizer, prompts, decoding, path)
         title = "base answers" if base else "answers"
-        for _ in tqdm(answered, title, total=len(prompts), file=sys.stderr, disable=not sys.stderr.isatty()):
+        for _ in tqdm(answered, title, total=len(prompts), file=sys.stderr, disable=not watched()):
             pass
     given = predictions.read(path)
     # of an answer of t tokens to a prompt of p, p + t - 1 are fed to the model

@@ -3,13 +3,13 @@
 import importlib.metadata
 import platform
 import subprocess
-import sys
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
 
 import qft
+from qft import trust
 from qft.records.schema import Document, absent
 
 PACKAGES = (
@@ -134,6 +134,8 @@ class TrainingRecord:
     tokens: int  # seen in training
     peak_memory_mb: float  # of the process, of the GPU where there is one
     circuits: int  # evaluated in training and validation
+    lr: float | None = absent()  # peak learning rate
+    lr_automatic: bool | None = absent()  # whether it was chosen by rule: trainer.lr was null
     modules: dict[str, dict[str, Any]] | None = absent()  # what a method says of each layer: {"rank": 3}
 
 
@@ -165,7 +167,7 @@ class Record(Document):
 
 def new_record(seed: int) -> Record:
     """A record with everything that is known before a run starts."""
-    record = Record(command=" ".join(["qft", *sys.argv[0].split()[1:], *sys.argv[1:]]), started=now(), seed=seed)
+    record = Record(command=trust.given().command, started=now(), seed=seed)
     for package in PACKAGES:
         try:
             record.packages[package] = importlib.metadata.version(package)

@@ -6,21 +6,32 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from qft import trust
 from qft.errors import Diverged, QftError
 from qft.process.files import reason
 from qft.process.locks import is_free, lock
 from qft.records import Cell
-from qft.sweeps import cells
+from qft.sweeps import cells, jobs
+from qft.sweeps.jobs import Config, Job, located
 
 log = logging.getLogger(__name__)
-Execute = Callable[[str, list[str]], None]  # runs ``qft COMMAND OVERRIDES`` here; raises what goes wrong
+Recipe = Callable[[Config], object]
 
 
-def attempt(directory: Path, cell: Cell, execute: Execute) -> None:
+def attempt(directory: Path, cell: Cell, job: Job, recipe: Recipe | None = None) -> None:
     """Run the cell, going on where an earlier attempt stopped; a cell that is done is left alone.
 
     Whether another process is at it is asked of the operating system's lock, never of a clock, so a process that
-    was stopped for a while is still alive. Raises KeyboardInterrupt where interrupted, nothing else.
+    was stopped for a while is still alive.
+
+    Args:
+        directory: The sweep's.
+        cell: What to run.
+        job: Its config, and what the user has given with it.
+        recipe: What runs the config; that of its command where None.
+
+    Raises:
+        KeyboardInterrupt: The process was told to stop. Nothing else is raised: what went wrong is in cell.json.
     """
     with held(directory, cell.name):
         if cells.done(directory, cell):
@@ -28,7 +39,8 @@ def attempt(directory: Path, cell: Cell, execute: Execute) -> None:
         afresh = cells.state_of(directory, cell) == cells.DIVERGED  # from where it was it would end so again
         cells.begin(directory, cell)
         try:
-            execute(cell.command, arguments(directory, cell, afresh))
+            with trust.command(job.given):
+                (recipe or jobs.run)(located(directory, cell, job.config, afresh))
         except KeyboardInterrupt:
             cells.end(directory, cell, "interrupted")
             raise
@@ -41,24 +53,6 @@ def attempt(directory: Path, cell: Cell, execute: Execute) -> None:
             cells.end(directory, cell, "failed", f"{type(error).__name__}: {error}".strip(": "))
         else:
             cells.end(directory, cell, "done")
-
-
-def arguments(directory: Path, cell: Cell, afresh: bool = False) -> list[str]:
-    """The cell's overrides, where its run directory lies, and whether what is there is gone on with or replaced."""
-    place = cells.folder(directory, cell.name)
-    if cell.command == "eval":
-        trained = [f"run={_quoted(cells.folder(directory, cell.after[0]))}"] if cell.after else []
-        return [*cell.overrides, *trained, f"out={_quoted(place)}"]
-    rate = [] if cell.lr is None else [f"trainer.lr={cell.lr}"]
-    overrides = [o for o in cell.overrides if not (rate and o.startswith("trainer.lr="))]
-    where = [f"output_dir={_quoted(place.parent)}", f"run={place.name}"]
-    again = "overwrite=true" if afresh else "resume=true"
-    return [*overrides, *rate, *where, again, f"eval={str(cell.test).lower()}"]
-
-
-def _quoted(path: Path) -> str:
-    """A path as a value of an override: quoted, so that no character in it has a meaning."""
-    return "'" + str(path).replace("\\", "\\\\").replace("'", "\\'") + "'"
 
 
 @contextmanager

@@ -11,6 +11,7 @@ import os
 import signal
 import sys
 import threading
+from collections.abc import Mapping
 from multiprocessing import connection, forkserver, resource_tracker
 from pathlib import Path
 from queue import SimpleQueue
@@ -18,9 +19,11 @@ from typing import Any, Protocol
 
 from qft.process.files import open_append
 from qft.process.signals import Blocked, listen
+from qft.progress import start_logging
 from qft.records import Cell
 from qft.sweeps import cells
-from qft.sweeps.attempt import Execute, attempt
+from qft.sweeps.attempt import attempt
+from qft.sweeps.jobs import Job
 
 log = logging.getLogger(__name__)
 
@@ -47,8 +50,8 @@ class Launcher(Protocol):
 class Local:
     """Processes of this machine, ``workers`` at a time; with GPUs, one for each worker."""
 
-    def __init__(self, directory: Path, execute: Execute, workers: int, threads: int, gpus: int) -> None:
-        self.directory, self.execute = directory, execute
+    def __init__(self, directory: Path, jobs: Mapping[str, Job], workers: int, threads: int, gpus: int) -> None:
+        self.directory, self.jobs = directory, jobs
         self.slots: SimpleQueue[int] = SimpleQueue()
         for k in range(workers):
             self.slots.put(k)
@@ -58,7 +61,7 @@ class Local:
         self.stopping = False
         os.environ["OMP_NUM_THREADS"] = str(threads)  # read once, when a process loads its libraries
         self.context = multiprocessing.get_context("forkserver")
-        self.context.set_forkserver_preload(["qft.sweeps.preload", execute.__module__])
+        self.context.set_forkserver_preload(["qft.sweeps.preload"])
         # Slurm and containers signal every process: the server must outlive its cells, to say how they ended
         resource_tracker.ensure_running()  # before: where the server has to start it, it unblocks signals
         with Blocked(*PASSED_ON):
@@ -70,7 +73,7 @@ class Local:
         try:
             gpu = slot % self.gpus if self.gpus else None
             process = self.context.Process(
-                target=work, args=(self.directory, cell, self.execute, self.threads, gpu), daemon=False
+                target=work, args=(self.directory, cell, self.jobs[cell.name], self.threads, gpu), daemon=False
             )
             process.start()
             self.running.add(process)
@@ -99,7 +102,7 @@ class Local:
             process.kill()
 
 
-def work(directory: Path, cell: Cell, execute: Execute, threads: int, gpu: int | None = None) -> None:
+def work(directory: Path, cell: Cell, job: Job, threads: int, gpu: int | None = None) -> None:
     """Body of a cell's process: quiet, deaf to the terminal's Ctrl-C, gone when its sweep is gone."""
     os.setpgid(0, 0)  # Ctrl-C goes to the sweep, which passes it on
     listen(signal.SIGINT, signal.SIGTERM, postpone=True)
@@ -111,11 +114,12 @@ def work(directory: Path, cell: Cell, execute: Execute, threads: int, gpu: int |
     with open_append(folder / f"{cell.name}.txt") as out:
         os.dup2(out.fileno(), 1)
         os.dup2(out.fileno(), 2)
+    start_logging(verbose=job.config.verbose)
     import torch
 
     torch.set_num_threads(threads)
     try:
-        attempt(directory, cell, execute)
+        attempt(directory, cell, job)
     except KeyboardInterrupt:
         sys.exit(130)
 

@@ -30,9 +30,11 @@ from submitit.core.utils import UncompletedJobError
 
 from qft.errors import QftError, nearest
 from qft.process.signals import Stopped, listen
+from qft.progress import start_logging
 from qft.records import Cell, Document, read, write
 from qft.sweeps import cells
-from qft.sweeps.attempt import Execute, attempt
+from qft.sweeps.attempt import attempt
+from qft.sweeps.jobs import Job
 from qft.sweeps.launch import Left
 
 log = logging.getLogger(__name__)
@@ -136,9 +138,9 @@ class QueuedJob(submitit.SlurmJob):
 class Slurm:
     """The launcher: submits a cell, or finds the job that an earlier sweep submitted for it, and waits."""
 
-    def __init__(self, directory: Path, execute: Execute, threads: int, options: Mapping[str, Any]) -> None:
+    def __init__(self, directory: Path, jobs: Mapping[str, Job], threads: int, options: Mapping[str, Any]) -> None:
         check(options)
-        self.directory, self.execute, self.threads = directory.absolute(), execute, threads
+        self.directory, self.jobs, self.threads = directory.absolute(), jobs, threads
         self.folder = folder(directory)
         parameters = dict(options)
         self.cluster = parameters.pop("cluster", "slurm")
@@ -192,7 +194,7 @@ class Slurm:
 
     def _submitted(self, cell: Cell) -> Any:
         try:
-            job = self.executor.submit(Work(self.directory, cell, self.execute, self.threads))
+            job = self.executor.submit(Work(self.directory, cell, self.jobs[cell.name], self.threads))
         except (RuntimeError, OSError) as error:  # sbatch refused, or is not there
             self.leaving = True
             why = str(error).strip().partition("\n")[0]
@@ -242,8 +244,8 @@ class Work:
     submitit writes this object down with the job and, by ``checkpoint``, again before a job is requeued.
     """
 
-    def __init__(self, directory: Path, cell: Cell, execute: Execute, threads: int) -> None:
-        self.directory, self.cell, self.execute, self.threads = directory, cell, execute, threads
+    def __init__(self, directory: Path, cell: Cell, job: Job, threads: int) -> None:
+        self.directory, self.cell, self.job, self.threads = directory, cell, job, threads
 
     def checkpoint(self) -> submitit.helpers.DelayedSubmission:
         return submitit.helpers.DelayedSubmission(self)
@@ -252,11 +254,12 @@ class Work:
         asks_to_requeue = getattr(signal, f"SIG{submitit.JobEnvironment.USR_SIG}")
         requeue: Any = signal.getsignal(asks_to_requeue)  # submitit's, which ends the process wherever it is
         listen(signal.SIGINT, signal.SIGTERM, asks_to_requeue, postpone=True)
+        start_logging(verbose=self.job.config.verbose)
         try:
             import torch
 
             torch.set_num_threads(self.threads)
-            attempt(self.directory, self.cell, self.execute)
+            attempt(self.directory, self.cell, self.job)
         except Stopped as stop:
             if stop.number == asks_to_requeue or _preempted():
                 self._requeued(requeue, stop.number)

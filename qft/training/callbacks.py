@@ -2,7 +2,6 @@
 
 import logging
 import math
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +11,7 @@ from transformers.trainer_callback import ProgressCallback
 from qft import records
 from qft.errors import Diverged
 from qft.process import files
+from qft.progress import watched
 from qft.quantum.backends.base import Backend
 from qft.training import distributed
 
@@ -39,8 +39,8 @@ class Lines(TrainerCallback):
 
 
 def progress() -> TrainerCallback:
-    """A bar on a terminal, plain lines elsewhere."""
-    return Bar() if sys.stderr.isatty() else Lines()
+    """A bar where someone watches, plain lines elsewhere."""
+    return Bar() if watched() else Lines()
 
 
 class History(TrainerCallback):

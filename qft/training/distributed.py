@@ -1,5 +1,6 @@
 """Several processes for one run, as torchrun and accelerate launch start them: the first one writes, all compute."""
 
+import logging
 import os
 import socket
 from collections.abc import Callable
@@ -28,7 +29,10 @@ def _given(name: str, least: int) -> int:
 
 
 def check() -> None:
-    """Raise QftError where the environment says that this is one of several processes and not how they meet."""
+    """Raise QftError where the environment says that this is one of several processes and not how they meet.
+
+    All but the first are silent from here on.
+    """
     size = world()
     missing = [name for name in ("RANK", "MASTER_ADDR", "MASTER_PORT") if not os.environ.get(name)] if size > 1 else []
     if missing:
@@ -44,6 +48,8 @@ def check() -> None:
             socket.getaddrinfo(*place)  # torch would try again for half an hour
         except OSError as error:
             raise QftError(f"MASTER_ADDR={shortened(place[0])} in the environment is no address: {error}.") from error
+    if not first():
+        logging.getLogger("qft").setLevel(logging.ERROR)
 
 
 def join() -> None:

@@ -166,11 +166,6 @@ def arguments(config: TrainerConfig, steps: int, output: Path, seed: int, dtype:
         raise QftError(f"trainer: {str(error).splitlines()[0]}") from error
 
 
-def default_lr(hidden_size: int) -> float:
-    """Peak learning rate where none is set: 1e-2 for small bases, 5e-4 (a related public implementation) for large."""
-    return 1e-2 if hidden_size < 1024 else 5e-4
-
-
 def check(config: TrainerConfig) -> None:
     """Refuse settings that no run can have."""
     ranges.check(config, "trainer.")

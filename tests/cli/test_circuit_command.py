@@ -15,7 +15,7 @@ QTHA = {"_target_": "qft.adapters.qtha.QTHAConfig", "name": "qtha", "r": 3, "lay
 
 
 def run(capsys, tmp_path, adapter, **options):
-    command.run(CircuitConfig(adapter=adapter, out=str(tmp_path / "c"), format="json", **options), [])
+    command.run(CircuitConfig(adapter=adapter, out=str(tmp_path / "c"), format="json", **options))
     return json.loads(capsys.readouterr().out)
 
 
@@ -79,11 +79,11 @@ def test_given_angles_are_used_and_random_ones_follow_the_seed(capsys, tmp_path)
 )
 def test_what_cannot_be_drawn_is_refused(adapter, options, words, tmp_path):
     with pytest.raises(QftError, match=words):
-        command.run(CircuitConfig(adapter=adapter, out=str(tmp_path / "c"), **options), [])
+        command.run(CircuitConfig(adapter=adapter, out=str(tmp_path / "c"), **options))
     assert not (tmp_path / "c").exists()
 
 
 def test_a_place_that_cannot_be_written_is_named(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(QftError, match="file is no directory"):
-        command.run(CircuitConfig(adapter=QWTHN, out=str(tmp_path / "file/c")), [])
+        command.run(CircuitConfig(adapter=QWTHN, out=str(tmp_path / "file/c")))

@@ -20,7 +20,7 @@ def run(monkeypatch):
         for group in ("backend", "adapter", "data"):
             getattr(config, group).setdefault("name", "chosen")
         ranges.check(config)
-        cost.run(config, [])
+        cost.run(config)
 
     return call
 

@@ -123,7 +123,8 @@ def test_a_refusal_leaves_nothing_behind(here: Path, capfd: pytest.CaptureFixtur
 
 
 def test_no_name_steers_the_terminal(here: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    from qft.cli._output import complain, log, show, start_logging
+    from qft.cli._output import complain, log, show
+    from qft.progress import start_logging
 
     evil = "a\x1b]0;title\x07\n\u202eb [/red] [bold]"
     for form in ("table", "json"):

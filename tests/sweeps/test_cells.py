@@ -1,17 +1,22 @@
 """What a cell is, what became of it, and who may run it."""
 
+import pickle
 import signal
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from qft import trust
+from qft.config import EvalConfig, TrainConfig
 from qft.errors import QftError
 from qft.records import Cell, CellState, Identity, SweepPlan, read, write_json
 from qft.sweeps import cells
-from qft.sweeps.attempt import arguments, attempt, free, held
+from qft.sweeps.attempt import attempt, free, held
+from qft.sweeps.jobs import Config, Job, compose_jobs, located
 
 CONFIG = {
     "model": {"path": "/here", "template": "auto", "name": "m"},
@@ -23,6 +28,9 @@ CONFIG = {
     "seed": 0,
     "output_dir": "outputs",
 }
+
+
+JOB = Job(TrainConfig(), trust.Given())
 
 
 def cell(name: str = "a", **options: Any) -> Cell:
@@ -85,7 +93,7 @@ def one_of(threads: int) -> Identity:
 def test_cells_of_other_settings_are_refused_by_name_or_replaced(tmp_path: Path) -> None:
     one = cell(id="1")
     cells.settle(tmp_path, [one], {"a": one_of(1)}, overwrite=False)
-    attempt(tmp_path, one, lambda command, overrides: None)
+    attempt(tmp_path, one, JOB, lambda config: None)
     one.id = "2"
     with pytest.raises(QftError, match=r"a: threads: 1 -> 2.*overwrite=true"):
         cells.settle(tmp_path, [one], {"a": one_of(2)}, overwrite=False)
@@ -100,15 +108,15 @@ def outcome(tmp_path: Path, *errors: BaseException | None) -> CellState:
     """cell.json after attempts that end with these errors."""
     for error in errors:
 
-        def execute(command: str, overrides: list[str], error: BaseException | None = error) -> None:
+        def recipe(config: TrainConfig, error: BaseException | None = error) -> None:
             if error is not None:
                 raise error
 
         if isinstance(error, KeyboardInterrupt):
             with pytest.raises(KeyboardInterrupt):
-                attempt(tmp_path, cell(id="i"), execute)
+                attempt(tmp_path, cell(id="i"), JOB, recipe)
         else:
-            attempt(tmp_path, cell(id="i"), execute)
+            attempt(tmp_path, cell(id="i"), JOB, recipe)
     state = cells.read_state(tmp_path, "a")
     assert state is not None and state.attempts[-1].ended
     return state
@@ -131,7 +139,7 @@ def test_an_attempt_whose_process_is_gone_was_interrupted(tmp_path: Path) -> Non
     one = cell(id="i")
     cells.begin(tmp_path, one)
     assert not cells.done(tmp_path, one)
-    attempt(tmp_path, one, lambda command, overrides: None)
+    attempt(tmp_path, one, JOB, lambda config: None)
     state = cells.read_state(tmp_path, "a")
     assert state is not None and [a.state for a in state.attempts] == ["interrupted", "done"]
 
@@ -149,23 +157,40 @@ def test_a_stopped_process_still_holds_its_cell(tmp_path: Path) -> None:
     assert free(tmp_path, "a")
 
 
-def test_arguments_name_the_place_and_the_chosen_rate(tmp_path: Path) -> None:
+def test_a_cell_is_located_in_its_sweep_with_the_chosen_rate(tmp_path: Path) -> None:
     odd = tmp_path / "it's a, {place}=1"
-    final = cell(lr=0.03, overrides=["adapter=lora"])
-    given = arguments(odd, final)
-    assert "trainer.lr=0.03" in given and "resume=true" in given and "eval=true" in given
-    from hydra.core.override_parser.overrides_parser import OverridesParser
+    final = located(odd, cell(lr=0.03), TrainConfig())
+    assert isinstance(final, TrainConfig) and (final.trainer.lr, final.resume, final.eval) == (0.03, True, True)
+    assert (final.output_dir, final.run) == (str(odd / "cells"), "a")
+    search = located(odd, cell("s", role="search", lr=0.1, test=False), TrainConfig(), afresh=True)
+    assert isinstance(search, TrainConfig) and (search.trainer.lr, search.overwrite, search.eval) == (0.1, True, False)
+    again = located(odd, cell("e", command="eval", after=["a"]), EvalConfig(backend={"name": "noisy"}))
+    assert isinstance(again, EvalConfig) and again.backend == {"name": "noisy"}
+    assert (again.run, again.out) == (str(odd / "cells/a"), str(odd / "cells/e"))
 
-    values = {o.key_or_group: o.value() for o in OverridesParser.create().parse_overrides(given)}
-    assert values["output_dir"] == str(odd / "cells") and values["run"] == "a"
-    search = cell("s", role="search", lr=0.1, test=False, overrides=["trainer.lr=0.1"])
-    assert [o for o in arguments(odd, search) if o.startswith(("trainer.lr", "eval"))] == [
-        "trainer.lr=0.1",
-        "eval=false",
-    ]
-    again = cell("e", command="eval", after=["a"], overrides=["backend=noisy"])
-    values = {o.key_or_group: o.value() for o in OverridesParser.create().parse_overrides(arguments(odd, again))}
-    assert values == {"backend": "noisy", "run": str(odd / "cells/a"), "out": str(odd / "cells/e")}
+
+def test_jobs_are_composed_once_and_an_evaluation_takes_over_its_runs_settings() -> None:
+    asked = []
+
+    def compose(command: str, overrides: Sequence[str]) -> Config:
+        asked.append((command, *overrides))
+        model, data = {"path": "m"}, {"name": "demo", "metrics": ["bleu"]}
+        if command == "train":
+            return TrainConfig(model=model, data=data, adapter={"name": "lora"})
+        return EvalConfig(model=model, data=data, backend={"name": "noisy"})
+
+    runs = [cell(f"r{n}", n=n, overrides=["adapter=lora", f"n={n}", "seed=0"]) for n in (20, 40)]
+    after = cell("e", n=40, command="eval", overrides=["backend=noisy"], after=["r40"])
+    with trust.command(trust.Given(frozenset({"own.Config"}))):
+        jobs = compose_jobs([*runs, after], compose)
+    assert asked == [("train", "adapter=lora"), ("eval", "backend=noisy")]
+    assert [jobs[c.name].config.n for c in runs] == [20, 40] and jobs["e"].config.n == 40
+    assert jobs["e"].config.model == {"path": "m"} and jobs["e"].config.evaluation.metrics == ["bleu"]
+    assert (
+        jobs["r20"].given.targets == {"own.Config"}
+        and jobs["r20"].given.command == "qft train adapter=lora n=20 seed=0"
+    )
+    assert pickle.loads(pickle.dumps(jobs)) == jobs
 
 
 def test_a_damaged_state_is_named(tmp_path: Path) -> None:

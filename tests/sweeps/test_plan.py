@@ -8,7 +8,9 @@ import pytest
 from omegaconf import OmegaConf
 
 from qft import records
+from qft.cli.main import load_command
 from qft.compose import configs, typed
+from qft.config import ParamsConfig
 from qft.errors import QftError
 from qft.models.count import count
 from qft.records import Cell, Choices, read, write
@@ -56,9 +58,9 @@ def test_every_cell_composes(name: str, scale: str) -> None:
         plain = [o for o in cell.overrides if o.partition("=")[0] not in ("n", "seed", "trainer.lr")]
         if (key := (cell.command, *plain)) not in seen:
             seen.add(key)
-            config = typed.composed(cell.command, cell.overrides)
+            config = typed.compose(cell.command, load_command(cell.command).config, cell.overrides)
             assert (config.n, config.seed) == (cell.n, cell.seed) or cell.after
-            assert config.evaluation.max_new_tokens < config.max_seq_len, "a prompt needs room too"
+            assert config.evaluation.max_new_tokens < (config.max_seq_len or 1024), "a prompt needs room too"
 
 
 def test_table1_is_the_grid_of_the_paper() -> None:
@@ -97,7 +99,7 @@ def test_the_ablation_runs_every_control() -> None:
 @pytest.mark.parametrize("model", ["demo", "qwen2_7b_instruct"])
 def test_rank_one_is_the_lora_nearest_to_qwthn(model: str) -> None:
     def trainable(*overrides: str) -> int:
-        config = typed.composed("params", [f"model={model}", *overrides])
+        config = typed.compose("params", ParamsConfig, [f"model={model}", *overrides])
         return count(config.model, config.adapter).trainable
 
     quantum = trainable("adapter=qwthn")
@@ -110,8 +112,8 @@ def test_a_lora_of_qaas_size_stands_beside_it(model: str, nearest: str) -> None:
     rows = spec("survey")["rows"]
 
     def trainable(row: str) -> int:
-        config = typed.composed(
-            "params", [f"model={model}", f"adapter={rows[row]['adapter']}", *rows[row].get("set", [])]
+        config = typed.compose(
+            "params", ParamsConfig, [f"model={model}", f"adapter={rows[row]['adapter']}", *rows[row].get("set", [])]
         )
         return count(config.model, config.adapter).trainable
 

@@ -11,15 +11,18 @@ from typing import Any
 import pytest
 import stored
 
+from qft.config import EvalConfig, TrainConfig
 from qft.errors import Diverged, QftError
 from qft.process.signals import Stopped, listen, restore
 from qft.records import Cell, RunDirectory
 from qft.sweeps import cells
 from qft.sweeps.attempt import attempt
+from qft.sweeps.jobs import Job
 from qft.sweeps.plan import Choice, plan
 from qft.sweeps.run import Sweep, locked, run
 from qft.sweeps.search import choose
 from qft.sweeps.slurm import Slurm, check, folder
+from qft.trust import Given
 
 SPEC: dict[str, Any] = {
     "name": "t",
@@ -33,6 +36,7 @@ SPEC: dict[str, Any] = {
     },
     "scales": {"s": {"data": {"demo": []}, "n": [20], "seeds": [0, 1], "search": {"n": 20, "lr": [0.1, 0.2, 0.3]}}},
 }
+JOBS = {"train": Job(TrainConfig(), Given()), "eval": Job(EvalConfig(), Given())}
 # the search's validation losses by learning rate; None: it diverges
 LOSSES: dict[str, float | None] = {"0.1": 2.0, "0.2": 1.0, "0.3": 3.0}
 
@@ -54,8 +58,8 @@ class Fake:
         self.order.append(cell.name)
         self.at(cell.name)
 
-        def execute(command: str, overrides: list[str]) -> None:
-            if "overwrite=true" in overrides:
+        def recipe(config: Any) -> None:
+            if config.overwrite:
                 self.afresh.append(cell.name)
             if cell.name in self.broken:
                 raise QftError("It broke.")
@@ -67,7 +71,7 @@ class Fake:
             run = RunDirectory(cells.folder(self.directory, cell.name))
             run.save(stored.record(training=stored.training(validation_loss=loss)))
 
-        attempt(self.directory, cell, execute)
+        attempt(self.directory, cell, JOBS[cell.command], recipe)
         return None
 
     def interrupt(self, number: int) -> None:
@@ -238,15 +242,15 @@ def test_no_finite_loss_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     assert len(choose(tmp_path, planned())) == 2
 
 
-def job(command: str, overrides: list[str]) -> None:
-    """Stands for a training in a Slurm job."""
-    values = dict(o.split("=", 1) for o in overrides)
-    place = Path(values["out"].strip("'")) if command == "eval" else Path(values["output_dir"][1:-1]) / values["run"]
+def recipe(config: TrainConfig | EvalConfig) -> None:
+    """Stands for a training or an evaluation in a Slurm job."""
+    place = Path(config.out or "") if isinstance(config, EvalConfig) else Path(config.output_dir, config.run or "")
     RunDirectory(place).save(stored.record())
 
 
-def test_slurm_jobs_leave_the_same_directory(tmp_path: Path) -> None:
-    launcher = Slurm(tmp_path, job, 1, {"cluster": "debug"})
+def test_slurm_jobs_leave_the_same_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("qft.sweeps.jobs.run", recipe)
+    launcher = Slurm(tmp_path, {cell.name: JOBS[cell.command] for cell in planned()}, 1, {"cluster": "debug"})
     assert set(go(tmp_path, launcher, workers=2).values()) == {"done"}
     assert launcher.running == set()
 
@@ -274,7 +278,7 @@ def test_a_stranger_cannot_name_the_folder_that_answers_of_jobs_are_read_from(
     mine = folder(tmp_path / "sweep")
     assert mine == folder(tmp_path / "sweep/../sweep") and mine.is_relative_to(tmp_path / "sweep/.slurm")
     assert mine != folder(tmp_path)
-    launcher = Slurm(tmp_path / "sweep", job, 1, {"cluster": "debug"})
+    launcher = Slurm(tmp_path / "sweep", {}, 1, {"cluster": "debug"})
     assert launcher.executor.folder == mine
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "theirs"))
     assert folder(tmp_path / "sweep") != mine

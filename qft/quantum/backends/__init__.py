@@ -23,6 +23,19 @@ def transient(name: str) -> tuple[str, ...]:
     return _class(name).transient
 
 
+def check_trains(name: str) -> None:
+    """Refuse a backend that cannot train, whatever its options. Needs neither its address nor its key.
+
+    Raises:
+        QftError: There is no such backend, or it gives no gradient.
+    """
+    if not _class(name).trains:
+        raise QftError(
+            f"backend={name} gives no gradient, so it cannot train: train with backend=statevector or backend=noisy "
+            f"and evaluate with qft eval backend={name}."
+        )
+
+
 def _class(name: str) -> Any:
     if name not in names():
         raise QftError(f"There is no backend '{name}'.{nearest(name, names())}")

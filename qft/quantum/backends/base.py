@@ -26,6 +26,7 @@ class Backend(ABC):
 
     name: str
     gradient: Gradient | None = None
+    trains: ClassVar[bool] = True  # False: with no options is there a gradient, so training is refused at once
     shots: int | None = None
     seeded: bool = True
     ordinary: bool = False

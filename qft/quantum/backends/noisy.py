@@ -29,13 +29,17 @@ class Noisy(Backend):
     name = "noisy"
 
     def __init__(
-        self, noise: Mapping[str, Any] | None = None, scale: float = 1.0, shots: int | None = None, seed: int = 0
+        self,
+        noise: Mapping[str, Any] | None = None,
+        scale: float = 1.0,
+        shots: int | None = None,
+        seed: int | None = None,
     ) -> None:
         super().__init__()
         if shots is not None and shots < 1:
             raise QftError(f"backend.shots={shots} must be at least 1; null means exact expectations.")
         self.noise = NoiseModel.of(noise or {}, scale)
-        self.shots, self._seed = shots, seed
+        self.shots, self._seed = shots, seed or 0
         self.gradient = "autograd" if shots is None else "parameter_shift"
         self.ordinary = shots is None
 

@@ -63,6 +63,7 @@ class HardwareBackend(Backend):
     """Circuits on the chip of one vendor, through its client and the run's journal."""
 
     gradient = None
+    trains = False
     seeded = False  # shots of a chip
     shots: int
     # options that do not decide results, only how they are obtained: an evaluation can be resumed with others

@@ -48,7 +48,7 @@ def qft_jobs(cloud, path, monkeypatch, capsys):
                 config.backend[option] = value
             else:
                 setattr(config, key, int(value) if key == "job" else value)
-        jobs.run(config, [])
+        jobs.run(config)
         return {j["id"]: j["state"] for j in json.loads(capsys.readouterr().out)["jobs"]}
 
     return call

@@ -11,8 +11,8 @@ from program import qft
 from test_configs import composed
 
 from qft.adapters import QWTHNConfig
-from qft.cli import eval as evaluation
 from qft.models import load
+from qft.runs import evaluate as evaluation
 
 DEMO = {"path": "package:qft/models/demo", "hub": "hf"}
 EVAL = [
@@ -49,14 +49,13 @@ def here(place: Path, monkeypatch: pytest.MonkeyPatch):
     """``qft eval`` in this process, which has loaded everything already."""
     monkeypatch.chdir(place)
     monkeypatch.setenv("QFT_QCLOUD_KEY", service.KEY)
-    for name in ("start_logging", "quiet_libraries"):
-        monkeypatch.setattr(evaluation, name, lambda *args: None)
+    monkeypatch.setattr(evaluation, "quiet_libraries", lambda: None)
 
     def call(*overrides: str) -> None:
         config = composed("eval", *overrides)
         for group in ("backend", "adapter", "data", "model"):
             getattr(config, group).setdefault("name", {"adapter": "saved", "backend": "qcloud"}.get(group, "demo"))
-        evaluation.run(config, [])
+        evaluation.evaluate(config)
 
     return call
 

@@ -1,0 +1,68 @@
+"""The table of scores that qft eval, qft score and qft train print."""
+
+from pathlib import Path
+
+from qft.cli._output import log, megabytes, show
+from qft.errors import QftError
+from qft.evaluation.metrics import measure
+from qft.records import Interval, Metrics, RunDirectory, Scores, to_json
+
+NOTE = "Beside published numbers stands 'llamafactory', probably how those were made; variants are never compared."
+
+
+def show_evaluation(directory: RunDirectory, form: str) -> None:
+    """Print losses, scores, and what the answers took."""
+    document = directory.metrics()
+    written, decoding = document.metrics.generation, document.settings.decoding
+    if written is None:
+        raise QftError(f"{directory / Metrics.FILE} says nothing of the answers.")
+    how = decoding if isinstance(decoding, str) else ", ".join(f"{k} {v}" for k, v in vars(decoding).items())
+    report(form, directory.path, document, f"{directory.path} ({written.answers} test answers, {how})")
+    log.info(
+        "answers: %s tokens, %s unfinished, %s tokens/s, peak memory %s%s",
+        f"{written.tokens:,}",
+        written.unfinished,
+        written.tokens_per_second,
+        megabytes(int(written.peak_memory_bytes or 0)),
+        f", {written.circuits:,} circuits needed" if written.circuits else "",
+    )
+    log.info("written: %s/{metrics.json,scores.jsonl,predictions.jsonl}", directory.path)
+
+
+def show_scores(directory: RunDirectory, form: str) -> None:
+    """Print the scores of answers that were there."""
+    document = directory.metrics()
+    title = f"{directory.path} ({document.settings.prompts.count} test answers)"
+    report(form, directory.path, document, title)
+    log.info("written: %s/{metrics.json,scores.jsonl}", directory.path)
+
+
+def _columns(document: Metrics) -> dict[str, Scores]:
+    """What was measured, by the name of its column."""
+    columns = {"base": document.base} if document.base else {}
+    columns["base" if document.settings.adapter is None else "fine-tuned"] = document.metrics
+    return columns
+
+
+def report(form: str, directory: Path, document: Metrics, title: str) -> None:
+    """Print losses and every score, a column a model."""
+    kinds = _columns(document)
+    rows: list[list[str]] = []
+    losses = [m.validation for m in kinds.values()]
+    if any(losses):
+        rows.append(["validation loss", *(_cell(m.loss, m.interval, 4) if m else "-" for m in losses)])
+        rows.append(["perplexity", *(_cell(m.perplexity, None, 2) if m else "-" for m in losses)])
+    names = list(dict.fromkeys(name for m in kinds.values() for name in m.test))
+    for name in names:
+        scores = [m.test.get(name) for m in kinds.values()]
+        rows.append([name, *(_cell(s.value, s.interval, measure(name).digits) if s else "-" for s in scores)])
+    show(form, {"directory": str(directory)} | to_json(document), title, ["95 % interval in brackets", *kinds], rows)
+    if any(name.endswith("_llamafactory") for name in names):
+        log.info(NOTE)
+
+
+def _cell(value: float | None, interval: Interval | None, digits: int) -> str:
+    if value is None:
+        return "-"
+    between = f"  [{interval[0]:.{digits}f}, {interval[1]:.{digits}f}]" if interval else ""
+    return f"{value:.{digits}f}{between}"

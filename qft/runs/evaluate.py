@@ -1,0 +1,263 @@
+"""The recipe of ``qft eval``: rows, prompts, model, answers, scores."""
+
+import hashlib
+import logging
+from collections import Counter
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from qft import records
+from qft.config import EvalConfig
+from qft.errors import QftError
+from qft.progress import quiet_libraries
+from qft.records import EvaluationSettings, RunDirectory
+from qft.runs import checks, directories, stored
+from qft.runs.stored import Subject
+
+if TYPE_CHECKING:
+    from qft.data.prepare import Parts
+    from qft.data.template import Encoded, Prompt, Template
+    from qft.evaluation.decoding import Decoding
+    from qft.quantum.backends.base import Backend
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Questions:
+    """What the model is asked, as it reads it. ``cut``: what of the prompts was cut or left out."""
+
+    tokenizer: Any
+    template: "Template"
+    prompts: "list[Prompt]"
+    validation: "Encoded"
+    cut: Counter[str]
+
+
+def evaluate(config: EvalConfig) -> RunDirectory:
+    """Validation loss, answers to the test set and their scores: of a run, an adapter or the base.
+
+    An evaluation that was interrupted goes on where it stopped. Nothing is made until nothing is left to refuse.
+
+    Args:
+        config: ``run`` names a finished run, ``adapter["path"]`` an adapter; neither means the base. Of a run, what
+            is None (n, seed, max_seq_len, metrics) and the keys that are missing in ``model`` and ``data`` are the
+            run's own.
+
+    Returns:
+        The directory with metrics.json, predictions.jsonl and scores.jsonl: ``out``, the run's own, or a new one.
+
+    Raises:
+        QftError: For what the user can put right.
+    """
+    from qft.evaluation.evaluate import check_predictions
+
+    subject = stored.subject(config)
+    options = _check(config, subject)
+    parts = _read(subject)
+    backend, base = _set_up(config, subject, parts)
+    questions = _ask(config, subject, parts)
+    decoding = _decoding(config, subject)
+    settings = _settings(config, subject, parts, questions, base, decoding)
+    place = _place(config, subject)
+    if place and decoding.batch_size:  # else nothing is there yet
+        check_predictions(place, settings, config.overwrite)
+    model = _load(subject, backend)
+    decoding = _fitting(decoding, model, subject)
+    settings = replace(settings, batch_size=decoding.batch_size)
+    try:
+        with directories.evaluation(config, subject) as directory:
+            _answer(config, subject, directory, model, questions, decoding, backend, settings, options)
+    finally:
+        backend.close()
+    return directory
+
+
+def _check(config: EvalConfig, subject: Subject) -> checks.Options:
+    """Refuse what can be refused before anything is read; return the options of the metrics."""
+    from qft.data import prepare, template
+
+    whole = subject.adapter is not None and (subject.adapter / "config.json").is_file()
+    checks.check_baseline(config.evaluation, whole)
+    directories.check_evaluation(config)
+    options = checks.check_evaluation(config.evaluation, subject.metrics, config.metric, subject.max_seq_len)
+    template.check_name(subject.model["template"])
+    prepare.overlong(subject.data)
+    return options
+
+
+def _read(subject: Subject) -> "Parts":
+    """Rows: the samples to validate and to test on."""
+    from qft.data import prepare
+
+    parts = prepare.split(prepare.load(subject.data), subject.n, subject.data)
+    if not parts.test:
+        raise QftError(f"data={subject.data['name']} has no test samples to evaluate on.")
+    return parts
+
+
+def _set_up(config: EvalConfig, subject: Subject, parts: "Parts") -> "tuple[Backend, str]":
+    """The backend and the base's fingerprint; base and data must be those of the run."""
+    quiet_libraries()
+    from qft.models import load
+    from qft.quantum import backends
+
+    backend = backends.load(**config.backend)
+    base = load.fingerprint(subject.model)
+    if subject.run is not None:  # before anything of the base is loaded
+        stored.check_base(subject.run, base)
+        stored.check_data(subject.run, parts.record["fingerprint"])
+    return backend, base
+
+
+def _ask(config: EvalConfig, subject: Subject, parts: "Parts") -> Questions:
+    """Prompts of the test samples, tokens of the validation samples."""
+    from qft.data import prepare, template
+    from qft.models import load
+
+    e, overlong = config.evaluation, prepare.overlong(subject.data)
+    tokenizer = load.load_tokenizer(subject.model)
+    load.check_vocabulary(subject.model, tokenizer)
+    chosen = template.choose(tokenizer, subject.model["template"])
+    cut: Counter[str] = Counter()
+    test = parts.test[: e.limit]
+    prompts = template.prompts(
+        test, tokenizer, chosen, subject.max_seq_len, e.max_new_tokens, e.turns, overlong, counts=cut
+    )
+    validation = template.encode(parts.validation, tokenizer, chosen, subject.max_seq_len, overlong)
+    return Questions(tokenizer, chosen, prompts, validation, cut)
+
+
+def _place(config: EvalConfig, subject: Subject) -> Path | None:
+    """Where answers may lie already."""
+    return Path(config.out) if config.out is not None else subject.run
+
+
+def _decoding(config: EvalConfig, subject: Subject) -> "Decoding":
+    """How answers are written; a batch size of 0 is still to be chosen, once the model is there.
+
+    Where answers lie already, an automatic batch size is theirs.
+    """
+    from qft.evaluation.decoding import Decoding
+    from qft.evaluation.evaluate import recorded_batch_size
+
+    e, place = config.evaluation, _place(config, subject)
+    recorded = recorded_batch_size(place) if place else None
+    size = recorded or 0 if e.batch_size == "auto" else int(e.batch_size)
+    return Decoding(e.max_new_tokens, size, e.do_sample, e.temperature, e.top_p, subject.seed, e.max_seconds)
+
+
+def _settings(
+    config: EvalConfig, subject: Subject, parts: "Parts", questions: Questions, base: str, decoding: "Decoding"
+) -> EvaluationSettings:
+    """What decides the answers; those that are there count only where all of it is equal."""
+    from qft.data import prepare
+    from qft.evaluation import predictions
+    from qft.models import load
+    from qft.quantum import backends
+
+    transient = backends.transient(config.backend["name"])
+    return EvaluationSettings(
+        base=base,
+        dtype=str(load.precision()),
+        template=questions.template.name,
+        adapter=_digest(subject.adapter),
+        data=parts.record["fingerprint"],
+        validation=parts.record["subset"],
+        prompts=predictions.digest((p.id, p.turn, p.reference) for p in questions.prompts),
+        backend={k: v for k, v in config.backend.items() if k not in transient},
+        max_seq_len=subject.max_seq_len,
+        overlong=prepare.overlong(subject.data),
+        turns=config.evaluation.turns,
+        limit=config.evaluation.limit,
+        decoding=decoding.recorded(),
+        max_new_tokens=decoding.max_new_tokens,
+        batch_size=decoding.batch_size,
+        max_seconds=decoding.max_seconds,
+    )
+
+
+def _load(subject: Subject, backend: "Backend") -> Any:
+    """The base, with the adapter in it."""
+    from qft.models import inject, load
+
+    model: Any = load.load_base(subject.model, load.precision())
+    if subject.adapter is not None:
+        model = inject.load_adapter(model, subject.adapter)
+        inject.set_backend(model, backend)
+    return model
+
+
+def _fitting(decoding: "Decoding", model: Any, subject: Subject) -> "Decoding":
+    """The decoding with as many answers side by side as fit into memory, where that was left open."""
+    from qft.evaluation.decoding import batch_size
+
+    return decoding if decoding.batch_size else replace(decoding, batch_size=batch_size(model, subject.max_seq_len))
+
+
+def _answer(
+    config: EvalConfig,
+    subject: Subject,
+    directory: RunDirectory,
+    model: Any,
+    questions: Questions,
+    decoding: "Decoding",
+    backend: "Backend",
+    settings: EvaluationSettings,
+    options: checks.Options,
+) -> None:
+    """Answers and scores of the model and, where wanted, of its base; metrics.json and the model card with them."""
+    from qft.data import template
+    from qft.evaluation import evaluate, score
+    from qft.models import inject
+    from qft.training import model_card
+
+    e = config.evaluation
+    directory.scoring()
+    evaluate.open_predictions(directory.path, settings, config.overwrite)
+    if subject.adapter is not None:
+        backend.begin(directory.path, f"{settings.base} {settings.adapter}", inject.circuits(model))
+    for sentence in template.report(questions.cut, "prompts", subject.max_seq_len - e.max_new_tokens):
+        log.info("%s", sentence)
+    log.info("evaluating %d prompts into %s", len(questions.prompts), directory.path)
+    asked = (questions.tokenizer, questions.prompts, questions.validation, decoding)
+    scores: list[records.Scores] = []
+    for of_base in (False, True) if e.baseline and subject.adapter is not None else (False,):
+        measured, rows = evaluate.evaluate(model, *asked, directory.path, backend, of_base)
+        if measured.generation and not of_base:
+            measured.generation.adapter_bytes = _size(subject.adapter)
+        scores.append(score.score_file(directory.path, rows, subject.metrics, options, of_base, measured))
+    document = records.Metrics(
+        settings=settings,
+        metrics=scores[0],
+        base=scores[1] if len(scores) > 1 else None,
+        scored_with=subject.metrics,
+        prompt_counts=dict(questions.cut),
+        backend=records.BackendUse(backend.name, backend.evaluations, backend.report()),
+        record=records.new_record(subject.seed),
+    )
+    directory.save(document)
+    directory.scored()
+    if directory.path == subject.run:
+        model_card.write(directory.path)
+
+
+def _digest(adapter: Path | None) -> str | None:
+    """SHA-256 of the adapter's weights: predictions of other weights are never taken for these."""
+    if adapter is None:
+        return None
+    from qft.models.inject import weight_files
+
+    digests = []
+    for weights in weight_files(adapter):
+        with weights.open("rb") as file:
+            digests.append(hashlib.file_digest(file, "sha256").hexdigest())
+    return "+".join(digests)
+
+
+def _size(adapter: Path | None) -> int | None:
+    """Bytes of the adapter's weights on disk."""
+    from qft.models.inject import weight_files
+
+    return None if adapter is None else sum(file.stat().st_size for file in weight_files(adapter))

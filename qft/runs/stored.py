@@ -1,0 +1,178 @@
+"""Runs that are there: finding them, reading their config, and what of it an evaluation takes over."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from qft import trust
+from qft.config import CommonConfig, EvalConfig
+from qft.errors import QftError, nearest
+from qft.names import shortened
+from qft.records import RunDirectory, check_files, read_json
+from qft.runs.checks import metrics_of
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What is evaluated: a run's own settings with what was given over them, or what was given alone.
+
+    ``run``: the run; ``adapter``: the directory of its weights or of an adapter, None for the base alone.
+    """
+
+    model: dict[str, Any]
+    data: dict[str, Any]
+    n: int
+    seed: int
+    max_seq_len: int
+    metrics: list[str]
+    run: Path | None = None
+    adapter: Path | None = None
+
+
+def find(given: str, output_dir: str, key: str = "run") -> Path:
+    """The directory that a name or path means.
+
+    A word without a separator is first looked for below ``output_dir``, where ``run=NAME`` of a training puts it;
+    ``./NAME`` is always a path.
+
+    Args:
+        given: Name or path.
+        output_dir: Where runs are made.
+        key: The option it was given with, for messages.
+
+    Raises:
+        QftError: There is no such directory.
+    """
+    below = Path(output_dir)
+    try:
+        places = [Path(given)] if "/" in given else [below / given, Path(given)]
+        if place := next((p for p in places if given.strip() and p.is_dir()), None):
+            return place
+        choices = [p.parent.name for p in below.glob("*/config.yaml")]
+    except OSError as error:  # too long, or a directory that may not be read
+        raise QftError(f"{key}={shortened(given)} cannot be read: {error.strerror}.") from error
+    except ValueError as error:  # a null byte
+        raise QftError(f"{key}={shortened(given)} cannot be read: {error}.") from error
+    raise QftError(f"{key}={shortened(given)} does not exist.{nearest(Path(given).name, choices)}")
+
+
+def read_config(run: Path) -> dict[str, Any]:
+    """config.yaml of a run, with every key that a run's config has.
+
+    Raises:
+        QftError: There is none, or it is damaged.
+    """
+    path = run / "config.yaml"
+    if path.exists() and not path.is_file():
+        raise QftError(f"{path} is a directory, a pipe or a device, and not a file.")
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise QftError(f"{run} is not a run directory: it holds no config.yaml.") from None
+    except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
+        why = shortened(next(iter(str(error).splitlines()), type(error).__name__))
+        raise QftError(f"{path} cannot be read: {why}.") from error
+    if wrong := _wrong(content):
+        raise QftError(f"{path} is damaged: {wrong}.")
+    return dict(content)
+
+
+def _wrong(content: Any) -> str | None:
+    """What of a stored config is not as every run has it, or None; options are judged by what they are for."""
+    if not isinstance(content, dict):
+        return "it holds no keys"
+    for group, keys in (("model", ("path", "template")), ("data", ("_target_", "name")), ("adapter", ("name",))):
+        options = content.get(group)
+        if not isinstance(options, dict) or not all(isinstance(key, str) for key in options):
+            return f"{group} holds no keys"
+        for key in keys:
+            if not isinstance(options.get(key), str):
+                return f"{group}.{key} is no text"
+    for key in ("n", "seed", "max_seq_len"):
+        if type(content.get(key)) is not int:
+            return f"{key} is no number"
+    metrics = content["evaluation"].get("metrics") if isinstance(content.get("evaluation"), dict) else None
+    if not isinstance(metrics, list) or not all(isinstance(name, str) for name in metrics):
+        return "evaluation.metrics is no list of names"
+    return None
+
+
+def check_data(run: Path, fingerprint: str) -> None:
+    """Raise QftError where the data, by its fingerprint, is not what the run was started with."""
+    _check_same(run, "data", "data", fingerprint)
+
+
+def check_base(run: Path, fingerprint: str) -> None:
+    """Raise QftError where the base, by its fingerprint, is not what the run was started with."""
+    _check_same(run, "model", "base model", fingerprint)
+
+
+def _check_same(run: Path, group: str, what: str, fingerprint: str) -> None:
+    record = read_json(run / "record.json")
+    part = record.get(group) if isinstance(record, dict) else None
+    if not isinstance(part, dict) or part.get("fingerprint") != fingerprint:
+        raise QftError(f"The {what} is not what {run} was trained with; give the same with {group}.path=.")
+
+
+def subject(config: EvalConfig) -> Subject:
+    """What is to be evaluated.
+
+    Raises:
+        QftError: The run is not there, not finished, damaged, or needs code of a stranger's; or an adapter is given
+            beside it.
+    """
+    if (config.adapter or {}).get("name", "saved") != "saved":
+        raise QftError("qft eval takes a trained adapter: run=DIR or adapter.path=DIR (neither: the base model).")
+    path = (config.adapter or {}).get("path")
+    if config.run is None:
+        return given_subject(config)
+    if path is not None:
+        raise QftError("run= and adapter.path= each name an adapter; give one of them.")
+    run = find(config.run, config.output_dir)
+    content = read_config(run)
+    check_files(run)
+    directory = RunDirectory(run)
+    if diverged := directory.diverged:
+        raise QftError(f"{run} has no result to evaluate ({diverged}).")
+    if not directory.complete:
+        raise QftError(f"{run} is not finished; resume it with: qft train run={run.name} resume=true and its options.")
+    directory.verify()
+    merged = of_run(config, content, run)
+    if merged.model.get("trust_remote_code") and not trust.given().remote_code:
+        raise QftError(
+            f"{run} was trained with code of its model's own; if you trust that code, say so each time: "
+            "model.trust_remote_code=true."
+        )
+    return merged
+
+
+def of_run(config: EvalConfig, stored: Mapping[str, Any], run: Path) -> Subject:
+    """The settings of a run, as config.yaml holds them, with those over them that the evaluation's config gives."""
+    metrics = config.evaluation.metrics
+    return Subject(
+        model={**stored["model"], **(config.model or {})},
+        data={**stored["data"], **(config.data or {})},
+        n=stored["n"] if config.n is None else config.n,
+        seed=stored["seed"] if config.seed is None else config.seed,
+        max_seq_len=stored["max_seq_len"] if config.max_seq_len is None else config.max_seq_len,
+        metrics=list(stored["evaluation"]["metrics"] if metrics is None else metrics),
+        run=run,
+        adapter=run / "adapter",
+    )
+
+
+def given_subject(config: EvalConfig) -> Subject:
+    """What is evaluated without a run: what the config gives, and the defaults of a training for what it does not."""
+    path = (config.adapter or {}).get("path")
+    return Subject(
+        model=config.model,
+        data=config.data,
+        n=CommonConfig.n if config.n is None else config.n,
+        seed=CommonConfig.seed if config.seed is None else config.seed,
+        max_seq_len=CommonConfig.max_seq_len if config.max_seq_len is None else config.max_seq_len,
+        metrics=metrics_of(config.evaluation, config.data),
+        adapter=Path(path) if path else None,
+    )

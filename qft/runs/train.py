@@ -1,0 +1,306 @@
+"""The recipe of ``qft train``: rows, tokens, model, adapter, fit, finish."""
+
+import logging
+import shutil
+from collections import Counter
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from qft import records
+from qft.config import EvalConfig, TrainConfig
+from qft.errors import Diverged, QftError
+from qft.process.signals import DeferredStop
+from qft.progress import quiet_libraries
+from qft.records import Record, RunDirectory, new_record
+from qft.runs import checks, directories, stored
+from qft.runs.evaluate import evaluate
+from qft.training import distributed
+
+if TYPE_CHECKING:
+    import torch
+
+    from qft.data.prepare import Parts
+    from qft.data.template import Encoded, Template
+    from qft.models.count import Counts
+    from qft.quantum.backends.base import Backend
+    from qft.training.learning_rate import LearningRate
+
+log = logging.getLogger(__name__)
+STOPPING = "finishing the step and saving; Ctrl-C again stops at once"
+
+
+@dataclass(frozen=True)
+class Setup:
+    """What the run computes with."""
+
+    backend: "Backend"
+    dtype: "torch.dtype"
+    counts: "Counts"
+
+
+@dataclass(frozen=True)
+class Tokens:
+    """The samples as the model reads them."""
+
+    tokenizer: Any
+    template: "Template"
+    train: "Encoded"
+    validation: "Encoded"
+
+
+def train(config: TrainConfig) -> RunDirectory:
+    """Fine-tune one model on one dataset with one adapter; with ``config.eval`` evaluate it, too.
+
+    Whatever can be refused is refused before a directory is made, what costs least first. Of several processes
+    (torchrun) all compute, and the first one writes and evaluates.
+
+    Args:
+        config: The run's config; what it leaves open (``trainer.lr``, ``evaluation.metrics``, ``run``) is chosen.
+
+    Returns:
+        The directory of the run.
+
+    Raises:
+        QftError: For what the user can put right.
+        Diverged: The loss was no number; the directory says so.
+        Stopped: This process was told to stop; the same config with ``resume`` goes on from there.
+    """
+    distributed.check()
+    metrics = checks.metrics_of(config.evaluation, config.data or {})
+    config = replace(config, evaluation=replace(config.evaluation, metrics=metrics))
+    _check(config)
+    parts = _read(config)
+    setup = _set_up(config)
+    tokens = _encode(config, parts)
+    rate = _learning_rate(config, setup)
+    directory = _finished(config)
+    if directory is None:
+        record = _describe(config, parts, setup, tokens)
+        model = _build(config, setup)
+        with directories.training(config, record) as directory:
+            _say(config, setup.counts, tokens)
+            _fit(config, directory, record, model, tokens, setup, rate)
+    if config.eval and distributed.first():
+        evaluate(_evaluation(config, directory))
+    return directory
+
+
+def _check(config: TrainConfig) -> None:
+    """Refuse what can be refused before anything is read."""
+    from qft.data import prepare, template
+
+    if "_target_" not in config.adapter:
+        raise QftError("Choose a method to train: adapter=qwthn, adapter=lora, ...")
+    if distributed.first():
+        directories.decide(config)
+    asked = config.max_seq_len if config.eval else None
+    checks.check_evaluation(config.evaluation, config.evaluation.metrics or [], config.metric, asked)
+    if config.eval:
+        checks.check_baseline(config.evaluation, whole=config.adapter["_target_"] is None)
+    template.check_name(config.model["template"])
+    prepare.overlong(config.data)
+
+
+def _read(config: TrainConfig) -> "Parts":
+    """Rows: the samples to train on, to validate on and to test on."""
+    from qft.data import prepare
+    from qft.quantum import backends
+
+    backends.check_trains(config.backend["name"])
+    parts = prepare.split(prepare.load(config.data), config.n, config.data)
+    if config.eval and not parts.test:
+        raise QftError(f"data={config.data['name']} has no test samples to evaluate on.")
+    sizes = f"{len(parts.train)} to train on, {len(parts.validation)} to validate, {len(parts.test)} to test"
+    log.info("data: %s, %s", config.data["name"], sizes)
+    for kind, number in parts.record["counts"].items():
+        log.debug("data: %s %s", f"{number:,}", kind)
+    return parts
+
+
+def _set_up(config: TrainConfig) -> Setup:
+    """Meet the other processes, and hold the machine, the backend and the base's size to what the run needs."""
+    quiet_libraries()
+    from qft.adapters import methods
+    from qft.models import count, load, resources
+    from qft.quantum import backends
+    from qft.training import trainer
+
+    distributed.join()
+    trainer.check(config.trainer)
+    method = methods.of(config.adapter)
+    if config.trainer.gradient_checkpointing:
+        method.check_checkpointing()
+    backend = backends.load(**config.backend)
+    dtype = load.precision(config.trainer.precision)
+    if config.resume and config.run is not None:  # before anything of the base is loaded
+        run = Path(config.output_dir) / config.run
+        if (run / "record.json").exists():
+            stored.check_base(run, load.fingerprint(config.model))
+    counts = count.count(config.model, config.adapter, bytes_per_weight=dtype.itemsize)
+    method.check_backend(backend, counts.hidden_size, training=True)
+    resources.check_memory(counts)
+    resources.check_disk(Path(config.output_dir), counts)
+    return Setup(backend, dtype, counts)
+
+
+def _encode(config: TrainConfig, parts: "Parts") -> Tokens:
+    """Tokens of the samples, and of the test's prompts to see that each can be asked."""
+    from qft.data import prepare, template
+    from qft.models import load
+
+    overlong = prepare.overlong(config.data)
+    tokenizer = load.load_tokenizer(config.model)
+    load.check_vocabulary(config.model, tokenizer)
+    chosen = template.choose(tokenizer, config.model["template"])
+    train = template.encode(parts.train, tokenizer, chosen, config.max_seq_len, overlong)
+    validation = template.encode(parts.validation, tokenizer, chosen, config.max_seq_len, overlong)
+    if config.eval:
+        e, test = config.evaluation, parts.test[: config.evaluation.limit]
+        template.prompts(
+            test, tokenizer, chosen, config.max_seq_len, e.max_new_tokens, e.turns, overlong, counts=Counter()
+        )
+    return Tokens(tokenizer, chosen, train, validation)
+
+
+def _learning_rate(config: TrainConfig, setup: Setup) -> "LearningRate":
+    """The peak learning rate; with it the library is asked whether it takes the trainer's options."""
+    from qft.training import trainer
+    from qft.training.learning_rate import learning_rate
+
+    rate = learning_rate(config.trainer.lr, config.model, config.adapter, setup.counts.hidden_size)
+    options = replace(config.trainer, lr=rate.value)
+    trainer.arguments(options, 1, Path(config.output_dir), config.seed, setup.dtype)
+    return rate
+
+
+def _finished(config: TrainConfig) -> RunDirectory | None:
+    """The run to resume where it has been trained to its end already."""
+    path, resumes = distributed.decided_by_first(lambda: directories.decide(config))
+    directory = RunDirectory(path) if path and resumes else None
+    if directory is None or not directory.complete:
+        return None
+    directory.verify()
+    log.info("%s is already finished.", directory.path)
+    return directory
+
+
+def _describe(config: TrainConfig, parts: "Parts", setup: Setup, tokens: Tokens) -> Record:
+    """What is known of the run before it is trained; a run that is resumed must have the same base and data."""
+    from qft.models import load
+
+    base = load.fingerprint(config.model)
+    path, resumes = distributed.decided_by_first(lambda: directories.decide(config))
+    if resumes:
+        stored.check_base(path, base)
+        stored.check_data(path, parts.record["fingerprint"])
+    record = new_record(config.seed)
+    record.model = records.ModelRecord(
+        name=directories.model_name(config.model),
+        path=config.model["path"],
+        dtype=str(setup.dtype),
+        template=tokens.template.name,
+        device=str(load.device()),
+        fingerprint=base,
+    )
+    record.data = records.DataRecord(
+        **parts.record,
+        train_tokens=records.TokenCounts(**tokens.train.counts),
+        validation_tokens=records.TokenCounts(**tokens.validation.counts),
+    )
+    record.parameters = setup.counts.recorded()
+    return record
+
+
+def _build(config: TrainConfig, setup: Setup) -> Any:
+    """The base with the adapter in it."""
+    from qft.adapters import methods
+    from qft.models import inject, load
+    from qft.training import packing
+
+    method = methods.of(config.adapter)
+    base = load.load_base(config.model, method.trained_dtype(setup.dtype))
+    model = method.add_to(base, config.model["target_modules"], config.seed)
+    inject.set_backend(model, setup.backend)
+    if config.trainer.packing:
+        packing.check_isolated(model)
+    return model
+
+
+def _fit(
+    config: TrainConfig,
+    directory: RunDirectory,
+    record: Record,
+    model: Any,
+    tokens: Tokens,
+    setup: Setup,
+    rate: "LearningRate",
+) -> None:
+    """Train, and finish the directory; what stops the training is raised once what is there is saved."""
+    from qft.training import trainer
+
+    options = replace(config.trainer, lr=rate.value)
+    rows = (tokens.train.rows, tokens.validation.rows)
+    # of several processes Ctrl-C comes from the terminal and once more from torchrun
+    with DeferredStop(raise_second=distributed.world() == 1, message=STOPPING) as stop:
+        try:
+            fitted = trainer.fit(
+                model, tokens.tokenizer, *rows, options, directory, config.seed, setup.dtype, setup.backend, stop
+            )
+        except Diverged as error:
+            if distributed.first():
+                directory.diverge(str(error))
+                _tidy(directory)
+            distributed.leave()  # not before the marker: who starts several processes ends all when one ends
+            raise
+        distributed.leave()
+        if fitted is None:  # not the first process
+            return
+        record.training = replace(fitted, lr=rate.value, lr_automatic=rate.automatic)
+        record.backend = records.BackendRecord(setup.backend.name, config.backend, setup.backend.evaluations)
+        directory.save(record)
+        _finish(directory, config)
+    stop.check()
+
+
+def _finish(directory: RunDirectory, config: TrainConfig) -> None:
+    """Picture, model card, and the completion marker last; then what only a resume needs is removed."""
+    from qft.training import curve, model_card
+
+    title = f"{config.adapter['name']} on {config.data['name']}, n={config.n}, "
+    curve.draw(directory.path, title + f"{directories.model_name(config.model)}, seed {config.seed}")
+    model_card.write(directory.path)
+    directory.finish()
+    _tidy(directory)
+
+
+def _tidy(directory: RunDirectory) -> None:
+    shutil.rmtree(directory / "checkpoints", ignore_errors=True)
+
+
+def _say(config: TrainConfig, counts: "Counts", tokens: Tokens) -> None:
+    """What is trained, and what of the samples was cut."""
+    from qft.data import template
+
+    for what, encoded in (("training samples", tokens.train), ("validation samples", tokens.validation)):
+        for sentence in template.report(encoded.counts, what, config.max_seq_len):
+            log.info("%s", sentence)
+    trained = f"{counts.trainable:,} trainable parameters, {100 * counts.ratio:.2f}% of LoRA r=4"
+    log.info("%s: %s", config.adapter["name"], trained)
+    for note in counts.notes:
+        log.debug("factors: %s", note)
+    if counts.ratio > 1:
+        log.warning("warning: more parameters than LoRA r=4 on the model's target layers.")
+
+
+def _evaluation(config: TrainConfig, directory: RunDirectory) -> EvalConfig:
+    """The config that evaluates the trained run; model, data, n and seed are the run's own."""
+    return EvalConfig(
+        run=str(directory.path),
+        output_dir=config.output_dir,
+        evaluation=config.evaluation,
+        metric=config.metric,
+        backend=config.backend,
+        format=config.format,
+        verbose=config.verbose,
+    )
