@@ -1,19 +1,19 @@
-"""One exception for everything a user can put right; the command line prints it and exits with 2."""
+"""One exception for everything a user can fix. The command line prints it and exits with 2."""
 
 import difflib
 from collections.abc import Iterable
 
 
 class QftError(Exception):
-    """A problem the user can act on. The message is one sentence or two: what is wrong, what to do."""
+    """A problem the user can fix. The message is one or two sentences: what is wrong, what to do."""
 
 
 class Diverged(QftError):
-    """A loss that is no number: the run has ended without a result, and the same again would end so too."""
+    """The loss is not a finite number: the run has ended without a result, and repeating it would end the same way."""
 
 
 def nearest(word: str, choices: Iterable[str]) -> str:
-    """Return `` did you mean 'x'? `` plus the list of choices, ready to end an error message."""
+    """`` Did you mean 'x'? Choices: x, y.``, to end an error message with."""
     choices = sorted(str(c) for c in choices)
     close = difflib.get_close_matches(str(word), choices, n=1, cutoff=0.6)
     hint = f" Did you mean '{close[0]}'?" if close else ""

@@ -1,4 +1,4 @@
-"""Names and texts of strangers: what may become a directory, a file or an id, and what a terminal is shown."""
+"""Names and texts from outside: what may become a directory, a file or an id, and what a terminal may be shown."""
 
 import re
 import unicodedata
@@ -7,31 +7,43 @@ from pathlib import Path
 
 from qft.errors import QftError
 
-LONGEST = 200  # bytes of UTF-8: what is added to a name (a number, a suffix) still fits into a file system's 255
+LONGEST = 200  # bytes of UTF-8; with a number or a suffix added, a name still fits into the 255 of a file system
 _STEERING = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
 def one_name(key: str, name: str) -> str:
-    """``name`` where it is one plain name of a directory. Raises QftError where it is a path or cannot be written."""
-    wrong = None
+    """``name``, if it is the name of one directory. Raises QftError where it is a path or cannot be written.
+
+    ``key`` is the option it was given by, for the message.
+    """
+    problem = None
     if not name.strip() or name in (".", ".."):
-        wrong = "is no name"
+        problem = "is not a name"
     elif "/" in name or "\\" in name:
-        wrong = "is a path; here one name is meant, without / and \\"
+        problem = "is a path; give one name, without / and \\"
     elif _STEERING.search(name):
-        wrong = "holds a control character"
+        problem = "holds a control character"
     elif len(name.encode()) > LONGEST:
-        wrong = f"is longer than {LONGEST} bytes"
-    if wrong:
-        raise QftError(f"{key}={shortened(name)} {wrong}.")
+        problem = f"is longer than {LONGEST} bytes"
+    if problem:
+        raise QftError(f"{key}={shortened(name)} {problem}.")
     return name
 
 
 def place(key: str, given: str, file: bool = False) -> Path:
-    """The path of a directory (or file) to be made or used. Raises QftError where it cannot be one; makes nothing."""
+    """The path of a directory, or with ``file`` of a file, to be made or used. Creates nothing.
+
+    Args:
+        key: The option it was given by, for the message.
+        given: What the user gave.
+        file: Whether it is to be a file.
+
+    Raises:
+        QftError: It is empty, has a part that cannot be a name, leads through a file, or cannot be accessed.
+    """
     path = Path(given)
     if not given.strip():
-        raise QftError(f"{key}={given} names nothing.")
+        raise QftError(f"{key}={given} is empty.")
     for part in path.parts:
         if part not in ("/", "..", "."):
             one_name(key, part)
@@ -41,16 +53,16 @@ def place(key: str, given: str, file: bool = False) -> Path:
         above = path.absolute().parents
         nearest_above = next(p for p in (above if file else (path, *above)) if p.exists() or p.is_symlink())
         if not nearest_above.is_dir():
-            raise QftError(f"{key}={shortened(given)}: {shortened(str(nearest_above))} is no directory.")
+            raise QftError(f"{key}={shortened(given)}: {shortened(str(nearest_above))} is not a directory.")
     except OSError as error:
         raise QftError(f"{key}={shortened(given)} cannot be used: {error.strerror}.") from error
     return path
 
 
 def slug(text: str, taken: Collection[str] = ()) -> str:
-    """A file name and HTML id made of the text: letters, digits, ``_``, ``.`` and ``-``; unlike those ``taken``.
+    """A file name and HTML id made of the text: letters, digits, ``_``, ``.`` and ``-``.
 
-    Names are told apart without regard to case, as some file systems do.
+    It differs from those ``taken`` in more than case, which some file systems ignore.
     """
     plain = unicodedata.normalize("NFC", text)
     plain = re.sub(r"[^\w.-]+", "-", plain).strip(".-") or "unnamed"
@@ -63,20 +75,20 @@ def slug(text: str, taken: Collection[str] = ()) -> str:
 
 
 def visible(text: str, keep: str = "") -> str:
-    """The text with whatever could steer a terminal spelt out (``\\x1b``), less the characters in ``keep``.
+    """The text with whatever could control a terminal spelt out (``\\x1b``), except the characters in ``keep``.
 
-    That is control characters, line breaks, marks that turn the direction of writing, and halves of characters.
+    These are control characters, line breaks, marks that change the direction of writing, and lone surrogates.
     """
     return _STEERING.sub(lambda m: m[0] if m[0] in keep else _spelt(m[0]), text)
 
 
 def visible_json(document: str) -> str:
-    """A JSON document that means the same and steers no terminal: what JSON itself leaves as it is becomes \\uXXXX."""
+    """The same JSON document with ``\\uXXXX`` for what could control a terminal and JSON does not escape."""
     return _STEERING.sub(lambda m: m[0] if m[0] == "\n" else f"\\u{ord(m[0]):04x}", document)
 
 
 def shortened(text: str, longest: int = 80) -> str:
-    """The text, cut where it is too long for a sentence."""
+    """The text, cut after ``longest`` characters to fit into a sentence."""
     return text if len(text) <= longest else f"{text[:longest]}…"
 
 

@@ -1,4 +1,4 @@
-"""What a run tells whoever watches it: bars for what takes long, and notes on standard error."""
+"""What a run tells whoever watches it: progress bars for what takes long, and notes on standard error."""
 
 import logging
 import sys

@@ -1,4 +1,4 @@
-"""Options that are numbers: each states its range where it is declared, and one function holds all of them to it.
+"""Options that are numbers: each states its range where it is declared, and one function checks all of them.
 
 @dataclass
 class Options:
@@ -15,13 +15,13 @@ from typing import Any
 from qft.errors import QftError
 from qft.names import shortened
 
-MOST = 2**31 - 1  # of a count, where nothing less is stated: what the libraries' own counters hold
+MOST = 2**31 - 1  # the largest count, unless less is stated: what the counters of the libraries hold
 SEEDS = 2**32 - 1  # the largest seed that every library takes
 
 
 @dataclass(frozen=True)
 class Range:
-    """What a number may be; None: no such bound."""
+    """The numbers that an option may be; None: no such bound."""
 
     at_least: float | None = None
     above: float | None = None
@@ -29,7 +29,7 @@ class Range:
     below: float | None = None
 
     def holds(self, value: float) -> bool:
-        """Whether the finite number lies within."""
+        """Whether the finite number is in the range."""
         return (
             (self.at_least is None or value >= self.at_least)
             and (self.above is None or value > self.above)
@@ -46,26 +46,37 @@ SEED = Range(at_least=0, at_most=SEEDS)
 
 
 def within(**bounds: float) -> dict[str, Any]:
-    """The metadata of a dataclass field that is a number in this range."""
+    """Metadata of a dataclass field that is a number in this range."""
     return {"range": Range(**bounds)}
 
 
 def number(default: Any, **bounds: float) -> Any:
-    """A field of a dataclass that is a number in this range; a list's numbers all are."""
+    """A field of a dataclass that is a number, or a list of numbers, in this range."""
     return field(default=default, metadata=within(**bounds))
 
 
 def a_seed(default: int = 0) -> Any:
-    """A field that is a seed."""
+    """A field of a dataclass that is a seed."""
     return field(default=default, metadata={"range": SEED})
 
 
 def check(config: Any, prefix: str = "") -> None:
-    """Hold every number of a dataclass to its range, those of nested dataclasses too; in other options of any depth
-    floats must be finite, and a ``seed`` be one. Raises QftError with the option's name and what it may be."""
+    """Check every number of a config against its range.
+
+    Numbers of dataclasses, nested ones included, must be in their range. In other options of any depth floats must be
+    finite, and a ``seed`` must be one.
+
+    Args:
+        config: A dataclass or a mapping.
+        prefix: What to put before the names of its options.
+
+    Raises:
+        QftError: With the name of the option and what it may be.
+    """
     if is_dataclass(config):
+        values = vars(config)
         for f in fields(config):
-            value = getattr(config, f.name)
+            value = values[f.name]
             if "range" in f.metadata:
                 _field(f, value, prefix)
             else:
@@ -74,7 +85,7 @@ def check(config: Any, prefix: str = "") -> None:
         _other("", config, prefix)
 
 
-def _field(f: Field, value: Any, prefix: str) -> None:
+def _field(f: "Field[Any]", value: Any, prefix: str) -> None:
     whole = "float" not in str(f.type)
     for each in value if isinstance(value, (list, tuple)) else [value]:
         if each is not None:

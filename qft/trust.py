@@ -1,7 +1,7 @@
-"""What a config may have built. A config that was stored or found is a stranger's: data, not instructions.
+"""What a config may build. A config that was stored or downloaded is data from a stranger, not instructions.
 
-A ``_target_`` within the packages of its family is taken from any config. Any other counts only where the user has
-named it in this very command (``extend``, called by whoever reads the command line), and is not even imported else.
+A ``_target_`` within the packages of its family is accepted from any config. Any other is accepted only if the user
+named it in this very command (``extend``, called by whoever reads the command line); otherwise it is not even imported.
 """
 
 import importlib
@@ -20,9 +20,12 @@ PACKAGES = {"adapter": ("qft.adapters", "peft"), "data": ("qft.data.datasets",)}
 
 @dataclass(frozen=True)
 class Family:
-    """A kind of thing that configs name: ``what`` it is, and the group of configs it is named in.
+    """A kind of thing that configs name.
 
-    ``fits`` says of what was imported whether it is of this kind.
+    Attributes:
+        what: What it is, for messages: "a dataset: a function that ...".
+        group: The group of configs it is named in.
+        fits: Whether an imported object is of this kind.
     """
 
     what: str
@@ -32,9 +35,12 @@ class Family:
 
 @dataclass(frozen=True)
 class Given:
-    """What the user has given in this command: targets outside the families' packages, and a base's own code.
+    """What the user trusts in this command.
 
-    ``command``: the command itself, as a record shows it.
+    Attributes:
+        targets: Targets outside the packages of their families.
+        remote_code: Whether code that comes with a base model may run.
+        command: The command itself, as a record shows it.
     """
 
     targets: frozenset[str] = frozenset()
@@ -48,10 +54,10 @@ _GIVEN: ContextVar[Given] = ContextVar("given", default=_NOTHING)
 
 @contextmanager
 def command(given: Given = _NOTHING) -> Iterator[None]:
-    """One command of the user: nothing of an earlier one is trusted in it, nothing of it is trusted later.
+    """The span of one command: nothing that was trusted before is trusted in it, and nothing of it afterwards.
 
     Args:
-        given: What is known of it from the start: its words, and in another process what was given in the first.
+        given: What is known from the start: the command itself, and in another process what was trusted in the first.
     """
     token = _GIVEN.set(given)
     try:
@@ -61,12 +67,12 @@ def command(given: Given = _NOTHING) -> Iterator[None]:
 
 
 def given() -> Given:
-    """What the user has given in this command so far."""
+    """What the user has trusted in this command so far."""
     return _GIVEN.get()
 
 
 def extend(targets: Iterable[str] = (), remote_code: bool = False) -> None:
-    """Note what the user has given, on the command line or by ``trust_configs=true`` there."""
+    """Trust what the user named on the command line, or covered there by ``trust_configs=true``."""
     before = _GIVEN.get()
     _GIVEN.set(replace(before, targets=before.targets | set(targets), remote_code=before.remote_code or remote_code))
 
@@ -79,8 +85,9 @@ def ours(group: str, target: Any) -> bool:
 def find(family: Family, target: Any) -> Any:
     """The class or function a ``_target_`` names.
 
-    Raises QftError, before anything is imported, where it lies elsewhere and the user has not named it; and where it
-    does not exist or is nothing of this family.
+    Raises:
+        QftError: It is outside the packages of the family and the user has not named it (nothing is imported then);
+            or it does not exist, or is not of this family.
     """
     if not isinstance(target, str) or not re.fullmatch(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)+", target, re.ASCII):
         raise QftError(f"{family.group}._target_={str(target)[:80]!r} is not a name such as package.module.Name.")
@@ -91,18 +98,25 @@ def find(family: Family, target: Any) -> Any:
         )
     module, _, name = target.rpartition(".")
     try:
-        found = getattr(importlib.import_module(module), name)
-    except Exception as error:  # a module of a user's own may fail in any way
+        thing = getattr(importlib.import_module(module), name)
+    except Exception as error:  # a user's module may fail in any way
         raise QftError(f"{family.group}._target_={target} cannot be loaded: {error}.") from error
-    if not family.fits(found):
+    if not family.fits(thing):
         raise QftError(f"{family.group}._target_={target} is not {family.what}.")
-    return found
+    return thing
 
 
 def build(family: Family, spec: Mapping[str, Any], leave_out: tuple[str, ...] = (), **extra: Any) -> Any:
-    """Call what ``spec["_target_"]`` names with the other keys of the spec, less those in ``leave_out``.
+    """Call what ``spec["_target_"]`` names.
 
-    Raises QftError for a target that may not be named or is nothing of the family, and for options it does not take.
+    Args:
+        family: What it must be.
+        spec: Its yaml. All keys but ``_target_`` and ``name`` are options of the call.
+        leave_out: Keys of the yaml that are not options either.
+        extra: Further options.
+
+    Raises:
+        QftError: The target may not be named or is not of the family, or an option is unknown or missing.
     """
     target = find(family, spec["_target_"])
     options = {k: v for k, v in spec.items() if k not in ("_target_", "name", *leave_out)} | extra

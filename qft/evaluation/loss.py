@@ -17,7 +17,16 @@ from qft.records import Loss
 def sample_losses(
     model: Any, tokenizer: Any, rows: list[dict[str, list[int]]], batch_size: int
 ) -> list[tuple[float, int]]:
-    """Of each row, in order: -sum of log p(token | before) over its supervised tokens, in nats, and their number."""
+    """The loss of each row, in nats, and its number of supervised tokens, in order.
+
+    The loss of a row is -sum of log p(token | tokens before) over its supervised tokens.
+
+    Args:
+        model: What is evaluated.
+        tokenizer: Pads the rows.
+        rows: ``input_ids`` and ``labels``; -100 where a token does not count.
+        batch_size: Rows side by side.
+    """
     model.eval()
     collate = DataCollatorForSeq2Seq(tokenizer, label_pad_token_id=-100)
     out: list[tuple[float, int]] = []
@@ -33,17 +42,17 @@ def sample_losses(
 
 
 def summarise(losses: list[tuple[float, int]]) -> Loss:
-    """The loss of a set of rows, in nats.
+    """The loss of a whole set, in nats, from what ``sample_losses`` gives.
 
-    ``loss``: L = -1/T sum over all T supervised tokens of log p(token | before), as in training; ``perplexity``:
-    exp(L); ``interval``: 95 % of L, by bootstrap over samples; ``loss_per_sample``: the mean of the samples' own
-    means, each sample counting alike. Raises Diverged for a loss that is not finite.
+    ``loss``: L = -1/T sum over all T supervised tokens of log p(token | tokens before), as in training;
+    ``perplexity``: exp(L); ``interval``: 95 % of L, by bootstrap over samples; ``loss_per_sample``: the mean over
+    samples of their mean per token. Raises Diverged for a loss that is not finite.
     """
     table = np.array(losses)  # (samples, 2)
     total, tokens = table.sum(0)
     loss = float(total / tokens)
     if not math.isfinite(loss):
-        raise Diverged("The loss on the validation set is no number: the base or what was trained of it is damaged.")
+        raise Diverged("The loss on the validation set is not a number: the base or what was trained is damaged.")
     interval = None
     if len(table) > 1:
         draws = np.random.default_rng(SEED).integers(len(table), size=(RESAMPLES, len(table)))

@@ -1,6 +1,6 @@
 """Answers -> scores, without a model: ``score_all(pairs, ["bleu", "rouge"])`` -> bleu4_formula, ..., rougel_standard.
 
-``score_file`` also writes scores.jsonl, one line an answer in the order of predictions.jsonl::
+``score_file`` also writes scores.jsonl, a line per answer in the order of predictions.jsonl::
 
     {"id": "case_3084", "turn": 7, "scores": {"rouge1_standard": 31.2, "sa": null}, "reasons": {"sa": "..."}}
 """
@@ -28,7 +28,10 @@ Options = Mapping[str, Mapping[str, Any]]
 
 
 def check(metrics: Sequence[str], options: Options | None = None) -> None:
-    """Raise QftError for a metric that does not exist and for an option it does not take."""
+    """Raise QftError for a metric that does not exist, and for an option that a metric does not take.
+
+    ``metrics``: names of files in qft/evaluation/metrics; ``options``: metric -> its options.
+    """
     for name in metrics:
         if name not in metric_names():
             raise QftError(f"metric={name} is unknown.{nearest(name, metric_names())}")
@@ -44,13 +47,16 @@ def check(metrics: Sequence[str], options: Options | None = None) -> None:
 
 
 def check_values(metrics: Sequence[str], options: Options) -> None:
-    """Raise QftError where a metric cannot be computed with its options: before anything is trained or answered."""
+    """Raise QftError where a metric cannot be computed with these options, before anything is trained or answered."""
     for name in metrics:
         load_metric(name).check(**options.get(name, {}))
 
 
 def score_all(pairs: Sequence[Pair], metrics: Sequence[str], options: Options | None = None) -> list[Score]:
-    """Compute each named metric on the pairs, in the order named; ``options``: metric -> its own options."""
+    """Compute the metrics, in this order, on pairs of answer and reference.
+
+    ``options``: metric -> its options. Raises QftError where there are no pairs, or like ``check``.
+    """
     check(metrics, options)
     if not pairs:
         raise QftError("There are no predictions to score; run the evaluation first.")
@@ -65,10 +71,15 @@ def score_file(
     base: bool = False,
     before: Scores | None = None,
 ) -> Scores:
-    """Score the rows of predictions.jsonl, write scores.jsonl, and return what metrics.json says of them.
+    """Score answers, write scores.jsonl, and return what metrics.json says of them.
 
-    ``base``: the answers of the model with its adapter switched off. ``before``: what metrics.json said; scores of
-    other metrics stay where they are of these very answers.
+    Args:
+        folder: Directory of the evaluation.
+        rows: The answers, as ``predictions.complete`` returns them.
+        metrics: Which metrics to compute.
+        options: Metric -> its options.
+        base: Whether they are answers of the model with its adapter switched off.
+        before: What metrics.json said so far. Scores of other metrics are kept if they are of these same answers.
     """
     before = before or Scores()
     scores = score_all(predictions.pairs(rows), metrics, options)
@@ -96,7 +107,7 @@ def _nothing(rows: list[Prediction]) -> Lines:
 
 
 def _earlier(path: Path, rows: list[Prediction], before: Scores) -> Lines:
-    """Earlier scores of the same answers; none, with a warning, where the file of single scores is not whole."""
+    """Earlier scores of the same answers; none, with a warning, where scores.jsonl is not complete."""
     try:
         lines = read_lines(path, ScoreRow)
     except QftError:
@@ -108,13 +119,13 @@ def _earlier(path: Path, rows: list[Prediction], before: Scores) -> Lines:
 
 
 def as_recorded(score: Score) -> records.Score:
-    """A score as it stands in metrics.json."""
+    """A score as metrics.json holds it."""
     judged = sum(v is not None for v in score.per_sample)
     return records.Score(score.value, interval(score), score.signature, score.higher_is_better, judged)
 
 
 def summary(rows: list[Prediction]) -> Generation:
-    """What the answers cost, from the rows alone."""
+    """What the answers cost: tokens, time and memory."""
     tokens, seconds = sum(r.tokens for r in rows), sum(r.seconds for r in rows)
     return Generation(
         answers=len(rows),

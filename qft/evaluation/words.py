@@ -2,31 +2,33 @@
 
 import functools
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 BLOCK = 8192  # words; at most BLOCK masks of BLOCK bits, 8 MB, are held at a time
 
 
 def has_cjk(texts: Iterable[str]) -> bool:
-    """True where any text holds a Chinese character (the unified ideographs and their extension A)."""
+    """Whether any of the texts holds a Chinese character (a unified ideograph or one of extension A)."""
     return any("\u3400" <= c <= "\u4dbf" or "\u4e00" <= c <= "\u9fff" for text in texts for c in text)
 
 
 def words(text: str) -> list[str]:
-    """Cut into lower-case words by jieba; what holds no letter or digit (punctuation, spaces) is left out."""
-    return [w for w in _cutter().lcut(text.lower()) if any(c.isalnum() for c in w)]
+    """Lower-case words as jieba cuts them, without those that hold no letter or digit (punctuation, spaces)."""
+    return [w for w in cut(text.lower()) if any(c.isalnum() for c in w)]
 
 
 def cut(text: str) -> list[str]:
-    """Cut by jieba and leave nothing out: what ``jieba.cut`` gives."""
-    return _cutter().lcut(text)
+    """All words of a text as ``jieba.cut`` gives them, with punctuation and spaces."""
+    pieces: list[str] = _cutter().lcut(text)
+    return pieces
 
 
 @functools.cache
-def _cutter():
+def _cutter() -> Any:
     import jieba
 
-    # jieba's own start-up logs to standard error and keeps its dictionary as a marshal file in the shared
-    # temporary folder, where anyone may have put it. Reading the packaged dictionary takes about a second.
+    # jieba's usual start-up logs to standard error and caches its dictionary as a marshal file in the shared
+    # temporary folder, where anyone may have put one. Reading the packaged dictionary takes about a second.
     cutter = jieba.Tokenizer()
     cutter.FREQ, cutter.total = cutter.gen_pfdict(cutter.get_dict_file())
     cutter.initialized = True
@@ -47,7 +49,7 @@ def common_length(first: Sequence[str], second: Sequence[str]) -> int:
     """
     whole = (1 << BLOCK) - 1
     carries = bytes(len(second))
-    found = 0
+    matched = 0
     for start in range(0, len(first), BLOCK):
         masks: dict[str, int] = {}
         for k, word in enumerate(first[start : start + BLOCK]):
@@ -63,5 +65,5 @@ def common_length(first: Sequence[str], second: Sequence[str]) -> int:
             carried[k] = total >> BLOCK
             v = total & whole | v ^ grows
         carries = bytes(carried)
-        found += BLOCK - v.bit_count()
-    return found
+        matched += BLOCK - v.bit_count()
+    return matched

@@ -85,5 +85,5 @@ def test_what_cannot_be_drawn_is_refused(adapter, options, words, tmp_path):
 
 def test_a_place_that_cannot_be_written_is_named(tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(QftError, match="file is no directory"):
+    with pytest.raises(QftError, match="file is not a directory"):
         command.run(CircuitConfig(adapter=QWTHN, out=str(tmp_path / "file/c")))

@@ -94,7 +94,7 @@ def test_more_than_there_is_shows_all_there_is(capsys: pytest.CaptureFixture[str
         (("data", *MINE, "samples=-1"), "samples=-1"),
         (("data", *MINE, "data.ruws=0:3"), "data.rows"),
         (("data", "data=jsonl"), "data=jsonl needs its source"),
-        (("data", *MINE, "output_dir=my.jsonl"), "my.jsonl is no directory"),
+        (("data", *MINE, "output_dir=my.jsonl"), "my.jsonl is not a directory"),
     ],
 )
 def test_what_cannot_be_is_one_sentence(args: tuple[str, ...], words: str, capsys: pytest.CaptureFixture[str]) -> None:

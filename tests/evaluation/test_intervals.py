@@ -23,7 +23,7 @@ def test_a_mean_has_about_its_normal_interval() -> None:
 def test_three_right_of_four() -> None:
     # A draw of 4 has k right ones with k ~ B(4, 3/4): P(k <= 1) = 1/256 + 12/256 = 5.1 %, P(0) = 0.4 %.
     # So 2.5 % lie at or below 1 of 4; P(4) = 31.6 %, so the upper end is 4 of 4.
-    assert of([100, 100, 0, 100]) == [25, 100]
+    assert of([100, 100, 0, 100]) == (25, 100)
 
 
 def test_it_is_seeded_and_leaves_out_what_was_not_judged() -> None:

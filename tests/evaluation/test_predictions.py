@@ -74,10 +74,10 @@ def test_a_bad_line_is_named(bad: object, reason: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("wrong", "reason"),
     [
-        (row(PROMPTS[2], id="other"), "other, turn 1 is not asked here: the row is of another split"),
-        (row(PROMPTS[2], turn=3), "s2, turn 3 is not asked here"),
+        (row(PROMPTS[2], id="other"), "other, turn 1 is not one of the prompts: the row is of another split"),
+        (row(PROMPTS[2], turn=3), "s2, turn 3 is not one of the prompts"),
         (row(PROMPTS[2], reference="another"), "s2, turn 1 has another reference"),
-        (ROWS[0], "s0, turn 1 stands there twice"),
+        (ROWS[0], "s0, turn 1 is there twice"),
     ],
 )
 def test_rows_of_another_split_are_named(wrong: dict, reason: str, tmp_path: Path) -> None:

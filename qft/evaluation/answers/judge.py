@@ -1,8 +1,8 @@
 """One process that compares answers, reused for all of them and replaced when a comparison takes too long.
 
-A comparison's limit is counted in seconds of computing (CPU time of that process, which starts and imports before
-its first question), so that a busy machine makes no right answer wrong. What the machine itself does to the process,
-such as ending it for want of memory, is no verdict: the comparison is tried again by a new one, and at last not judged.
+The limit of a comparison is counted in CPU seconds of that process, which starts and imports before its first question,
+so that a busy machine makes no right answer wrong. What the machine does to the process, such as killing it when memory
+runs out, is not a verdict: a new process tries the comparison again, and after that it is not judged.
 """
 
 import importlib.util
@@ -21,15 +21,18 @@ from qft.errors import QftError
 from qft.evaluation.answers import equality
 
 TRIES = 3  # processes that are started for one comparison
-IDLE = 60.0  # seconds in which a process that is waited for has to compute at all
-LONGEST = 2000  # characters of an answer: a longer one is the same only where it is written the same
+IDLE = 60.0  # seconds after which a process that has not computed at all is given up
+LONGEST = 2000  # characters of an answer; longer ones are compared as text
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """``same`` is None where it is not known: the limit was reached, or the machine failed, which ``fault`` says.
+    """Whether two answers are the same.
 
-    ``seconds`` of computing went into it.
+    Attributes:
+        same: None where it is not known: the limit was reached, or the machine failed.
+        seconds: CPU seconds that were used.
+        fault: What happened to the machine, "" where nothing did.
     """
 
     same: bool | None
@@ -38,11 +41,11 @@ class Comparison:
 
 
 class _Fault(Exception):
-    """What happened to the process, and not because of what it compares."""
+    """What happened to the process, for no reason of the comparison's."""
 
 
 def check() -> None:
-    """Raise QftError where answers cannot be compared on this machine."""
+    """Raise QftError where math-verify, which compares answers, is not installed."""
     if importlib.util.find_spec("math_verify") is None:
         raise QftError("Comparing answers needs the package math-verify: pip install 'math-verify[antlr4_9_3]'.")
 
@@ -53,18 +56,34 @@ class Judge:
     def __init__(self) -> None:
         self._process: subprocess.Popen[bytes] | None = None
 
+    @property
+    def pid(self) -> int | None:
+        """Of the process that compares; None while there is none."""
+        return self._process.pid if self._process else None
+
     def __enter__(self) -> "Judge":
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None):
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self._stop()
 
     def __call__(self, target: str, candidate: str, seconds: float) -> Comparison:
-        """Compare within ``seconds`` of computing. Raises QftError where no process can be started."""
+        """Compare two answers.
+
+        Args:
+            target: The right answer.
+            candidate: The answer to judge.
+            seconds: CPU seconds that the comparison may take.
+
+        Raises:
+            QftError: The process that compares cannot be started.
+        """
         if max(len(target), len(candidate)) > LONGEST:
             return Comparison(target.strip() == candidate.strip())
         if (known := equality.at_once(target, candidate)) is not None:
-            return Comparison(known)  # the commonest cases need no process
+            return Comparison(known)  # most comparisons need no process
         question = json.dumps({"target": target, "candidate": candidate, "seconds": seconds}).encode() + b"\n"
         fault = ""
         for _ in range(TRIES):
@@ -78,24 +97,24 @@ class Judge:
             if reply is None:
                 self._stop()
                 return Comparison(None, seconds)
-            return Comparison(reply["same"], reply["seconds"])
+            return reply
         return Comparison(None, 0.0, fault)
 
-    def _ask(self, process: subprocess.Popen[bytes], question: bytes) -> dict | None:
-        """The reply, None where the limit ended the process. Raises _Fault for any other end."""
+    def _ask(self, process: subprocess.Popen[bytes], question: bytes) -> Comparison | None:
+        """The reply; None where the limit ended the process. Raises _Fault where anything else did."""
         assert process.stdin is not None
         try:
             process.stdin.write(question)
         except OSError:
             raise _Fault(f"its process {_end(process.wait())}") from None
         if line := self._line(process):
-            return json.loads(line)
+            return Comparison(**json.loads(line))
         if (code := process.wait()) == -signal.SIGPROF:
             return None
         raise _Fault(f"its process {_end(code)}")
 
     def _started(self) -> subprocess.Popen[bytes]:
-        """A process that has imported all it needs and waits for its first question."""
+        """A process that has imported everything it needs and waits for its first question."""
         check()
         fault = ""
         for _ in range(TRIES):
@@ -112,29 +131,29 @@ class Judge:
                 if self._line(process):
                     return process
                 fault = f"its process {_end(process.wait())}"
-                if process.stderr is not None and (said := process.stderr.read().decode(errors="replace").strip()):
-                    fault = said.splitlines()[-1]
+                if process.stderr is not None and (text := process.stderr.read().decode(errors="replace").strip()):
+                    fault = text.splitlines()[-1]
             except (OSError, _Fault) as error:
                 fault = str(error)
             self._stop()
-        raise QftError(f"Answers cannot be compared, for what compares them does not start: {fault}.")
+        raise QftError(f"Answers cannot be compared, because the process for it does not start: {fault}.")
 
     def _line(self, process: subprocess.Popen[bytes]) -> bytes:
-        """The next line, b"" at the end of the process. Raises _Fault for one that has stopped computing."""
+        """The next line; b"" once the process has ended. Raises _Fault where it has stopped computing."""
         assert process.stdout is not None
-        found, computed = b"", -1.0
+        received, computed = b"", -1.0
         with selectors.DefaultSelector() as selector:
             selector.register(process.stdout, selectors.EVENT_READ)
-            while not found.endswith(b"\n"):
+            while not received.endswith(b"\n"):
                 if selector.select(IDLE):
                     if not (chunk := os.read(process.stdout.fileno(), 4096)):
                         return b""
-                    found += chunk
+                    received += chunk
                     continue
                 before, computed = computed, _computed(process.pid)
                 if before == computed:
                     raise _Fault(f"its process stood still for {IDLE:g} seconds")
-        return found
+        return received
 
     def _stop(self) -> None:
         if self._process is not None:
@@ -144,12 +163,12 @@ class Judge:
 
 
 def _computed(pid: int) -> float:
-    """Seconds of computing of a process so far."""
+    """CPU seconds of a process so far."""
     try:
         times = psutil.Process(pid).cpu_times()
     except psutil.Error:
         return 0.0
-    return times.user + times.system
+    return float(times.user + times.system)
 
 
 def _end(code: int) -> str:
