@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn.functional import linear, pad
 
 from qft.quantum import reference
-from qft.quantum.circuit import Circuit, Gate, Input, Weight
+from qft.quantum.circuit import GATES, Circuit, Gate, Input, Weight
 from qft.quantum.hardware.chip import CZ, bound, to_chip
 from qft.quantum.noise import NoiseModel
 from qft.tensor import mpo
@@ -110,6 +110,19 @@ def u3(theta: float, phi: float, lam: float) -> np.ndarray:
     """OpenQASM's U3 (2, 2)."""
     c, s = np.cos(theta / 2), np.sin(theta / 2)
     return np.array([[c, -np.exp(1j * lam) * s], [np.exp(1j * phi) * s, np.exp(1j * (phi + lam)) * c]])
+
+
+def random_circuit(qubits: int, seed: int, size: int = 16) -> Circuit:
+    """Gates of every kind in any order; inputs, weights and numbers as angles, several of them used twice."""
+    rng = np.random.default_rng(seed)
+    usable = [n for n, (m, _) in GATES.items() if m <= qubits]
+    gates = [Gate("RX", (0,), Input(1))]
+    for name in [*usable, *rng.choice(usable, size - len(usable))]:
+        size_, takes_angle = GATES[str(name)]
+        on = tuple(int(q) for q in rng.permutation(qubits)[:size_])
+        angle = [Weight(int(rng.integers(4))), Input(int(rng.integers(2))), float(rng.uniform(-4, 4))][rng.integers(3)]
+        gates.append(Gate(str(name), on, angle if takes_angle else None))
+    return Circuit(qubits, (*gates, Gate("RY", (0,), Weight(4))))
 
 
 def dense(circuit: Circuit, z: Tensor, w: Tensor) -> Tensor:

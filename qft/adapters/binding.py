@@ -25,7 +25,7 @@ def bind(backend: Backend, circuit: Circuit, angles: Tensor) -> Readout:
 
     Raises QftError where it is followed by what can follow torch's own operations alone, and the backend uses others.
     """
-    if backend.compiles if torch.compiler.is_compiling() else backend.ordinary:
+    if backend.compiles if torch.compiler.is_compiling() else backend.plain_torch:
         return backend.bind(circuit, angles)
 
     def refuse(of: Tensor) -> None:

@@ -33,7 +33,6 @@ from qft.adapters.targets import own_modules
 from qft.errors import QftError, nearest
 from qft.quantum.autodiff import recomputed
 from qft.quantum.backends.base import Backend
-from qft.quantum.backends.noisy import Noisy
 from qft.quantum.backends.statevector import Statevector
 from qft.quantum.simulators import cnot_chain
 
@@ -93,7 +92,7 @@ def read_out(h: Tensor, left: Tensor, right: Tensor, split: Tensor, parity: Tens
 
 def check_encoding(backend: Backend, n: int) -> None:
     """Raise QftError for a backend that would have to encode a hidden vector in the amplitudes of ``n`` qubits."""
-    if isinstance(backend, (Statevector, Noisy)) and backend.shots is None:
+    if backend.plain_torch:
         return
     with_shots = "" if backend.shots is None else f" with backend.shots={backend.shots}"
     raise QftError(
@@ -131,7 +130,7 @@ class QAADelta(Delta):
         half = self.n // 2
         factors = rotation(self.theta[:half]), rotation(self.theta[half:])
         split, parity = signs(self.n, self.theta)
-        if isinstance(self.backend, Noisy):
+        if self.backend.noise is not None:
             parity = torch.as_tensor(cnot_chain.values(self.n, self.backend.noise)).to(parity)
         return Factors(*factors, split, parity, self.up[:, : self.out_features])
 

@@ -30,7 +30,7 @@ def recomputed(function: Callable[..., Tensor], *args: Tensor) -> Tensor:
     """``function(*args)``, which keeps its arguments alone for the backward and is called again there."""
     if not torch.is_grad_enabled() or followed(*args):
         return function(*args)
-    out: Any = checkpoint(function, *args, use_reentrant=False, preserve_rng_state=False)
+    out: Tensor = checkpoint(function, *args, use_reentrant=False, preserve_rng_state=False)
     return out
 
 

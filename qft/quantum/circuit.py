@@ -74,11 +74,12 @@ class Circuit:
     def _hash(self) -> int:  # circuits are looked up at every step
         return hash((self.qubits, self.gates))
 
-    def __reduce__(self) -> tuple:  # another process hashes names differently
+    def __reduce__(self) -> tuple[type["Circuit"], tuple[int, tuple[Gate, ...]]]:
+        # without the hash: another process hashes names differently
         return Circuit, (self.qubits, self.gates)
 
-    def _indices(self, kind: type) -> Iterator[int]:
-        return (g.angle.index for g in self.gates if isinstance(g.angle, kind))  # type: ignore[union-attr]
+    def _indices(self, kind: type[Input] | type[Weight]) -> Iterator[int]:
+        return (g.angle.index for g in self.gates if isinstance(g.angle, kind))
 
     @property
     def num_inputs(self) -> int:

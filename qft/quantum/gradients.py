@@ -20,7 +20,7 @@ from torch import Tensor
 
 from qft.quantum.circuit import Circuit, Gate, Input, Weight
 
-Readout = Callable[[Tensor], Tensor]
+Readout = Callable[[Tensor], Tensor]  # inputs (num_inputs, t) -> expectations (k, t)
 Bind = Callable[[Circuit, Tensor], Readout]
 
 _NEAR, _FAR = (sqrt(2) + 1) / (4 * sqrt(2)), (sqrt(2) - 1) / (4 * sqrt(2))
@@ -43,7 +43,7 @@ def unshare(circuit: Circuit) -> Unshared:
     old: dict[type, list[int]] = {Input: [], Weight: []}
     rules: dict[Input | Weight, tuple[tuple[float, float], ...]] = {}
     # by old index, so that a circuit without repetition stays as it is
-    order = sorted(range(len(gates)), key=lambda k: getattr(gates[k].angle, "index", -1))
+    order = sorted(range(len(gates)), key=lambda k: _index(gates[k]))
     for k in order:
         angle = gates[k].angle
         if isinstance(angle, (Input, Weight)):
@@ -55,6 +55,10 @@ def unshare(circuit: Circuit) -> Unshared:
     return Unshared(Circuit(circuit.qubits, tuple(gates)), old[Input], old[Weight], rules)
 
 
+def _index(gate: Gate) -> int:
+    return gate.angle.index if isinstance(gate.angle, (Input, Weight)) else -1
+
+
 def by_shift(circuit: Circuit, weights: Tensor, bind: Bind) -> Readout:
     """A read-out (num_inputs, t) -> (r, t) whose backward runs shifted circuits through ``bind``.
 
@@ -62,20 +66,25 @@ def by_shift(circuit: Circuit, weights: Tensor, bind: Bind) -> Readout:
     shift of a weight. A backward that is to be differentiated again is made of such read-outs itself.
     """
     plain = bind(circuit, weights.detach())
-    return lambda z: _Shift.apply(circuit, bind, plain, z, weights)
+
+    def read(z: Tensor) -> Tensor:
+        out: Tensor = _Shift.apply(circuit, bind, plain, z, weights)  # type: ignore[no-untyped-call]
+        return out
+
+    return read
 
 
 class _Shift(torch.autograd.Function):
     """(circuit, bind, plain, z, weights) -> plain(z)."""
 
     @staticmethod
-    def forward(ctx: Any, circuit: Circuit, bind: Bind, plain: Readout, z: Tensor, weights: Tensor) -> Tensor:  # type: ignore[override]
+    def forward(ctx: Any, circuit: Circuit, bind: Bind, plain: Readout, z: Tensor, weights: Tensor) -> Tensor:
         ctx.circuit, ctx.bind = circuit, bind
         ctx.save_for_backward(z, weights)
         return plain(z.detach())
 
     @staticmethod
-    def backward(ctx: Any, upstream: Tensor):  # type: ignore[override]
+    def backward(ctx: Any, upstream: Tensor) -> tuple[None, None, None, Tensor | None, Tensor | None]:
         z, weights = ctx.saved_tensors
         apart = unshare(ctx.circuit)
         inputs, angles = z[apart.inputs], weights[apart.weights]

@@ -72,4 +72,5 @@ def expectation(counts: dict[str, int], string: str, basis: str) -> float:
     bits = [k for k, q in enumerate(measured(basis)) if string[q] != "I"]
     mask = sum(1 << k for k in bits)
     total = sum(counts.values())
-    return sum(n * (-1) ** (int(key, 2) & mask).bit_count() for key, n in counts.items()) / total
+    signed = (-n if (int(key, 2) & mask).bit_count() % 2 else n for key, n in counts.items())
+    return sum(signed) / total

@@ -13,6 +13,7 @@ def load(module: str, backend: str) -> Any:
         QftError: ``backend`` needs pyqpanda3, and it is not installed or does not load.
     """
     try:
+        importlib.import_module("pyqpanda3")
         return importlib.import_module(f"pyqpanda3.{module}")
     except ImportError as error:
         raise QftError(

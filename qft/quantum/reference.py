@@ -7,7 +7,7 @@ import numpy as np
 from qft.quantum.circuit import Circuit, Gate, Input, Weight
 
 PAULIS = np.array([[[1, 0], [0, 1]], [[0, 1], [1, 0]], [[0, -1j], [1j, 0]], [[1, 0], [0, -1]]])  # I, X, Y, Z
-_FIXED = {
+_FIXED: dict[str, np.ndarray] = {
     "H": np.array([[1, 1], [1, -1]], dtype=complex) / np.sqrt(2),
     "X": PAULIS[1],
     "CNOT": np.array([[1, 0, 0, 0], [0, 1, 0, 0], [0, 0, 0, 1], [0, 0, 1, 0]], dtype=complex),

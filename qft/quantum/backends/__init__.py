@@ -2,7 +2,6 @@
 
 import importlib
 import pkgutil
-from typing import Any
 
 from qft.errors import QftError, nearest
 from qft.quantum.backends.base import Backend
@@ -14,12 +13,20 @@ def names() -> list[str]:
 
 
 def load(name: str, **options: object) -> Backend:
-    """Build the backend ``name`` (its file defines a class ``BACKEND``) with its own options."""
+    """Build a backend.
+
+    Args:
+        name: Its file in this folder, which names its class ``BACKEND``.
+        options: Those of the class, as its yaml lists them.
+
+    Raises:
+        QftError: There is no such backend, or its options make no sense.
+    """
     return _class(name)(**options)
 
 
 def transient(name: str) -> tuple[str, ...]:
-    """The options of a backend that do not decide what comes out: where, how often, how long."""
+    """The options of a backend that do not decide results. Raises QftError where there is no such backend."""
     return _class(name).transient
 
 
@@ -36,10 +43,10 @@ def check_trains(name: str) -> None:
         )
 
 
-def _class(name: str) -> Any:
+def _class(name: str) -> type[Backend]:
     if name not in names():
         raise QftError(f"There is no backend '{name}'.{nearest(name, names())}")
-    found = getattr(importlib.import_module(f"{__name__}.{name}"), "BACKEND", None)
-    if not (isinstance(found, type) and issubclass(found, Backend)):
-        raise QftError(f"backend={name} is none: its file defines no class BACKEND that is a Backend.")
-    return found
+    backend = vars(importlib.import_module(f"{__name__}.{name}")).get("BACKEND")
+    if not (isinstance(backend, type) and issubclass(backend, Backend)):
+        raise QftError(f"qft/quantum/backends/{name}.py must name its class BACKEND, and the class must be a Backend.")
+    return backend

@@ -1,7 +1,7 @@
 """The contract of a backend: bind a circuit to its weights once a step, then read it out for many rows."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
@@ -9,39 +9,58 @@ import torch
 from torch import Tensor
 
 from qft.quantum.circuit import Circuit
+from qft.quantum.gradients import Readout
+from qft.quantum.noise import NoiseModel
 
-Readout = Callable[[Tensor], Tensor]
+__all__ = ["Backend", "Gradient", "Readout"]
+
 Gradient = Literal["autograd", "parameter_shift"]
 
 
 class Backend(ABC):
-    """Evaluates <Z_k> of every qubit. ``evaluations`` counts circuits: one a row, those of a backward included.
+    """Evaluates <Z_k> of every qubit. What it can do stands in its attributes: callers ask, and never guess.
 
-    ``gradient``: how read-outs are differentiated. parameter_shift runs further circuits (``gradients.py``); None
-    means not at all, so that the backend evaluates and never trains. ``shots``: measurements of a circuit, None where
-    expectations are exact. ``seeded``: whether equal seeds give equal shots. ``ordinary``: whether read-outs are made
-    of torch's own operations alone, which torch.func and forward-mode derivatives can follow; ``compiles``: whether
-    torch.compile can, too.
+    Attributes:
+        name: The ``backend=`` that it is.
+        gradient: How read-outs are differentiated. "parameter_shift" runs further circuits (``gradients.py``); None
+            means not at all: the backend evaluates and never trains.
+        trains: False where no options give a gradient, so that training is refused before the backend is built.
+        shots: Measurements of a circuit; None where expectations are exact.
+        seeded: Whether equal seeds give equal shots.
+        noise: The noise model it simulates; None where there is none, or where it is not known.
+        plain_torch: Whether read-outs are made of torch's own operations alone, which torch.func and forward-mode
+            derivatives can follow.
+        compiles: Whether torch.compile can follow them, too.
+        transient: Options that do not decide results, only how they are obtained: where, how often, how long.
+        evaluations: Circuits evaluated so far, one a row, those of a backward included. A checkpoint restores it.
     """
 
     name: str
     gradient: Gradient | None = None
-    trains: ClassVar[bool] = True  # False: with no options is there a gradient, so training is refused at once
+    trains: ClassVar[bool] = True
     shots: int | None = None
     seeded: bool = True
-    ordinary: bool = False
+    noise: NoiseModel | None = None
+    plain_torch: bool = False
     compiles: bool = False
-    transient: ClassVar[tuple[str, ...]] = ()  # options that decide how results are had, not which
+    transient: ClassVar[tuple[str, ...]] = ()
 
     def __init__(self) -> None:
         self.evaluations = 0
 
     @abstractmethod
     def bind(self, circuit: Circuit, weights: Tensor) -> Readout:
-        """Prepare ``circuit`` for weights (num_weights,); the result maps inputs (r, t) to <Z> (r, t).
+        """Prepare ``circuit`` for its weights.
 
-        Inputs and weights are float32 or float64 and of one dtype. Raises ValueError for a circuit this
-        backend cannot evaluate.
+        Args:
+            circuit: One that ``refusal`` has nothing against.
+            weights: (num_weights,), float32 or float64; angles in radians.
+
+        Returns:
+            A function of inputs (num_inputs, t), of the weights' dtype, that gives <Z> of every qubit (r, t).
+
+        Raises:
+            ValueError: This backend cannot evaluate the circuit.
         """
 
     def refusal(self, circuit: Circuit) -> str | None:
@@ -54,10 +73,16 @@ class Backend(ABC):
             self.evaluations += rows
 
     def begin(self, folder: Path, experiment: str, circuits: Sequence[tuple[Circuit, Tensor]]) -> None:  # noqa: B027
-        """Told once by a command: where the run keeps its files, what it evaluates, and all circuits to come."""
+        """Called once by a command, before anything is evaluated.
+
+        Args:
+            folder: Where the run keeps its files.
+            experiment: What is evaluated: base model and adapter.
+            circuits: All circuits to come, with their weights.
+        """
 
     def close(self) -> None:  # noqa: B027
-        """Told by the command when it ends."""
+        """Called by the command when it ends."""
 
     def report(self) -> dict[str, Any]:
         """What a run's record should say besides the name and the number of circuits."""

@@ -20,6 +20,7 @@ from qft.quantum.backends.base import Backend, Readout
 from qft.quantum.circuit import Circuit
 from qft.quantum.noise import NoiseModel
 from qft.quantum.simulators import noisy
+from qft.quantum.simulators.shots import frequencies
 from qft.quantum.simulators.transfer import z_observables, z_strings
 
 
@@ -27,6 +28,7 @@ class Noisy(Backend):
     """Equals a density-matrix simulation of the chip's circuit to rounding (tests: 1e-9 against pyqpanda3)."""
 
     name = "noisy"
+    noise: NoiseModel
 
     def __init__(
         self,
@@ -41,7 +43,7 @@ class Noisy(Backend):
         self.noise = NoiseModel.of(noise or {}, scale)
         self.shots, self._seed = shots, seed or 0
         self.gradient = "autograd" if shots is None else "parameter_shift"
-        self.ordinary = shots is None
+        self.plain_torch = shots is None
 
     def refusal(self, circuit: Circuit) -> str | None:
         return noisy.refusal(circuit)
@@ -60,6 +62,8 @@ class Noisy(Backend):
 
     @torch.no_grad()
     def _sampled(self, circuit: Circuit, weights: Tensor) -> Readout:
+        shots = self.shots
+        assert shots is not None
         strings, signs = z_strings(circuit.qubits, weights)
         correlations = noisy.bind(circuit, weights, self.noise, strings)
 
@@ -67,26 +71,14 @@ class Noisy(Backend):
         def values(inputs: Tensor) -> Tensor:
             probabilities = signs @ correlations(inputs) / len(signs)
             singles = signs[[2**q for q in reversed(range(circuit.qubits))]]
-            return singles @ self._frequencies(probabilities)
+            return singles @ frequencies(probabilities, shots, self._generator(probabilities.device))
 
         return self._counted(values)
 
-    def _frequencies(self, probabilities: Tensor) -> Tensor:
-        """Shares of each outcome among ``shots`` draws: (2^r, t) -> (2^r, t); one binomial an outcome."""
-        assert self.shots is not None
-        # from what a checkpoint holds, so that a resumed run draws what an uninterrupted one would have
+    def _generator(self, device: torch.device) -> torch.Generator:
+        """From what a checkpoint holds, so that a resumed run draws what an uninterrupted one would have."""
         words = np.random.SeedSequence([self._seed % 2**64, self.evaluations]).generate_state(1, np.uint64)
-        generator = torch.Generator(probabilities.device).manual_seed(int(words[0]))
-        p = probabilities.double().clamp_min(0)
-        rest = p.flip(0).cumsum(0).flip(0)  # of this outcome and all later ones
-        left = torch.full_like(p[0], self.shots)
-        counts = torch.empty_like(p)
-        for k in range(len(p) - 1):
-            share = (p[k] / rest[k].clamp_min(1e-300)).clamp(0, 1)
-            counts[k] = torch.binomial(left, share, generator=generator)
-            left = left - counts[k]
-        counts[-1] = left
-        return (counts / self.shots).to(probabilities.dtype)
+        return torch.Generator(device).manual_seed(int(words[0]))
 
 
 BACKEND = Noisy

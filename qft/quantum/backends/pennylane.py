@@ -1,6 +1,6 @@
 """PennyLane's default.qubit, exact and differentiable by backpropagation: rows are broadcast through one circuit.
 
-Here to show that a backend is one file and one yaml (docs/add-a-backend.md), and as a third opinion.
+A third opinion, and an example of a backend in one file and one yaml (docs/add-a-backend.md).
 """
 
 from typing import Any
@@ -12,7 +12,7 @@ from qft.errors import QftError
 from qft.quantum.backends.base import Backend, Readout
 from qft.quantum.circuit import Circuit, Gate, Input, Weight
 
-NAMES = {"H": "Hadamard", "X": "PauliX"}  # of gates PennyLane calls otherwise
+NAMES = {"H": "Hadamard", "X": "PauliX"}  # of gates that PennyLane calls by another name
 
 
 class PennyLane(Backend):
@@ -32,11 +32,13 @@ class PennyLane(Backend):
     def bind(self, circuit: Circuit, weights: Tensor) -> Readout:
         qml = self._qml
 
-        @qml.qnode(qml.device("default.qubit", wires=circuit.qubits), interface="torch", diff_method="backprop")
-        def run(inputs: Tensor) -> list[Any]:
+        def measured(inputs: Tensor) -> list[Any]:
             for gate in circuit.gates:
                 self._apply(gate, inputs, weights)
             return [qml.expval(qml.PauliZ(q)) for q in range(circuit.qubits)]
+
+        device = qml.device("default.qubit", wires=circuit.qubits)
+        run = qml.QNode(measured, device, interface="torch", diff_method="backprop")
 
         def read(inputs: Tensor) -> Tensor:
             self.count(inputs.shape[-1])
@@ -45,7 +47,7 @@ class PennyLane(Backend):
         return read
 
     def _apply(self, gate: Gate, inputs: Tensor, weights: Tensor) -> None:
-        operation = getattr(self._qml, NAMES.get(gate.name, gate.name))
+        operation = vars(self._qml)[NAMES.get(gate.name, gate.name)]
         match gate.angle:
             case None:
                 operation(wires=gate.qubits)

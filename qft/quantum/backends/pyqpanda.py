@@ -30,6 +30,7 @@ class PyQPanda(Backend):
     """One circuit after the other; some thousand a second exactly, a few a second with noise and shots."""
 
     name = "pyqpanda"
+    noise: NoiseModel
     gradient = "parameter_shift"
     seeded = False
 
@@ -108,7 +109,7 @@ class PyQPanda(Backend):
 def _mean(p: np.ndarray, qubit: int) -> float:
     """<Z> of one qubit from the probabilities of all outcomes."""
     zero, one = np.moveaxis(p, qubit, 0).reshape(2, -1).sum(1)
-    return zero - one
+    return float(zero - one)
 
 
 @contextmanager

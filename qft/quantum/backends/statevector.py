@@ -17,7 +17,7 @@ class Statevector(Backend):
 
     name = "statevector"
     gradient = "autograd"
-    ordinary = compiles = True
+    plain_torch = compiles = True
 
     def bind(self, circuit: Circuit, weights: Tensor) -> Readout:
         evaluate: Readout

@@ -19,6 +19,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from qft.quantum.chunks import in_chunks
 from qft.quantum.circuit import Circuit, Input
 from qft.quantum.hardware.sampler import Request, Sampler
 
@@ -27,7 +28,7 @@ log = logging.getLogger(__name__)
 OFFSET = 0.5  # radians; with 3, 5, 7, 9 points no angle is near a multiple of pi / 2
 HELD_OUT = 16  # random settings to check each fit at
 SIGMAS = 3.0  # a fit whose residual exceeds what shots explain by more is warned of
-CHUNK = 2**22  # numbers held at a time while evaluating
+AT_ONCE = {"cpu": 2**22, "cuda": 2**25}  # numbers held at a time while evaluating
 
 
 def uploads(circuit: Circuit) -> tuple[int, ...]:
@@ -90,7 +91,7 @@ class Surrogate:
         left = prod(2 * times + 1 for times in self.uploads[:half])
         table = values.reshape(len(values), left, -1)
         out = []
-        for part in z.double().split(max(1, CHUNK // (len(values) * max(table.shape[1:]))), 1):
+        for (part,) in in_chunks(z.double(), numbers=len(values) * max(table.shape[1:]), at_once=AT_ONCE):
             kernels = [_kernel(times, row) ** power for times, row in zip(self.uploads, part, strict=True)]
             u, v = _products(kernels[:half], part), _products(kernels[half:], part)
             out.append(((table.mT @ u) * v).sum(1))

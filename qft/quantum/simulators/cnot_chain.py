@@ -28,7 +28,8 @@ def values(n: int, noise: NoiseModel) -> np.ndarray:
             index = [4 * i + p for i in index for p in kind]
         small = transfer[np.ix_(index, index)]
         shape = (n * 2**first, len(index), -1)
-        return np.einsum("aib,ij->ajb", o.reshape(shape), small).reshape(o.shape)
+        out: np.ndarray = np.einsum("aib,ij->ajb", o.reshape(shape), small).reshape(o.shape)
+        return out
 
     z, x = (ID, Z), (ID, X)
     pulse, cz = noise.transfer(1), noise.transfer(2) @ fixed_transfer("CZ")

@@ -13,17 +13,19 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-CHUNK = {"cpu": 2**20, "cuda": 2**25}  # numbers held at a time
+from qft.quantum.chunks import in_chunks
+
+AT_ONCE = {"cpu": 2**20, "cuda": 2**25}  # numbers held at a time
 
 
 def features(z: Tensor, degree: int) -> Tensor:
     """z (n, t) -> products over the n inputs of (1, cos, sin, ..., sin L z): ((2L+1)^n, t), input 0 slowest."""
     out = z.new_ones(1, z.shape[1])
     for angles in z:
-        own = [torch.ones_like(angles)]
+        waves = [torch.ones_like(angles)]
         for k in range(1, degree + 1):
-            own += [(k * angles).cos(), (k * angles).sin()]
-        out = (out.unsqueeze(1) * torch.stack(own)).flatten(0, 1)
+            waves += [(k * angles).cos(), (k * angles).sin()]
+        out = (out.unsqueeze(1) * torch.stack(waves)).flatten(0, 1)
     return out
 
 
@@ -49,10 +51,10 @@ def series(values: Tensor, inputs: int, degree: int) -> Callable[[Tensor], Tenso
 
     def part(z: Tensor) -> Tensor:
         v = features(z[half:], degree)
-        return ((c @ features(z[:half], degree)).unflatten(0, (outputs, -1)) * v).sum(1)
+        out: Tensor = ((c @ features(z[:half], degree)).unflatten(0, (outputs, -1)) * v).sum(1)
+        return out
 
     def read(z: Tensor) -> Tensor:
-        rows = max(16, CHUNK.get(z.device.type, CHUNK["cpu"]) // len(c))
-        return torch.cat([part(rows_of_z) for rows_of_z in z.split(rows, 1)], 1)
+        return torch.cat([part(rows) for (rows,) in in_chunks(z, numbers=len(c), at_once=AT_ONCE)], 1)
 
     return read

@@ -10,8 +10,8 @@ from torch import Tensor
 from qft.quantum.autodiff import kept
 from qft.quantum.circuit import Circuit, Weight
 from qft.quantum.reference import PAULIS
-from qft.quantum.simulators.layers import FIXED, Angle, layers
 from qft.quantum.simulators.transfer import constant
+from qft.quantum.simulators.unitary_layers import FIXED, Angle, unitary_layers
 
 _PAULI = dict(zip(("RX", "RY", "RZ"), PAULIS[1:]))
 
@@ -39,7 +39,7 @@ def _tables(circuit: Circuit) -> _Tables:
         constants.append(angle)
         return circuit.num_weights + len(constants) - 1
 
-    whole = layers(circuit)
+    whole = unitary_layers(circuit)
     names = {name: 1 + k for k, name in enumerate(FIXED)}
     paulis: list[np.ndarray] = []
     rotation_angles: list[int] = []

@@ -12,7 +12,7 @@ Exact, differentiable in weights and inputs. Cost: 4^r per gate to build, r * 3^
 
 from functools import cache
 from math import pi
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -119,7 +119,7 @@ class _Multilinear(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(ctx, c: Tensor, z: Tensor) -> Tensor:  # type: ignore[override]
+    def forward(ctx: Any, c: Tensor, z: Tensor) -> Tensor:
         few = c.shape[-1] * z.shape[-1] <= _FEW  # by shape alone: with gradients and without, the bits are the same
         if any(ctx.needs_input_grad) or not few:
             cos, sin = z.cos(), z.sin()
@@ -130,7 +130,7 @@ class _Multilinear(torch.autograd.Function):
         return mid.mul_(last).sum(1)
 
     @staticmethod
-    def backward(ctx, grad: Tensor):  # type: ignore[override]
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, Tensor | None]:
         c, z, cos, sin = ctx.saved_tensors
         if torch.is_grad_enabled():  # to be differentiated again, in z
             cos, sin = z.cos(), z.sin()
@@ -195,10 +195,11 @@ def _trig(dtype: torch.dtype, device: torch.device) -> Tensor:
 def _written_out(z: Tensor) -> Tensor:
     """All products of (1, cos z_i, sin z_i), (3^r, t), in few kernels: 1 is cos(0 z), sin is cos(z - pi/2)."""
     slope, shift = _trig(z.dtype, z.device)
-    first, *rest = torch.addcmul(shift, z.unsqueeze(1), slope).cos()
+    each: Tensor = torch.addcmul(shift, z.unsqueeze(1), slope).cos()
+    out, *rest = each.unbind()
     for f in rest:
-        first = (first.unsqueeze(1) * f).flatten(0, 1)
-    return first
+        out = (out.unsqueeze(1) * f).flatten(0, 1)
+    return out
 
 
 def evaluate(c: Tensor, z: Tensor) -> Tensor:
@@ -213,4 +214,5 @@ def evaluate(c: Tensor, z: Tensor) -> Tensor:
     if followed(c, z):
         mid, last = _by_halves(c, z.cos(), z.sin())
         return (mid * last).sum(1)
-    return _Multilinear.apply(c, z)
+    out: Tensor = _Multilinear.apply(c, z)  # type: ignore[no-untyped-call]
+    return out

@@ -64,7 +64,8 @@ def fixed_transfer(name: str) -> np.ndarray:
     u = gate_matrix(name)
     strings = _strings(int(np.log2(len(u))))
     moved = np.einsum("yx,iyz,zw->ixw", u.conj(), strings, u)
-    return np.einsum("ixw,jwx->ij", moved, strings).real / len(u)
+    out: np.ndarray = np.einsum("ixw,jwx->ij", moved, strings).real / len(u)
+    return out
 
 
 def transfer_matrices(name: str, angles: Tensor) -> Tensor:
@@ -72,7 +73,8 @@ def transfer_matrices(name: str, angles: Tensor) -> Tensor:
     frequencies, basis = _basis_tensors(name, angles.dtype, angles.device)
     phase = angles.unsqueeze(-1) * frequencies
     size = math.isqrt(basis.shape[1])
-    return (torch.cat((phase.cos(), phase.sin()), -1) @ basis).unflatten(-1, (size, size))
+    out: Tensor = (torch.cat((phase.cos(), phase.sin()), -1) @ basis).unflatten(-1, (size, size))
+    return out
 
 
 @kept

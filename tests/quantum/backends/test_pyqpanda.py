@@ -83,9 +83,9 @@ def test_the_number_of_threads_is_set_back():
         torch.set_num_threads(1)
 
 
-def test_without_pyqpanda3_the_extra_is_named(monkeypatch):
+def test_without_pyqpanda3_a_sentence_says_where_it_comes_from(monkeypatch):
     monkeypatch.setitem(sys.modules, "pyqpanda3", None)
-    with pytest.raises(QftError, match=r"pip install 'qft\[pyqpanda\]'"):
+    with pytest.raises(QftError, match=r"needs pyqpanda3.*pip install 'pyqpanda3>=0\.5\.1"):
         PyQPanda()
 
 

@@ -49,7 +49,7 @@ def test_long_inputs_are_evaluated_in_parts(monkeypatch: pytest.MonkeyPatch) -> 
     fit = surrogate.Surrogate(circuit, torch.rand(2, 9, dtype=torch.float64), 100)
     z = torch.randn(2, 50)
     whole = fit.evaluate(z)
-    monkeypatch.setattr(surrogate, "CHUNK", 7 * 2 * 3)
+    monkeypatch.setitem(surrogate.AT_ONCE, "cpu", 7 * 2 * 3)
     assert torch.equal(fit.evaluate(z), whole) and whole.dtype == torch.float32
 
 

@@ -3,13 +3,13 @@
 import numpy as np
 import pytest
 import torch
-from plain import noisy_expectation_z
-from test_statevector_simulator import random_circuit
+from plain import noisy_expectation_z, random_circuit
 
 from qft.quantum import ansatz
 from qft.quantum.circuit import Circuit, Gate, Input, Weight
 from qft.quantum.noise import NoiseModel
 from qft.quantum.simulators import fourier, noisy
+from qft.quantum.simulators.noisy_layers import noisy_layers
 from qft.quantum.simulators.transfer import z_observables
 
 READOUT = [[0.95, 0.05], [0.1, 0.9]]
@@ -33,7 +33,7 @@ CIRCUITS |= {f"random-{r}-{s}": random_circuit(r, s) for r in (1, 3) for s in ra
 def way(request, monkeypatch):
     """Both ways of applying what lies between uploads, in chunks of 16 rows."""
     monkeypatch.setattr(noisy, "DENSE_QUBITS", 10 if request.param == "dense" else 0)
-    monkeypatch.setitem(noisy.CHUNK, "cpu", 16)
+    monkeypatch.setitem(noisy.AT_ONCE, "cpu", 16)
 
 
 def bind(circuit, w, noise):
@@ -73,8 +73,8 @@ def test_without_noise_it_is_the_response_of_the_circuit_before_the_chip():
 
 
 def test_a_circuit_has_one_layer_more_than_uploads_of_a_qubit():
-    assert [len(noisy.layers(ansatz.qtha(4, uploads))) for uploads in (1, 2, 4)] == [2, 3, 5]
-    assert not noisy.layers(ansatz.qwthn(3))[0].ops
+    assert [len(noisy_layers(ansatz.qtha(4, uploads))) for uploads in (1, 2, 4)] == [2, 3, 5]
+    assert not noisy_layers(ansatz.qwthn(3))[0].ops
 
 
 @pytest.mark.parametrize("name", ["qtha-1", "qtha-3", "random-3-0", "random-3-1", "shared"])
@@ -82,7 +82,7 @@ def test_with_many_rows_and_no_gradients_the_series_takes_over(name, monkeypatch
     circuit = CIRCUITS[name]
     made, plain = [], fourier.series
     monkeypatch.setattr(noisy.fourier, "series", lambda *a: made.append(1) or plain(*a))
-    monkeypatch.setitem(fourier.CHUNK, "cpu", 64)
+    monkeypatch.setitem(fourier.AT_ONCE, "cpu", 64)
     z, w = (a.detach() for a in angles(circuit, rows=700))
     read = bind(circuit, w, JOINT)
     expected = read(z.clone().requires_grad_()).detach()
@@ -98,7 +98,7 @@ def test_with_many_rows_and_no_gradients_the_series_takes_over(name, monkeypatch
 
 def test_memory_of_a_step_is_a_chunk_and_the_inputs(monkeypatch):
     """4,096 rows of 256 numbers and four layers would keep 33 MB in float64; the saved tensors are z's parts."""
-    monkeypatch.setitem(noisy.CHUNK, "cpu", 256 * 64)
+    monkeypatch.setitem(noisy.AT_ONCE, "cpu", 256 * 64)
     circuit = ansatz.qtha(4, 4)
     z, w = angles(circuit, rows=4096)
     read = bind(circuit, w, JOINT)

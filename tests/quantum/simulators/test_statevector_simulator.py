@@ -1,29 +1,15 @@
 """The batched state vector against the dense reference: 1e-10 in float64, some 1e5 roundings of 1e-16."""
 
-import numpy as np
 import pytest
 import torch
-from plain import check_by_shift, dense, expectation_z
+from plain import check_by_shift, dense, expectation_z, random_circuit
 
 from qft.quantum import ansatz
 from qft.quantum.backends.statevector import Statevector
-from qft.quantum.circuit import GATES, Circuit, Gate, Input, Weight
-from qft.quantum.simulators import multilinear, statevector
+from qft.quantum.circuit import Circuit, Gate, Weight
+from qft.quantum.simulators import adjoint, multilinear, statevector
 
 TOLERANCE = 1e-10
-
-
-def random_circuit(qubits: int, seed: int, size: int = 16) -> Circuit:
-    """Gates of every kind in any order; inputs, weights and numbers as angles, several of them used twice."""
-    rng = np.random.default_rng(seed)
-    usable = [n for n, (m, _) in GATES.items() if m <= qubits]
-    gates = [Gate("RX", (0,), Input(1))]
-    for name in [*usable, *rng.choice(usable, size - len(usable))]:
-        size_, takes_angle = GATES[str(name)]
-        on = tuple(int(q) for q in rng.permutation(qubits)[:size_])
-        angle = [Weight(int(rng.integers(4))), Input(int(rng.integers(2))), float(rng.uniform(-4, 4))][rng.integers(3)]
-        gates.append(Gate(str(name), on, angle if takes_angle else None))
-    return Circuit(qubits, (*gates, Gate("RY", (0,), Weight(4))))
 
 
 CIRCUITS = {f"qtha-{r}-{n}": ansatz.qtha(r, n) for r, n in [(1, 1), (1, 3), (2, 2), (3, 3), (4, 2), (5, 1)]}
@@ -38,7 +24,7 @@ def way(request, monkeypatch):
     """Both ways of applying fixed gates, in chunks of 16 rows."""
     monkeypatch.setattr(statevector, "DENSE_QUBITS", 10 if request.param == "dense" else 0)
     monkeypatch.setattr(statevector, "GROUP", 2)
-    monkeypatch.setitem(statevector.CHUNK, "cpu", 16)
+    monkeypatch.setitem(adjoint.AT_ONCE, "cpu", 16)
 
 
 def angles(circuit: Circuit, rows: int, dtype=torch.float64):
@@ -81,7 +67,7 @@ def test_gradients_summed_over_chunks(monkeypatch):
     z, w = angles(circuit, rows=50)
     upstream = torch.randn(3, 50, dtype=torch.float64)
     whole = torch.autograd.grad(statevector.bind(circuit, w)(z), (z, w), upstream)
-    monkeypatch.setitem(statevector.CHUNK, "cpu", 1)
+    monkeypatch.setitem(adjoint.AT_ONCE, "cpu", 1)
     for a, b in zip(torch.autograd.grad(statevector.bind(circuit, w)(z), (z, w), upstream), whole, strict=True):
         torch.testing.assert_close(a, b, rtol=0, atol=1e-12)
 

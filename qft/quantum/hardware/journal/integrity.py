@@ -45,7 +45,7 @@ def row_sum(*values: Any) -> int:
 def prepare(db: sqlite3.Connection) -> None:
     """Give a connection the functions that are used here; a file's own SQL gets none of them."""
     db.create_function("row_sum", -1, row_sum, deterministic=True)
-    db.create_aggregate("folded", 1, _Folded)  # type: ignore[arg-type]
+    db.create_aggregate("folded", 1, _Folded)
     for pragma in ("trusted_schema=OFF", "cell_size_check=ON"):
         db.execute(f"PRAGMA {pragma}")
 

@@ -101,7 +101,7 @@ def _problem(db: sqlite3.Connection) -> str:
 def _adds_up(text: str, shots: int) -> bool:
     try:
         counts = json.loads(text)
-        return abs(sum(counts.values()) - shots) <= 1e-3 * shots + len(counts) / 2
+        return bool(abs(sum(counts.values()) - shots) <= 1e-3 * shots + len(counts) / 2)
     except (ValueError, TypeError, AttributeError):
         return False
 
