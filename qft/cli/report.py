@@ -4,7 +4,6 @@
 """
 
 from pathlib import Path
-from typing import Any
 
 from qft.cli._command import Command
 from qft.cli._output import log, show
@@ -30,12 +29,11 @@ def run(config: ReportConfig) -> None:
     given = config.dir if isinstance(config.dir, list) else [config.dir]
     folders = [stored.find(str(d), str(Path(config.output_dir) / "sweeps"), "dir") for d in given]
     target = place("markdown", config.markdown, file=True) if config.markdown else None
-    from qft.reports.analysis import contribution
     from qft.reports.render import markdown, write
-    from qft.reports.report import make
+    from qft.reports.report import make, overview
 
     reports = [make(folder, config.names) for folder in folders]
-    shown = {c.data for r in reports for c in r.sweep.cells}
+    shown = {c.data for r in reports for c in r.analysis.sweep.cells}
     if lost := [key for key, name in config.names.items() if name not in shown]:
         raise QftError(f"names.{lost[0]} belongs to no data set there.{nearest(lost[0], shown)}")
     if target:
@@ -43,17 +41,12 @@ def run(config: ReportConfig) -> None:
         written = [target]
     else:
         written = [path for report in reports for path in write.everything(report)]
-    rows: list[list[Any]] = []
-    for report in reports:
-        counts = ", ".join(f"{count} {state}" for state, count in report.counts.items())
-        rows.append([report.sweep.name, counts, contribution.headline(report.answers)])
-    document = [
-        {"dir": str(r.sweep.path), "states": r.counts, "circuit": [vars(a) for a in r.answers]}
-        | {"claims": [c.sentence for c in r.claims]}
-        for r in reports
+    documents = [overview(report) for report in reports]
+    rows = [
+        [d["sweep"], ", ".join(f"{n} {state}" for state, n in d["states"].items()), d["headline"]] for d in documents
     ]
     columns = ["sweep", "cells", "what the circuit contributes"]
-    show(config.format, {"reports": document, "written": [str(p) for p in written]}, "report", columns, rows)
+    show(config.format, {"reports": documents, "written": list(map(str, written))}, "report", columns, rows)
     for path in written:
         if path.suffix in (".html", ".md") and path.parent.name != "tables":
             log.info("written: %s", path)

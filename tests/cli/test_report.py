@@ -56,7 +56,7 @@ def test_two_sweeps_make_one_dated_markdown_page(folder: Path, tmp_path: Path) -
     text = markdown.page(made, "docs/results.md")
     assert "qft sweep table1 scale=demo" in text and "qft sweep ablation scale=demo" in text
     assert f"qft report {folder} {second} markdown=docs/results.md" in text
-    for words in ("no 7B model", "## table1", "## ablation", "What does not confirm the papers", "One seed:"):
+    for words in ("no 7B model", "## table1", "## ablation", "One seed:"):
         assert words in text
     assert "What does the circuit contribute?" in text.partition("## ablation")[2]
     assert "cpsycoun (1,280 samples to draw from, 20 for the test, fingerprint d5ec0486ddb8); demo (1,280" in text
@@ -97,7 +97,7 @@ def test_errors_are_one_sentence(folder: Path, tmp_path: Path, capsys: pytest.Ca
         error = capsys.readouterr().err
         assert error.startswith("qft: ") and words in error and "Traceback" not in error
     assert ReportConfig().dir == "???"
-    with pytest.raises(QftError, match="cannot be made"):
+    with pytest.raises(QftError, match="cannot be created"):
         from qft.reports.render import write
 
         write.text(tmp_path / "file" / "x.md", "text")

@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 import synthetic
 
+from qft.evaluation import metrics
 from qft.reports import read
-from qft.reports.analysis import claims, comparisons, contribution, noise, same_size
+from qft.reports.analysis import claims, comparisons, contribution, measures, noise, same_size
 from qft.reports.analysis.divergence import diverged
 
 
@@ -79,7 +80,7 @@ def test_several_answers_are_counted() -> None:
 
 def test_claims_count_what_is_printed_and_what_was_measured(tmp_path: Path) -> None:
     of = read.load(synthetic.table1(tmp_path, sizes=(300,)))  # drawn with QWTHN clearly worse than LoRA
-    found = {(c.method, c.measure): c for c in claims.check(of, comparisons.with_lora(of))}
+    found = {(c.method, c.measure.name): c for c in claims.check(of, comparisons.with_lora(of))}
     train = found["QWTHN", "train_loss_run_mean"]
     assert (train.printed_better, train.printed, train.better, train.worse) == (6, 6, 0, 2)
     assert (train.direction, train.outcome) == ("better", "contradicted")
@@ -106,21 +107,21 @@ def test_the_question_about_the_circuit_is_corrected_by_itself(tmp_path: Path) -
     alone = comparisons.controls(read.load(ablation(tmp_path / "few", [{"circuit": "none"}], 0.0)))
     beside = comparisons.controls(read.load(ablation(tmp_path / "many", [{"circuit": "none"}, *many], 0.0)))
     for found in (alone, beside):
-        v = next(v for v in found if "without circuit" in v.other and v.measure == "validation_loss")
-        assert v.result.adjusted == v.result.p, "one test is no family"
-    rest = [v for v in beside if "without circuit" not in v.other and v.measure == "validation_loss"]
-    assert min(v.result.adjusted for v in rest) == pytest.approx(min(1, 4 * min(v.result.p for v in rest)))
+        v = next(v for v in found if "without circuit" in v.other and v.measure == measures.VALIDATION)
+        assert v.difference.adjusted == v.difference.p, "one test is no family"
+    rest = [v for v in beside if "without circuit" not in v.other and v.measure == measures.VALIDATION]
+    assert min(v.difference.adjusted for v in rest) == pytest.approx(min(1, 4 * min(v.difference.p for v in rest)))
 
 
 def test_a_sentence_is_about_accuracy_where_every_answer_can_be_right(tmp_path: Path) -> None:
     scores = ["rougel_llamafactory", "accuracy"]
     path = ablation(tmp_path, [{"circuit": "none"}], 8.0, scores=scores)
-    assert comparisons.primary(read.load(path), "demo") == "accuracy"
-    assert comparisons.primary(read.load(path), "elsewhere") is None
+    assert measures.primary(read.load(path), "demo").name == "accuracy"
+    assert measures.primary(read.load(path), "elsewhere") is None
     some = read.load(path)
     for cell in some.final():
         del cell.scores["accuracy"][next(iter(cell.scores["accuracy"]))]
-    assert comparisons.primary(some, "demo") == "rougel_llamafactory"
+    assert measures.primary(some, "demo").name == "rougel_llamafactory"
 
 
 def test_seeds_that_agree_with_the_mean_are_counted(tmp_path: Path) -> None:
@@ -129,13 +130,13 @@ def test_seeds_that_agree_with_the_mean_are_counted(tmp_path: Path) -> None:
         cells = {(bool(c.variant), c.seed): c for c in read.load(path).final()}
         values = {k: c.loss(measure) if "loss" in measure else c.score(measure) for k, c in cells.items()}
         apart = [values[False, seed] - values[True, seed] for seed in range(3)]
-        found = next(v for v in comparisons.controls(read.load(path)) if v.measure == measure)
+        found = next(v for v in comparisons.controls(read.load(path)) if v.measure.name == measure)
         assert (found.agree, found.compared) == (sum(d * sum(apart) > 0 for d in apart), 3)
     turned = path / "cells" / cells[False, 0].name / "record.json"
     content = json.loads(turned.read_text())
     content["training"]["validation_loss"] += 0.5  # one seed against the other two, the mean turned by it
     turned.write_text(json.dumps(content))
-    found = next(v for v in comparisons.controls(read.load(path)) if v.measure == "validation_loss")
+    found = next(v for v in comparisons.controls(read.load(path)) if v.measure == measures.VALIDATION)
     assert (found.agree, found.compared, found.verdict) == (1, 3, "undecided")
 
 
@@ -147,8 +148,8 @@ def test_a_difference_that_one_seed_contradicts_decides_nothing(tmp_path: Path) 
         row["scores"]["rougel_llamafactory"] -= 10
     turned.write_text("".join(json.dumps(row) + "\n" for row in rows))
     answer = answers(path)[0]
-    found = next(v for v in comparisons.controls(read.load(path)) if v.measure == "rougel_llamafactory")
-    assert found.result.decided and (found.agree, found.compared) == (2, 3) and found.verdict == "undecided"
+    found = next(v for v in comparisons.controls(read.load(path)) if v.measure.name == "rougel_llamafactory")
+    assert found.difference.decided and (found.agree, found.compared) == (2, 3) and found.verdict == "undecided"
     assert (
         answer.kind == "unsettled"
         and "other seeds may undo it" in answer.sentence
@@ -183,11 +184,11 @@ def test_runs_worse_than_the_untuned_base_are_named(tmp_path: Path) -> None:
 
 def test_a_method_is_also_held_against_the_lora_of_its_size(tmp_path: Path) -> None:
     of = read.load(synthetic.table1(tmp_path, sizes=(300,)))
-    found = same_size.matched(of)
+    found = same_size.with_lora_of_its_size(of)
     assert {(v.row, v.other) for v in found} == {("QWTHN", "LoRA r=1")}, "QuanTA is nearest to LoRA r=4"
-    losses = [v for v in found if v.measure == "validation_loss"]
-    assert [v.data for v in losses] == ["cpsycoun", "demo"] and all(v.result.difference > 0 for v in losses)
-    (line,) = same_size.summary(of, found, ["validation_loss", "accuracy"])
+    losses = [v for v in found if v.measure == measures.VALIDATION]
+    assert [v.data for v in losses] == ["cpsycoun", "demo"] and all(v.difference.mean > 0 for v in losses)
+    (line,) = same_size.summary(of, found, [measures.VALIDATION, metrics.measure("accuracy")])
     assert line.startswith("QWTHN against LoRA r=1, of nearly its size (237 and 250 parameters): validation loss")
     assert "accuracy" not in line.lower(), "it was not measured"
     verdicts = [v.verdict for v in losses]
@@ -195,13 +196,13 @@ def test_a_method_is_also_held_against_the_lora_of_its_size(tmp_path: Path) -> N
     assert f"validation loss {', '.join(counted)} of 2." in line
     for cell in of.final():  # sizes too far apart are no match
         if cell.label == "LoRA r=1":
-            cell.record["parameters"]["trainable"] = 500
-    assert same_size.matched(of) == []
+            cell.record.parameters.trainable = 500
+    assert same_size.with_lora_of_its_size(of) == []
 
 
 def test_outcomes_of_a_claim() -> None:
     def outcome(*counts: int) -> str:
-        return claims.Claim("m", "sa", 2, 0, 2, *counts).outcome
+        return claims.Claim("m", metrics.measure("sa"), 2, 0, 2, *counts).outcome
 
     assert outcome(3, 0, 0) == "confirmed"
     assert outcome(0, 3, 0) == "contradicted"

@@ -13,6 +13,7 @@ import synthetic
 from PIL import Image
 
 from qft.reports import report
+from qft.reports.analysis import facts
 from qft.reports.render import page, write
 
 pytestmark = pytest.mark.xdist_group("page")  # one browser and one sweep for all of them
@@ -157,5 +158,5 @@ def test_other_sweeps_have_their_pictures(make, tmp_path: Path) -> None:
 def test_a_sweep_of_which_nothing_is_done_still_has_a_page(tmp_path: Path) -> None:
     made = report.make(synthetic.table1(tmp_path, sizes=(300,), seeds=1, missing=["-"]))
     text = page.page(made)
-    assert made.counts == {"done": 0, "missing": 12} and made.figures() == []
+    assert facts.counts(made.analysis.sweep) == {"done": 0, "missing": 12} and made.figures() == []
     assert "12 missing" in text and ">missing<" in text

@@ -27,7 +27,7 @@ def test_permutation_p_equals_all_sign_flips() -> None:
     found = statistics.compare_samples(a, b, generator())
     assert found.p == pytest.approx(2 * min(upper, lower))
     assert found.p == 4 / 32  # by hand: only the flip of -0.5 lies above, so 2 of 32 flips a side
-    assert found.difference == pytest.approx(2.9)
+    assert found.mean == pytest.approx(2.9)
     assert found.better == 0.8
     assert found.effect == pytest.approx(2.9 / d.std(ddof=1))
 
@@ -75,13 +75,13 @@ def test_seeds_give_the_paired_t_test() -> None:
 @pytest.mark.parametrize("compare", [statistics.compare_seeds, lambda a, b: statistics.compare_samples(a, b, None)])
 def test_no_difference_at_all_is_never_decided(compare) -> None:
     found = compare([2.0, 3.0, 5.0], [2.0, 3.0, 5.0])
-    assert (found.difference, found.interval, found.p, found.effect, found.better) == (0, (0, 0), 1, 0, 0.5)
+    assert (found.mean, found.interval, found.p, found.effect, found.better) == (0, (0, 0), 1, 0, 0.5)
     assert not found.decided
 
 
 def test_degenerate_inputs() -> None:
     single = statistics.compare_samples([3.0], [1.0], generator())
-    assert (single.difference, single.interval, single.p, single.effect, single.better) == (2, None, None, None, 1)
+    assert (single.mean, single.interval, single.p, single.effect, single.better) == (2, None, None, None, 1)
     assert not single.decided
     constant = statistics.compare_samples([2.0] * 5, [1.0] * 5, generator())
     assert constant.interval == (1, 1) and constant.p == 2 / 32 and constant.effect is None
@@ -101,6 +101,6 @@ def test_nothing_is_decided_whose_interval_holds_zero() -> None:
     noise = statistics.compare_samples(a, rng.normal(size=50), rng)
     assert statistics.holm_all([clear, noise])[0].decided
     assert statistics.holds_zero(noise.interval) and not statistics.holm_all([clear, noise])[1].decided
-    touching = statistics.Comparison(1.0, (0.0, 2.0), 0.001, 1.0, 0.9, 50)
+    touching = statistics.Difference(1.0, (0.0, 2.0), 0.001, 1.0, 0.9, 50)
     assert not touching.decided
-    assert not statistics.holm_all([statistics.Comparison(1.0, (0.1, 2.0), 0.03, 1.0, 0.9, 50)] * 2)[0].decided
+    assert not statistics.holm_all([statistics.Difference(1.0, (0.1, 2.0), 0.03, 1.0, 0.9, 50)] * 2)[0].decided

@@ -12,6 +12,7 @@ import synthetic
 
 from qft import records
 from qft.errors import QftError
+from qft.reports.analysis import facts
 from qft.reports.read import load
 from qft.reports.render import markdown, write
 from qft.reports.report import make
@@ -134,10 +135,11 @@ def test_altered_runs_are_named(sweep: Path) -> None:
     (folders[3] / "scores.jsonl").write_text(re.sub(r'_llamafactory": [\d.]+', '_llamafactory": 100.0', scores))
     report = make(sweep)
     names = ("record.json", "history.csv", "metrics.json", "scores.jsonl")
-    for cell, name in zip(report.sweep.cells, names):
+    for cell, name in zip(report.analysis.sweep.cells, names):
         assert cell.state == "damaged" and name in str(cell.error) and "not what it was when" in str(cell.error)
         assert f"{cell.name} cannot be read" in markdown.page([report], "r.md")
-    assert report.counts["damaged"] == 4 and any("4 damaged" in line for line in report.short)
+    assert facts.counts(report.analysis.sweep)["damaged"] == 4
+    assert any("4 damaged" in line for line in report.sections[0].notes)
 
 
 @pytest.mark.parametrize("value", ["<b>", [1], {}, True, "NaN", 10**400])

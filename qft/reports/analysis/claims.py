@@ -3,12 +3,14 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from qft.reports.analysis import comparisons, published
-from qft.reports.analysis.comparisons import Versus
-from qft.reports.read import Sweep, is_lora, ordered
+from qft.evaluation.metrics.base import Measure
+from qft.reports.analysis import measures, published
+from qft.reports.analysis.comparisons import Comparison
+from qft.reports.analysis.published import Paper, Printed
+from qft.reports.sweep import Sweep, is_lora, ordered
 
 SIGNS = ("better", "worse")  # printed directions that a measurement can confirm
-LOSS = {"train_loss_run_mean": 0, "validation_loss": 1}  # a measured loss -> its place in a published pair
+PLACES = {measures.TRAIN: 0, measures.VALIDATION: 1}  # a measured loss -> its place in a published pair
 
 
 @dataclass(frozen=True)
@@ -16,7 +18,7 @@ class Claim:
     """How often a paper prints a method as better than LoRA by one measure, and how often it was measured so."""
 
     method: str
-    measure: str
+    measure: Measure
     printed_better: int
     printed_worse: int
     printed: int
@@ -43,8 +45,7 @@ class Claim:
         """Published and measured, apart."""
         paper = f"printed as {self.direction} than LoRA" if self.direction in SIGNS else f"printed as {self.direction}"
         here = f"measured as better in {self.better}, worse in {self.worse}, undecided in {self.undecided}"
-        title = comparisons.title(self.measure)
-        return f"{self.method}, {title}: {paper}; {here} of {self.measured}. {self.outcome.capitalize()}."
+        return f"{self.method}, {self.measure.title}: {paper}; {here} of {self.measured}. {self.outcome.capitalize()}."
 
     @property
     def outcome(self) -> str:
@@ -61,16 +62,16 @@ class Claim:
         return ", ".join(parts) or "undecided"
 
 
-def check(sweep: Sweep, versus: Sequence[Versus]) -> list[Claim]:
-    """One claim for each published method and measure that was measured against LoRA, on whatever data."""
+def check(sweep: Sweep, found: Sequence[Comparison]) -> list[Claim]:
+    """One claim for each published method and measure that was compared with LoRA, on whatever data."""
     paper = published.paper_of(sweep)
-    rows = {c.row: m["name"] for c in sweep.plain() if not is_lora(c) and (m := published.method(paper, c))}
+    methods = {c.row: m.name for c in sweep.plain() if not is_lora(c) and (m := paper.method(c))}
     out = []
-    for row, measure in ordered((v.row, v.measure) for v in versus if v.row in rows):
-        here = [v.verdict for v in versus if (v.row, v.measure) == (row, measure)]
-        better, worse, printed = _printed(paper, rows[row], measure)
+    for row, measure in ordered((c.row, c.measure) for c in found if c.row in methods):
+        verdicts = [c.verdict for c in found if (c.row, c.measure) == (row, measure)]
+        better, worse, printed = printed_orders(paper, methods[row], measure)
         if printed:
-            counts = (here.count("better"), here.count("worse"), here.count("undecided"))
+            counts = (verdicts.count("better"), verdicts.count("worse"), verdicts.count("undecided"))
             out.append(Claim(row, measure, better, worse, printed, *counts))
     return out
 
@@ -81,29 +82,27 @@ def summary(found: Sequence[Claim]) -> list[str]:
     for method, direction in ordered((c.method, c.direction) for c in found if c.direction in SIGNS):
         here = [c for c in found if (c.method, c.direction) == (method, direction)]
         parts = [
-            f"{outcome} for {', '.join(comparisons.title(c.measure) for c in here if c.outcome == outcome)}"
+            f"{outcome} for {', '.join(c.measure.title for c in here if c.outcome == outcome)}"
             for outcome in sorted({c.outcome for c in here})
         ]
         lines.append(f"{method}, which the paper prints as {direction} than LoRA r=4: {'; '.join(parts)}.")
     return lines
 
 
-def _printed(paper: str, name: str, measure: str) -> tuple[int, int, int]:
+def printed_orders(paper: Paper, method: str, measure: Measure) -> tuple[int, int, int]:
     """Published cells in which the method is better than LoRA, in which it is worse, and cells in all."""
-    content = published.papers()[paper]
-    lora = next(m["name"] for m in content["methods"] if m["adapter"] == "lora")
+    lora = next(m.name for m in paper.methods if m.adapter == "lora")
     pairs: list[tuple[float, float]] = []
-    if measure in LOSS:
-        place = LOSS[measure]
-        pairs = [(-c[name][place], -c[lora][place]) for b in content["losses"] for c in b["cells"].values()]
-    else:
-        for block in content["scores"]:
-            for k, metric in enumerate(block["metrics"]):
-                if published.MEASURED_AS[metric] == measure:
-                    pairs.append((_highest(block["cells"][name][k]), _highest(block["cells"][lora][k])))
+    if measure in PLACES:
+        place = PLACES[measure]
+        cells = [c for block in paper.losses for c in block.cells.values()]
+        pairs = [(-c[method][place], -c[lora][place]) for c in cells]
+    elif measure.published:
+        columns = [b.column(measure.published) for b in paper.scores if measure.published in b.metrics]
+        pairs = [(_highest(c[method]), _highest(c[lora])) for c in columns]
     return sum(a > b for a, b in pairs), sum(a < b for a, b in pairs), len(pairs)
 
 
-def _highest(value: float | list[float]) -> float:
+def _highest(value: Printed) -> float:
     """The larger of two printed values: the reading that is kindest to the paper."""
     return max(value) if isinstance(value, list) else value

@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from qft.reports.analysis import comparisons
-from qft.reports.analysis.comparisons import Versus
-from qft.reports.entries import interval, p_value
-from qft.reports.read import Cell, Sweep, ordered
+from qft.evaluation.metrics.base import Measure
+from qft.reports.analysis import measures
+from qft.reports.analysis.comparisons import STAND_INS, Comparison
+from qft.reports.analysis.words import interval, p_value, signed
+from qft.reports.sweep import Cell, Sweep, ordered
 
 
 @dataclass(frozen=True)
@@ -20,7 +21,7 @@ class Answer:
     sentence: str
 
 
-def answers(sweep: Sweep, versus: Sequence[Versus]) -> list[Answer]:
+def answers(sweep: Sweep, found: Sequence[Comparison]) -> list[Answer]:
     """By the dataset's test score and, where it can be told, by validation loss.
 
     One of each for every method, dataset and n whose circuit was taken away; empty where none was planned.
@@ -28,9 +29,9 @@ def answers(sweep: Sweep, versus: Sequence[Versus]) -> list[Answer]:
     out = []
     for method, data, n in ordered((c.adapter, c.data, c.n) for c in sweep.final() if "circuit" in c.variant):
         cells = [c for c in sweep.final() if (c.adapter, c.data, c.n) == (method, data, n)]
-        score = comparisons.primary(sweep, data)
-        by_loss = _answer(cells, versus, "validation_loss", data, n)
-        out += [_answer(cells, versus, score, data, n)] if score else []
+        score = measures.primary(sweep, data)
+        by_loss = _answer(cells, found, measures.VALIDATION, data, n)
+        out += [_answer(cells, found, score, data, n)] if score else []
         out += [by_loss] if not score or by_loss.kind != "unknown" else []
     return out
 
@@ -56,62 +57,66 @@ def headline(found: Sequence[Answer]) -> str:
     return f"Of {len(found)} comparisons: " + "; ".join(f"{text} in {k}" for k, text in counted if k) + "."
 
 
-def _answer(cells: Sequence[Cell], versus: Sequence[Versus], measure: str, data: str, n: int) -> Answer:
+def _answer(cells: Sequence[Cell], found: Sequence[Comparison], measure: Measure, data: str, n: int) -> Answer:
     whole = next((c.row for c in cells if not c.variant), cells[0].label)
-    here = [v for v in versus if (v.row, v.data, v.n, v.measure) == (whole, data, n, measure)]
+    here = [c for c in found if (c.row, c.data, c.n, c.measure) == (whole, data, n, measure)]
     where = f"{whole} on {data}, n = {n}"
-    without = next((v for v in here if v.other in _rows(cells, ("none",))), None)
-    if without is None or without.result.interval is None:
+    without = next((c for c in here if c.other in _rows(cells, ("none",))), None)
+    if without is None or without.difference.interval is None:
         return Answer("unknown", f"{where}: cannot be told from these cells; {_lacking(cells, without)}.")
-    digits = 3 if measure in comparisons.LOSSES else 2
-    pairs = f"{without.result.count} test samples, " if measure not in comparisons.LOSSES else ""
-    found = (
-        f"with its circuit {comparisons.title(measure)} is {without.mean:.{digits}f}, without it "
-        f"{without.other_mean:.{digits}f}: a difference of {_difference(without)} ({pairs}{_seeds(without)})"
+    samples = "" if measures.is_loss(measure) else f"{without.difference.count} test samples, "
+    shown = (
+        f"with its circuit {measure.title} is {without.mean:.{measure.digits}f}, without it "
+        f"{without.other_mean:.{measure.digits}f}: a difference of {_difference(without)} ({samples}{_seeds(without)})"
     )
-    if without.result.decided and not without.decided:
-        return Answer("unsettled", f"{where}: not settled, other seeds may undo it; {found}.")
+    if without.difference.decided and not without.decided:
+        return Answer("unsettled", f"{where}: not settled, other seeds may undo it; {shown}.")
     if not without.decided:
-        return Answer("nothing", f"{where}: no difference is shown; {found}.")
+        return Answer("nothing", f"{where}: no difference is shown; {shown}.")
     if not without.improves:
-        return Answer("costs", f"{where}: the circuit costs; {found}.")
-    planned = ordered(_rows(cells, comparisons.STAND_INS))
-    stand_ins = [v for v in here if v.other in planned]
-    equal = [f"{_short(v)} ({_difference(v)})" for v in stand_ins if v.verdict != "better"]
-    equal += [f"{row} (no finished run)" for row in planned if row not in {v.other for v in stand_ins}]
+        return Answer("costs", f"{where}: the circuit costs; {shown}.")
+    kind, rest = _against_stand_ins(here, ordered(_rows(cells, STAND_INS)))
+    verb = "contributes" if kind == "contributes" else "helps"
+    return Answer(kind, f"{where}: the circuit {verb}; {shown}{rest}")
+
+
+def _against_stand_ins(found: Sequence[Comparison], planned: Sequence[str]) -> tuple[str, str]:
+    """What the classical stand-ins say of a circuit that helps: the kind of the answer, and the rest of it."""
+    stand_ins = [c for c in found if c.other in planned]
+    equal = [f"{_short(c)} ({_difference(c)})" for c in stand_ins if c.verdict != "better"]
+    equal += [f"{row} (no finished run)" for row in planned if row not in {c.other for c in stand_ins}]
     if equal:
-        text = f"{found}; but it is not shown to beat {' and '.join(equal)}, so no gain from its being quantum is shown"
-        return Answer("replaceable", f"{where}: the circuit helps; {text}.")
+        rivals = " and ".join(equal)
+        return "replaceable", f"; but it is not shown to beat {rivals}, so no gain from its being quantum is shown."
     if not stand_ins:
-        return Answer("contributes", f"{where}: the circuit contributes; {found}. No classical stand-in was tried.")
-    names = " and ".join(f"{_short(v)} ({_difference(v)})" for v in stand_ins)
-    return Answer("contributes", f"{where}: the circuit contributes; {found}; it also beats {names}.")
+        return "contributes", ". No classical stand-in was tried."
+    return "contributes", f"; it also beats {' and '.join(f'{_short(c)} ({_difference(c)})' for c in stand_ins)}."
 
 
 def _rows(cells: Sequence[Cell], circuits: Sequence[str]) -> list[str]:
     return [c.row for c in cells if c.variant.get("circuit") in circuits and len(c.variant) == 1]
 
 
-def _seeds(v: Versus) -> str:
-    if v.over_seeds is None:
+def _seeds(c: Comparison) -> str:
+    if c.over_seeds is None:
         return "1 seed"
-    if v.measure in comparisons.LOSSES:  # the interval itself is over seeds
-        return f"the same sign in {v.agree} of {v.compared} seeds"
-    return f"over {v.compared} seeds {interval(v.over_seeds, 2)}, the same sign in {v.agree} of them"
+    if measures.is_loss(c.measure):  # the interval itself is over seeds
+        return f"the same sign in {c.agree} of {c.compared} seeds"
+    over = interval(c.over_seeds, c.measure.digits)
+    return f"over {c.compared} seeds {over}, the same sign in {c.agree} of them"
 
 
-def _short(v: Versus) -> str:
-    return v.other.removeprefix(f"{v.row}, ")
+def _short(c: Comparison) -> str:
+    return c.other.removeprefix(f"{c.row}, ")
 
 
-def _difference(v: Versus) -> str:
-    digits = 3 if v.measure in comparisons.LOSSES else 2
-    sign = f"{v.result.difference:+.{digits}f}".replace("-", "−")
-    p = "" if v.result.adjusted is None else f", p after Holm {p_value(v.result.adjusted).text}"
-    return f"{sign}, 95 % interval {interval(v.result.interval, digits)}{p}"
+def _difference(c: Comparison) -> str:
+    d = c.difference
+    p = "" if d.adjusted is None else f", p after Holm {p_value(d.adjusted)}"
+    return f"{signed(d.mean, c.measure.digits)}, 95 % interval {interval(d.interval, c.measure.digits)}{p}"
 
 
-def _lacking(cells: Sequence[Cell], without: Versus | None) -> str:
+def _lacking(cells: Sequence[Cell], without: Comparison | None) -> str:
     """Why there is no answer."""
     if without is not None:
         return "too few values for an interval"

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from qft.reports.read import Cell
+from qft.reports.sweep import Cell
 from qft.training.curve import running_mean, window
 
 
@@ -14,8 +14,8 @@ def percent_of_steps(cell: Cell, lora: Cell) -> float | None:
     _, lora_losses = running_mean(lora.history)
     if not len(lora_losses):
         return None
-    own, theirs = _first(cell, lora_losses[-1]), _first(lora, lora_losses[-1])
-    return None if own is None or theirs is None else 100 * own / theirs
+    steps, lora_steps = _first(cell, lora_losses[-1]), _first(lora, lora_losses[-1])
+    return None if steps is None or lora_steps is None else 100 * steps / lora_steps
 
 
 def _first(cell: Cell, goal: float) -> float | None:

@@ -1,6 +1,8 @@
 """Runs that ended worse than they began: a mean over seeds hides them, so they are named."""
 
-from qft.reports.read import Sweep, ordered
+import math
+
+from qft.reports.sweep import Cell, Sweep, ordered
 
 
 def diverged(sweep: Sweep) -> list[str]:
@@ -14,8 +16,7 @@ def diverged(sweep: Sweep) -> list[str]:
     found = []
     for row, data, n in ordered(c.group for c in sweep.final() if c.role != "base"):
         start = base.get((data, n))
-        losses = [c.loss("validation_loss") for c in sweep.of((row, data, n)) if c.done]
-        ends = [loss for loss in losses if loss is not None]
+        ends = [_end(c) for c in sweep.of((row, data, n)) if c.done]
         if start is not None and (worse := [end for end in ends if end > start]):
             found.append(f"{row} on {data}, n = {n} ({len(worse)} of {len(ends)} seeds, up to {max(worse):.3g})")
     return found
@@ -24,3 +25,11 @@ def diverged(sweep: Sweep) -> list[str]:
 def without_loss(sweep: Sweep) -> list[str]:
     """Final runs that ended because their loss was no number."""
     return [c.name for c in sweep.final() if c.state == "diverged"]
+
+
+def _end(cell: Cell) -> float:
+    """Its validation loss; infinite where training left none, and minus infinity where none was asked for."""
+    loss = cell.loss("validation_loss")
+    if loss is None:
+        return math.inf if cell.training else -math.inf
+    return loss

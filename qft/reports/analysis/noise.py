@@ -1,7 +1,7 @@
 """What noise does to a trained adapter, in a sentence each: the validation loss by noise scale."""
 
 from qft.reports.analysis import statistics
-from qft.reports.read import Cell, Sweep, ordered
+from qft.reports.sweep import Cell, Sweep, ordered
 
 
 def summary(sweep: Sweep) -> list[str]:
@@ -12,13 +12,13 @@ def summary(sweep: Sweep) -> list[str]:
     cells = [c for c in sweep.final() if "noise_scale" in c.variant and c.variant.get("shots") is None]
     lines = []
     for label, data, n in ordered((c.label, c.data, c.n) for c in cells):
-        own = [c for c in cells if (c.label, c.data, c.n) == (label, data, n)]
-        scales = sorted({c.variant["noise_scale"] for c in own})
-        means = [(scale, _mean([c for c in own if c.variant["noise_scale"] == scale])) for scale in scales]
+        series = [c for c in cells if (c.label, c.data, c.n) == (label, data, n)]
+        scales = sorted({c.variant["noise_scale"] for c in series})
+        means = [(scale, _mean([c for c in series if c.variant["noise_scale"] == scale])) for scale in scales]
         parts = [f"{mean:.3f} at {scale:g}" for scale, mean in means if mean is not None]
         if parts:
             parts[0] = parts[0].replace(" at ", " at noise scale ")
-            exact = own[0].variant.get("trained") == "exact"
+            exact = series[0].variant.get("trained") == "exact"
             how = ", trained without noise" if exact else ""
             lines.append(f"{label}{how}, on {data}, n = {n}: validation loss {', '.join(parts)}.")
     return lines

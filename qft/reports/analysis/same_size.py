@@ -6,36 +6,37 @@ The papers compare with LoRA r=4 alone; this comparison is ours.
 import math
 from collections.abc import Sequence
 
+from qft.evaluation.metrics.base import Measure
 from qft.reports.analysis import comparisons
-from qft.reports.analysis.comparisons import Versus
-from qft.reports.read import Cell, Sweep, is_lora, ordered
+from qft.reports.analysis.comparisons import Comparison
+from qft.reports.sweep import Cell, Sweep, is_lora, ordered
 
 FACTOR = 1.25  # sizes that lie further apart are no match
 
 
-def matched(sweep: Sweep) -> list[Versus]:
+def with_lora_of_its_size(sweep: Sweep) -> list[Comparison]:
     """Rows that are no LoRA against the LoRA whose size is nearest, where that is not LoRA r=4."""
     pairs = []
     for data, n in ordered((c.data, c.n) for c in sweep.plain()):
         here = [c for c in sweep.plain() if (c.data, c.n) == (data, n) and c.role != "base"]
         loras = [[c for c in here if c.row == row] for row in ordered(c.row for c in here if c.adapter == "lora")]
         for row in ordered(c.row for c in here if c.adapter != "lora"):
-            own = [c for c in here if c.row == row]
-            nearest = min(loras, key=lambda lora: _apart(own, lora), default=None)
-            if nearest and _apart(own, nearest) <= math.log(FACTOR) and not is_lora(nearest[0]):
-                pairs.append((own, nearest))
+            cells = [c for c in here if c.row == row]
+            nearest = min(loras, key=lambda lora: _apart(cells, lora), default=None)
+            if nearest and _apart(cells, nearest) <= math.log(FACTOR) and not is_lora(nearest[0]):
+                pairs.append((cells, nearest))
     return comparisons.corrected(sweep, pairs)
 
 
-def summary(sweep: Sweep, versus: Sequence[Versus], shown: Sequence[str]) -> list[str]:
+def summary(sweep: Sweep, found: Sequence[Comparison], shown: Sequence[Measure]) -> list[str]:
     """One line a pair of rows: how often better, worse and undecided, by the measures ``shown``."""
     lines = []
-    for row, other in ordered((v.row, v.other) for v in versus):
+    for row, other in ordered((c.row, c.other) for c in found):
         parts = []
         for measure in shown:
-            found = [v.verdict for v in versus if (v.row, v.other, v.measure) == (row, other, measure)]
-            counts = [f"{w} in {found.count(w)}" for w in ("better", "worse", "undecided") if w in found]
-            parts += [f"{comparisons.title(measure)} {', '.join(counts)} of {len(found)}"] if found else []
+            verdicts = [c.verdict for c in found if (c.row, c.other, c.measure) == (row, other, measure)]
+            counts = [f"{w} in {verdicts.count(w)}" for w in ("better", "worse", "undecided") if w in verdicts]
+            parts += [f"{measure.title} {', '.join(counts)} of {len(verdicts)}"] if verdicts else []
         sizes = " and ".join(f"{_size([c for c in sweep.plain() if c.row == r]):,}" for r in (row, other))
         lines.append(f"{row} against {other}, of nearly its size ({sizes} parameters): {'; '.join(parts)}.")
     return lines

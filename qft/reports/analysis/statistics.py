@@ -1,13 +1,19 @@
-"""Comparing two methods: differences with their intervals, tests, effect sizes. Pure functions of arrays.
+"""Comparing two methods: paired differences with intervals, tests and effect sizes. Pure functions of arrays.
 
 Scores (a, b) are (samples,) float64, one number per test sample and method, already averaged over seeds;
-losses are (seeds,). Differences are a - b in the unit of the input. Intervals hold 95 %.
+losses are (seeds,). Differences d_i = a_i - b_i are in the unit of the input. Intervals hold 95 %.
 
-    difference  d_i = a_i - b_i;  mean(d)
-    interval    paired bootstrap over samples, bias-corrected and accelerated (BCa)
-    p           two-sided paired permutation test: signs of d_i flipped (exact where 2^samples is small)
+    mean        mean(d)
+    interval    of samples: the paired bootstrap, bias-corrected and accelerated (BCa, Efron 1987). Its ends are the
+                quantiles Phi(z0 + (z0 + z) / (1 - a (z0 + z))) of the resampled means, z = -+1.96,
+                z0 = Phi^-1(share of resampled means below mean(d)), a: skewness of the jackknifed means / 6
+                of seeds: mean(d) -+ t(0.975, S - 1) sd(d) / sqrt(S), S seeds
+    p           of samples: two-sided permutation test, the signs of d_i flipped: 2 min(P(m >= mean(d)),
+                P(m <= mean(d))) over the flipped means m (all 2^samples where these are few, else RESAMPLES drawn)
+                of seeds: the paired t test
     effect      mean(d) / sd(d), Cohen's d_z
-    better      P(a > b) + P(a = b) / 2 over samples, the probability of improvement
+    better      P(a > b) + P(a = b) / 2, the probability of improvement
+    adjusted    Holm's correction of p within a family of tests (Holm 1979)
 """
 
 import warnings
@@ -23,10 +29,10 @@ Interval = tuple[float, float]
 
 
 @dataclass(frozen=True)
-class Comparison:
-    """One method against another. None: cannot be had from so few values. ``count`` samples or seeds."""
+class Difference:
+    """The paired differences of two methods over ``count`` samples or seeds; None: so few values do not give it."""
 
-    difference: float
+    mean: float
     interval: Interval | None
     p: float | None
     effect: float | None
@@ -52,16 +58,27 @@ def mean_sd(values: Sequence[float]) -> tuple[float, float | None]:
     return float(array.mean()), float(array.std(ddof=1)) if array.size > 1 else None
 
 
-def compare_samples(a: Sequence[float], b: Sequence[float], generator: np.random.Generator) -> Comparison:
-    """Two methods on the same test samples."""
+def compare_samples(a: Sequence[float], b: Sequence[float], generator: np.random.Generator) -> Difference:
+    """Two methods on the same test samples.
+
+    Args:
+        a, b: (samples,) scores, paired; averaged over seeds.
+        generator: draws the resamples and the flips of signs.
+
+    Raises:
+        ValueError: the two are no equal, non-empty rows of finite numbers.
+    """
     x, y, d = _paired(a, b)
-    return Comparison(
+    return Difference(
         float(d.mean()), _bootstrap(x, y, generator), _permutation(d, generator), _effect(d), _better(d), d.size
     )
 
 
-def compare_seeds(a: Sequence[float], b: Sequence[float]) -> Comparison:
-    """Two methods on the same seeds: too few for a bootstrap, so a paired t interval and test."""
+def compare_seeds(a: Sequence[float], b: Sequence[float]) -> Difference:
+    """Two methods on the same seeds, (seeds,) each: too few for a bootstrap, so a paired t interval and test.
+
+    Raises ValueError as ``compare_samples`` does.
+    """
     _, _, d = _paired(a, b)
     mean, interval, p = float(d.mean()), None, None
     if d.size > 1:
@@ -69,7 +86,7 @@ def compare_seeds(a: Sequence[float], b: Sequence[float]) -> Comparison:
         half = float(stats.t.ppf(0.5 + LEVEL / 2, d.size - 1)) * error
         interval = (mean - half, mean + half)
         p = float(2 * stats.t.sf(abs(mean) / error, d.size - 1)) if error > 0 else float(mean == 0)
-    return Comparison(mean, interval, p, _effect(d), _better(d), d.size)
+    return Difference(mean, interval, p, _effect(d), _better(d), d.size)
 
 
 def holm(p: Sequence[float | None]) -> list[float | None]:
@@ -86,8 +103,8 @@ def holm(p: Sequence[float | None]) -> list[float | None]:
     return adjusted
 
 
-def holm_all(family: Sequence[Comparison]) -> list[Comparison]:
-    """The comparisons with ``adjusted`` filled in."""
+def holm_all(family: Sequence[Difference]) -> list[Difference]:
+    """The differences with ``adjusted`` filled in."""
     return [replace(c, adjusted=p) for c, p in zip(family, holm([c.p for c in family]))]
 
 

@@ -1,14 +1,16 @@
-"""Pictures as inline SVG whose colours are the page's own, so that one picture serves light and dark.
+"""Figures as inline SVG whose colours are the page's own, so that one picture serves light and dark.
 
 matplotlib draws with stand-in colours; each is replaced by a CSS variable (--ink, --line, --c0 ...). Text stays text.
 """
 
-import html
 import io
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
+
+from qft.reports.document import Figure, Panel
+from qft.reports.render.table import escape
 
 SERIES = 8  # colours the page has: Okabe and Ito's, told apart by colour-blind readers
 INK, LINE = "#010101", "#020202"
@@ -70,7 +72,7 @@ def _themed(svg: str, alt: str) -> str:
         r"<metadata>.*?</metadata>|<style.*?</style>", "", svg, flags=re.S
     )  # a style would be the whole page's
     svg = re.sub(r'(<svg[^>]*?) width="[^"]*"', r"\1", svg, count=1)
-    label = f' role="img" aria-label="{html.escape(alt)}"'
+    label = f' role="img" aria-label="{escape(alt)}"'
     svg = re.sub(r'(<svg[^>]*?) height="[^"]*"', lambda m: m[1] + label, svg, count=1)
     svg = svg.replace(INK, "var(--ink)").replace(LINE, "var(--line)")
     svg = re.sub(r"#0304(\d\d)", lambda m: f"var(--c{int(m[1], 16)})", svg)
@@ -78,7 +80,16 @@ def _themed(svg: str, alt: str) -> str:
     return re.sub(r"\s*\n\s*", " ", svg)
 
 
-def own_names(svg: str, prefix: str) -> str:
-    """Names inside one picture made unlike those of another on the same page."""
-    svg = re.sub(r'\bid="', f'id="{prefix}-', svg)
-    return re.sub(r'(url\(#|href="#)', rf"\1{prefix}-", svg)
+def figure(
+    name: str,
+    title: str,
+    caption: str,
+    panels: list[Panel],
+    legend: Sequence[tuple[int, str]] = (),
+    wide: bool = False,
+) -> Figure | None:
+    """The panels as one figure; None where there is none. Names inside a panel become unlike those of any other."""
+    for k, panel in enumerate(panels):
+        panel.svg = re.sub(r'\bid="', f'id="{name}{k}-', panel.svg)
+        panel.svg = re.sub(r'(url\(#|href="#)', rf"\1{name}{k}-", panel.svg)
+    return Figure(name, title, caption, panels, list(legend), wide) if panels else None

@@ -1,49 +1,16 @@
-"""A table as data, and its four forms: Markdown, CSV, LaTeX (booktabs) and HTML."""
+"""The forms of a table: Markdown, CSV, LaTeX (booktabs) and HTML. Texts may be a stranger's: none steers a reader."""
 
 import csv
 import html
 import io
-from collections.abc import Sequence
-from dataclasses import dataclass, field
 
-DASH = "–"
-
-
-@dataclass(frozen=True)
-class Entry:
-    """One cell of a table.
-
-    ``value`` is what it sorts by and what CSV holds; ``sd`` its deviation over seeds. ``kind`` is ``measured``,
-    ``published``, ``missing``, ``failed``, ``interval``, ``error``, ``code`` or ``text``. ``links`` lead to the runs
-    behind it: (words, address).
-    """
-
-    text: str
-    value: float | None = None
-    sd: float | None = None
-    seeds: int | None = None
-    kind: str = "text"
-    bold: bool = False
-    links: tuple[tuple[str, str], ...] = ()
-    hint: str = ""
-    remark: str = ""  # what the number leaves out, such as a seed that failed
-
-
-@dataclass
-class Table:
-    """Columns stand below ``groups``: (words, number of columns), or nothing. ``notes`` stand under the table."""
-
-    name: str
-    title: str
-    columns: list[str]
-    rows: list[list[Entry]]
-    groups: list[tuple[str, int]] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
+from qft.names import visible
+from qft.reports.document import DASH, Entry, Table
 
 
 def markdown(table: Table) -> str:
     """GitHub's tables, which know no merged cells: the group's words go before the column's."""
-    lines = ["| " + " | ".join(md(h) for h in _headings(table)) + " |"]
+    lines = ["| " + " | ".join(md(h) for h in table.headings) + " |"]
     lines.append("|" + "|".join("---" if k == 0 else "---:" for k in range(len(table.columns))) + "|")
     for row in table.rows:
         texts = (f"**{md(_words(e))}**" if e.bold else md(_words(e)) for e in row)
@@ -57,7 +24,7 @@ def csv_text(table: Table) -> str:
     writer = csv.writer(text, lineterminator="\n")
     spread = [any(row[k].seeds is not None for row in table.rows) for k in range(len(table.columns))]
     heads: list[str] = []
-    for name, wide in zip(_headings(table), spread):
+    for name, wide in zip(table.headings, spread):
         heads += [name, f"{name} sd", f"{name} seeds"] if wide else [name]
     writer.writerow(map(_not_computed, heads))
     for row in table.rows:
@@ -93,48 +60,42 @@ def latex(table: Table) -> str:
 
 def html_text(table: Table) -> str:
     """A sortable table in a frame that scrolls sideways by itself; page.js does the sorting."""
-    out = [f'<figure class="table" id="{table.name}"><figcaption>{html.escape(table.title)}</figcaption>']
-    out.append('<div class="scroll" tabindex="0" role="region" aria-label="' + html.escape(table.title) + '"><table>')
+    out = [f'<figure class="table" id="{table.name}"><figcaption>{escape(table.title)}</figcaption>']
+    out.append('<div class="scroll" tabindex="0" role="region" aria-label="' + escape(table.title) + '"><table>')
     out.append("<thead>")
     if table.groups:
-        tops = (f'<th colspan="{span}" scope="colgroup">{html.escape(t)}</th>' for t, span in table.groups)
+        tops = (f'<th colspan="{span}" scope="colgroup">{escape(t)}</th>' for t, span in table.groups)
         out.append("<tr>" + "".join(tops) + "</tr>")
     out.append('<tr class="sortable">')
     for k, name in enumerate(table.columns):
         words = all(row[k].kind in ("text", "error", "code") and row[k].value is None for row in table.rows)
         side = ' class="text"' if words else ""
-        out.append(f'<th scope="col"{side}><button type="button">{html.escape(name)}</button></th>')
+        out.append(f'<th scope="col"{side}><button type="button">{escape(name)}</button></th>')
     out.append("</tr></thead><tbody>")
     for row in table.rows:
         out.append("<tr>" + "".join(_html(e, "td" if k else "th") for k, e in enumerate(row)) + "</tr>")
     out.append("</tbody></table></div>")
-    out += [f'<p class="note">{html.escape(note)}</p>' for note in table.notes]
+    out += [f'<p class="note">{escape(note)}</p>' for note in table.notes]
     return "".join(out) + "</figure>"
 
 
 def _html(entry: Entry, tag: str) -> str:
     sort = "" if entry.value is None else f' data-v="{entry.value!r}"'
-    hint = f' title="{html.escape(entry.hint, quote=True)}"' if entry.hint else ""
-    text = html.escape(entry.text)
+    hint = f' title="{escape(entry.hint)}"' if entry.hint else ""
+    text = escape(entry.text)
     if entry.bold:
         text = f"<b>{text}</b>"
     if len(entry.links) == 1 and entry.kind == "measured":
-        text = f'<a href="{html.escape(entry.links[0][1], quote=True)}">{text}</a>'
+        text = f'<a href="{escape(entry.links[0][1])}">{text}</a>'
         if entry.seeds == 1:
-            text += f"<small>{html.escape(entry.remark)}</small>"
+            text += f"<small>{escape(entry.remark)}</small>"
     elif entry.links:
-        seeds = (f'<a href="{html.escape(to, quote=True)}">{html.escape(words)}</a>' for words, to in entry.links)
-        remark = html.escape(f"· {entry.remark}") if entry.remark else ""
+        seeds = (f'<a href="{escape(to)}">{escape(words)}</a>' for words, to in entry.links)
+        remark = escape(f"· {entry.remark}") if entry.remark else ""
         text += f"<small>{' '.join([*seeds, remark]).strip()}</small>"
     scope = ' scope="row"' if tag == "th" else ""
     kind = "number" if entry.kind == "text" and (entry.value is not None or entry.text == DASH) else entry.kind
     return f'<{tag}{scope} class="{kind}"{sort}{hint}>{text}</{tag}>'
-
-
-def _headings(table: Table) -> list[str]:
-    """Group and column in one line."""
-    before = [words for words, span in table.groups for _ in range(span)] or [""] * len(table.columns)
-    return [f"{g}: {c}" if g else c for g, c in zip(before, table.columns)]
 
 
 def _words(entry: Entry) -> str:
@@ -143,6 +104,7 @@ def _words(entry: Entry) -> str:
 
 def _not_computed(text: str) -> str:
     """Text that a spreadsheet shows and does not compute."""
+    text = visible(text, keep="\n")
     return f"'{text}" if text[:1] in "=+-@\t\r" and text else text
 
 
@@ -150,9 +112,14 @@ def _blank(value: float | None) -> object:
     return "" if value is None else value
 
 
+def escape(text: str) -> str:
+    """Text of which HTML makes neither elements nor attributes."""
+    return html.escape(visible(text, keep="\n"), quote=True)
+
+
 def md(text: str) -> str:
     """Text of which Markdown makes neither HTML, links, pictures nor columns."""
-    text = text.replace("\\", "\\\\").replace("|", "\\|").replace("<", "&lt;").replace("\n", " ")
+    text = visible(text, keep="\n").replace("\\", "\\\\").replace("|", "\\|").replace("<", "&lt;").replace("\n", " ")
     return text.replace("](", "]\\(").replace("][", "]\\[").replace("`", "\\`")
 
 
@@ -161,9 +128,4 @@ def _tex(text: str) -> str:
     special |= {c: "\\" + c for c in "&%$#_{}"}
     special |= {"\n": " ", "[": "{[}", "]": "{]}"}  # a bracket after a line's end would be an option of that
     special |= {"±": r"$\pm$", "–": "--", "−": "$-$", "≥": r"$\ge$", "<": "$<$", ">": "$>$", "×": r"$\times$"}
-    return "".join(special.get(c, c) for c in text)
-
-
-def entries(values: Sequence[str]) -> list[Entry]:
-    """A row of plain texts."""
-    return [Entry(v) for v in values]
+    return "".join(special.get(c, c) for c in visible(text, keep="\n"))

@@ -12,15 +12,18 @@ import synthetic
 
 from qft import records
 from qft.errors import QftError
-from qft.reports import entries, layouts, read, report, tables
-from qft.reports.analysis import claims, comparisons, convergence, published, statistics
+from qft.evaluation import metrics
+from qft.reports import document, read, report
+from qft.reports.analysis import claims, comparisons, convergence, measures, published, statistics
 from qft.reports.analysis.divergence import diverged
 from qft.reports.render import table
+from qft.reports.sections import entries, published_tables, runs, training
+from qft.reports.sweep import Cell, Sweep
 from qft.training.curve import running_mean
 
 
 @pytest.fixture(scope="module")
-def first(tmp_path_factory: pytest.TempPathFactory) -> read.Sweep:
+def first(tmp_path_factory: pytest.TempPathFactory) -> Sweep:
     """Table I with one run missing, one failed, and one method failed on all seeds of a cell."""
     path = tmp_path_factory.mktemp("sweep") / "t1"
     synthetic.table1(path, missing=["quanta-cpsycoun-n300-seed1"], failed=["lorar1-demo-n600-seed2", "qwthn-demo-n600"])
@@ -28,18 +31,18 @@ def first(tmp_path_factory: pytest.TempPathFactory) -> read.Sweep:
 
 
 @pytest.fixture(scope="module")
-def versus(first: read.Sweep) -> list[comparisons.Versus]:
+def versus(first: Sweep) -> list[comparisons.Comparison]:
     return comparisons.with_lora(first)
 
 
-def cell(of: table.Table, row: str, column: str) -> table.Entry:
+def cell(of: document.Table, row: str, column: str) -> document.Entry:
     """The entry in the row that starts with ``row`` and the column called ``column``, its group before it."""
-    heads = table._headings(of)
+    heads = of.headings
     return next(r for r in of.rows if r[0].text.startswith(row))[heads.index(column)]
 
 
 def test_table_one_shows_means_over_seeds_beside_published_numbers(first, versus) -> None:
-    made = {t.name: t for t in layouts.losses(first, versus)}
+    made = {t.name: t for t in published_tables.loss_tables(first, versus)}
     assert list(made) == ["losses-cpsycoun", "losses-demo"]
     of = made["losses-cpsycoun"]
     assert of.groups == [("", 5), ("Small (300)", 4), ("Medium (600)", 4)]
@@ -51,7 +54,7 @@ def test_table_one_shows_means_over_seeds_beside_published_numbers(first, versus
     assert cell(of, "LoRA r=4", "Medium (600): val, published").text == "1.514"
     assert cell(of, "QWTHN", "of LoRA r=4").text == "23.7 %"
     assert cell(of, "QWTHN", "ratio, published").text == "23.7 %"
-    assert cell(of, "LoRA r=1", "Small (300): train, published").text == table.DASH
+    assert cell(of, "LoRA r=1", "Small (300): train, published").text == document.DASH
     assert (
         cell(of, "base", "Small (300): val").text
         == f"{first.of(('base', 'cpsycoun', 300))[0].loss('validation_loss'):.3f}"
@@ -61,14 +64,14 @@ def test_table_one_shows_means_over_seeds_beside_published_numbers(first, versus
 
 
 def test_missing_and_failed_cells_are_shown_as_such(first, versus) -> None:
-    made = {t.name: t for t in layouts.losses(first, versus)}
+    made = {t.name: t for t in published_tables.loss_tables(first, versus)}
     partly = cell(made["losses-cpsycoun"], "QuanTA", "Small (300): train")
     assert partly.seeds == 2 and partly.remark == "2 of 3 seeds" and "seed 1: missing" in partly.hint
     failed = cell(made["losses-demo"], "QWTHN", "Medium (600): val")
     assert (failed.text, failed.value, failed.kind) == ("failed", None, "failed")
-    nothing = entries.measured([c for c in first.cells if c.state == "missing"], [None], 3)
+    nothing = entries.mean_over_seeds([c for c in first.cells if c.state == "missing"], [None], 3)
     assert nothing.text == "missing" and nothing.value is None
-    listed = tables.attempts(first)
+    listed = runs.table(first)
     assert len(listed.rows) == len(first.cells)
     states = [row[2].text for row in listed.rows]
     assert (states.count("missing"), states.count("failed")) == (1, 4)
@@ -78,16 +81,16 @@ def test_missing_and_failed_cells_are_shown_as_such(first, versus) -> None:
 def test_one_seed_shows_no_deviation_and_says_so(tmp_path: Path) -> None:
     of = read.load(synthetic.table1(tmp_path, seeds=1, sizes=(300,)))
     versus = comparisons.with_lora(of)
-    found = cell(layouts.losses(of, versus)[0], "QWTHN", "Small (300): train")
+    found = cell(published_tables.loss_tables(of, versus)[0], "QWTHN", "Small (300): train")
     assert found.sd is None and "±" not in found.text and found.remark == "1 seed"
-    assert all(v.result.interval is None for v in versus if v.measure in comparisons.LOSSES)
+    assert all(v.difference.interval is None for v in versus if measures.is_loss(v.measure))
     assert all(v.verdict == "undecided" for v in versus), "one seed says nothing of others"
-    assert "(1 seed)" in table.markdown(layouts.losses(of, versus)[0])
+    assert "(1 seed)" in table.markdown(published_tables.loss_tables(of, versus)[0])
 
 
 def test_nothing_is_bold_whose_interval_holds_zero(first, versus, tmp_path: Path) -> None:
     # with LoRA the weakest, the others are better and bold; as drawn above none is
-    assert not [e for t in layouts.losses(first, versus) for row in t.rows for e in row if e.bold]
+    assert not [e for t in published_tables.loss_tables(first, versus) for row in t.rows for e in row if e.bold]
     strength = {"LoRA r=4": (1000, 2.0, 20.0), "QWTHN": (237, 1.0, 40.0), "Same": (237, 2.0, 20.0)}
     cells = [
         synthetic.cell(label, adapter, "demo", 300, seed)
@@ -96,16 +99,18 @@ def test_nothing_is_bold_whose_interval_holds_zero(first, versus, tmp_path: Path
     ]
     of = read.load(synthetic.write(tmp_path, cells, strength))
     better = comparisons.with_lora(of)
-    for made in (*layouts.losses(of, better), *layouts.scores(of, better)):
+    for made in (*published_tables.loss_tables(of, better), *published_tables.score_tables(of, better)):
         for row in made.rows:
             assert any(e.bold for e in row) == (row[0].text == "QWTHN")
     for v in better:
-        low, high = v.result.interval
+        low, high = v.difference.interval
         assert v.verdict == "undecided" or not low <= 0 <= high
 
 
 def test_scores_are_paired_over_samples_and_averaged_over_common_seeds(first, versus) -> None:
-    v = next(v for v in versus if (v.row, v.data, v.n, v.measure) == ("QuanTA", "cpsycoun", 300, "rougel_llamafactory"))
+    v = next(
+        v for v in versus if (v.row, v.data, v.n, v.measure.name) == ("QuanTA", "cpsycoun", 300, "rougel_llamafactory")
+    )
     assert v.seeds == 2, "seed 1 of QuanTA is missing, so LoRA's is left out too"
     rows = {}
     for label in ("quanta", "lorar4"):
@@ -115,13 +120,13 @@ def test_scores_are_paired_over_samples_and_averaged_over_common_seeds(first, ve
             found.append([json.loads(line)["scores"]["rougel_llamafactory"] for line in path.read_text().splitlines()])
         rows[label] = [sum(pair) / 2 for pair in zip(*found, strict=True)]
     difference = sum(a - b for a, b in zip(rows["quanta"], rows["lorar4"], strict=True)) / synthetic.SAMPLES
-    assert v.result.difference == pytest.approx(difference) and v.result.count == synthetic.SAMPLES
-    assert v.result.adjusted is not None and v.result.adjusted >= v.result.p
+    assert v.difference.mean == pytest.approx(difference) and v.difference.count == synthetic.SAMPLES
+    assert v.difference.adjusted is not None and v.difference.adjusted >= v.difference.p
 
 
 def test_survey_prints_both_where_the_paper_contradicts_itself(tmp_path: Path) -> None:
     of = read.load(synthetic.survey(tmp_path))
-    (made,) = layouts.scores(of, comparisons.with_lora(of))
+    (made,) = published_tables.score_tables(of, comparisons.with_lora(of))
     assert cell(made, "SoRA", "BLEU-4: published").text == "0.67 / 2.67"
     assert cell(made, "SoRA", "ratio, published").text == "0.10 % / 0.09 %"
     assert cell(made, "QAA", "ROUGE-2: published").text == "3.89"
@@ -146,22 +151,22 @@ def test_markdown_csv_and_latex_hold_the_same_cells(first, versus) -> None:
         body = text[text.index(r"\midrule") : text.index(r"\bottomrule")]
         assert body.count(r"\\") == len(made.rows) and r"\toprule" in text
         assert {len(re.split(r"(?<!\\)&", x)) for x in body.splitlines()[1:]} == {len(made.columns)}
-    row = next(r for r in csv.DictReader(io.StringIO(table.csv_text(layouts.losses(first, versus)[1]))))
+    row = next(r for r in csv.DictReader(io.StringIO(table.csv_text(published_tables.loss_tables(first, versus)[1]))))
     assert float(row["Small (300): train sd"]) > 0 and row["Small (300): train seeds"] == "3"
     assert float(row["parameters"]) == 1000
 
 
 def test_text_that_means_something_to_a_format_is_escaped() -> None:
-    made = table.Table("x", "a_b & 5 %", ["A|B", "C"], [[table.Entry("<i>|\\$"), table.Entry("−1 ± 2", -1.0)]])
+    made = document.Table("x", "a_b & 5 %", ["A|B", "C"], [[document.Entry("<i>|\\$"), document.Entry("−1 ± 2", -1.0)]])
     assert "&lt;i>\\|" in table.markdown(made)
     assert r"\textbackslash{}\$" in table.latex(made) and r"a\_b \& 5 \%" in table.latex(made)
     assert "&lt;i&gt;" in table.html_text(made) and "<i>" not in table.html_text(made)
 
 
 def test_steps_to_loras_final_loss_by_hand() -> None:
-    def run(losses: list[float]) -> read.Cell:
+    def run(losses: list[float]) -> Cell:
         history = [records.HistoryRow(step=k, train_loss=x) for k, x in enumerate(losses, 1)]
-        return read.Cell("", "final", "", "", "", 300, 0, [], state="done", history=history)
+        return Cell("", "final", "", "", "", 300, 0, [], state="done", history=history)
 
     lora = run([4, 3, 2, 1, 2])  # as low as its end after three steps
     assert convergence.percent_of_steps(lora, lora) == 100
@@ -176,7 +181,7 @@ def test_steps_to_loras_final_loss_by_hand() -> None:
 
 
 def test_loss_reduction_is_in_percent_of_the_same_seeds_lora(first) -> None:
-    made = tables.against_lora(first, convergence.percent_of_steps)
+    made = training.reduction_table(first)
     row = next(r for r in made.rows if [e.text for e in r[:3]] == ["QWTHN", "demo", "300"])
     own, lora = (first.of((label, "demo", 300)) for label in ("QWTHN", "LoRA r=4"))
     percent = [
@@ -185,27 +190,28 @@ def test_loss_reduction_is_in_percent_of_the_same_seeds_lora(first) -> None:
     assert row[5].value == pytest.approx(sum(percent) / 3) and row[5].value < 0 and row[5].text.startswith("−")
     assert row[6].text == "never" and row[7].text == "0 of 3"
     failed = next(r for r in made.rows if [e.text for e in r[:3]] == ["QWTHN", "demo", "600"])
-    assert [e.text for e in failed[3:]] == ["failed"] * 4 + [table.DASH]
+    assert [e.text for e in failed[3:]] == ["failed"] * 4 + [document.DASH]
 
 
 def test_published_tables_are_whole_and_transcribed() -> None:
     papers = published.papers()
-    for content in papers.values():
-        names = {m["name"] for m in content["methods"]}
-        for block in content["losses"]:
-            assert set(block["cells"]) == {300, 600, 1000}
-            assert all(set(c) == names and all(len(v) == 2 for v in c.values()) for c in block["cells"].values())
-        for block in content["scores"]:
-            assert set(block["cells"]) == names and set(block["metrics"]) <= set(published.MEASURED_AS)
-            assert all(len(values) == len(block["metrics"]) for values in block["cells"].values())
-    assert [b["name"] for b in papers["qwthn"]["losses"]] == ["CPsyCounD", "R1-Distill-SFT"]
-    assert papers["qwthn"]["losses"][0]["cells"][1000]["QWTHN"] == [1.497, 1.464]
-    assert papers["qwthn"]["losses"][1]["cells"][600]["quanTA"] == [0.164, 0.159]
-    assert papers["qwthn"]["scores"][0]["cells"]["QWTHN"] == [14.593, 37.345, 14.023, 32.32]
-    assert papers["qwthn"]["scores"][2]["cells"]["quanTA"] == [84, 74, 82, 68]
-    assert papers["survey"]["scores"][0]["cells"]["Full"] == [12.19, 84.69, 20.39, 12.64, 20.25]
+    stated = {m.published for m in metrics.measures().values()}
+    for paper in papers.values():
+        names = {m.name for m in paper.methods}
+        for block in paper.losses:
+            assert set(block.cells) == {300, 600, 1000}
+            assert all(set(c) == names and all(len(v) == 2 for v in c.values()) for c in block.cells.values())
+        for block in paper.scores:
+            assert set(block.cells) == names and set(block.metrics) <= stated
+            assert all(len(values) == len(block.metrics) for values in block.cells.values())
+    assert [b.name for b in papers["qwthn"].losses] == ["CPsyCounD", "R1-Distill-SFT"]
+    assert papers["qwthn"].losses[0].cells[1000]["QWTHN"] == [1.497, 1.464]
+    assert papers["qwthn"].losses[1].cells[600]["quanTA"] == [0.164, 0.159]
+    assert papers["qwthn"].scores[0].cells["QWTHN"] == [14.593, 37.345, 14.023, 32.32]
+    assert papers["qwthn"].scores[2].cells["quanTA"] == [84, 74, 82, 68]
+    assert papers["survey"].scores[0].cells["Full"] == [12.19, 84.69, 20.39, 12.64, 20.25]
     # what the text says of Table I: up to 15 % lower train loss, and validation loss falls with n for LoRA
-    table_one = papers["qwthn"]["losses"][0]["cells"]
+    table_one = papers["qwthn"].losses[0].cells
     assert 1 - table_one[300]["QWTHN"][0] / table_one[300]["MLP"][0] == pytest.approx(0.15, abs=0.005)
     assert all(a > b for a, b in pairwise(table_one[n]["MLP"][1] for n in (300, 600, 1000)))
 
@@ -236,10 +242,10 @@ def test_files_cut_at_the_end_of_a_line_are_damaged_too(tmp_path: Path) -> None:
 
 
 def test_a_set_by_another_name_has_no_published_numbers_beside_it(first, versus) -> None:
-    made = {t.name: t for t in layouts.losses(first, versus)}["losses-cpsycoun"]
+    made = {t.name: t for t in published_tables.loss_tables(first, versus)}["losses-cpsycoun"]
     assert "Measured on: data=cpsycoun." in made.notes
     named = read.load(first.path, {"cpsycoun": "our-talks"})
-    tables_of = [*layouts.losses(named, []), *layouts.scores(named, [])]
+    tables_of = [*published_tables.loss_tables(named, []), *published_tables.score_tables(named, [])]
     assert {c.data for c in named.cells} == {"our-talks", "demo"} == {c.data for c in named.choices}
     assert not [c for t in tables_of for c in t.columns if "published" in c]
     assert "losses-our-talks" in {t.name for t in tables_of}
@@ -247,9 +253,9 @@ def test_a_set_by_another_name_has_no_published_numbers_beside_it(first, versus)
 
 def test_a_published_tie_is_no_claim() -> None:
     def claim(better: int, worse: int) -> claims.Claim:
-        return claims.Claim("QuanTA", "sa", better, worse, 1, better=0, worse=1, undecided=0)
+        return claims.Claim("QuanTA", metrics.measure("sa"), better, worse, 1, better=0, worse=1, undecided=0)
 
-    assert claims._printed("qwthn", "quanTA", "sa") == (0, 0, 1)  # 68 % both
+    assert claims.printed_orders(published.papers()["qwthn"], "quanTA", metrics.measure("sa")) == (0, 0, 1)  # 68 % both
     assert (claim(0, 0).direction, claim(0, 0).outcome) == ("equal", "the paper prints no order")
     assert claim(0, 1).outcome == "confirmed" and claim(1, 0).outcome == "contradicted"
 
@@ -280,7 +286,7 @@ def test_a_run_that_diverged_is_named_and_not_averaged_away(tmp_path: Path) -> N
     (path / "cells" / record.parent.name / "metrics.json").unlink()
     of = read.load(path)
     own = of.of(("QWTHN", "demo", 300))
-    assert entries.measured(own, [c.loss("validation_loss") for c in own], 3).remark == ""
+    assert entries.measured(own, measures.VALIDATION).remark == ""
     assert diverged(of) == ["QWTHN on demo, n = 300 (1 of 3 seeds, up to 12.1)"]
     with pytest.raises(ValueError, match="not finite"):
         statistics.compare_seeds([1.0, float("nan")], [1.0, 2.0])
@@ -288,4 +294,4 @@ def test_a_run_that_diverged_is_named_and_not_averaged_away(tmp_path: Path) -> N
 
 def test_without_lora_nothing_is_said_of_its_steps(tmp_path: Path) -> None:
     of = read.load(synthetic.ablation(tmp_path, seeds=1))
-    assert tables.against_lora(of, convergence.percent_of_steps) is None
+    assert training.reduction_table(of) is None

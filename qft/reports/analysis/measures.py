@@ -1,0 +1,64 @@
+"""What runs are compared by: losses and every score that was computed, in the order in which they are shown."""
+
+from qft.evaluation import metrics
+from qft.evaluation.metrics.base import Measure
+from qft.names import visible
+from qft.reports.analysis import published
+from qft.reports.sweep import Cell, Sweep, ordered
+
+NATS = "nats per token"
+TRAIN = Measure("train_loss_run_mean", "train loss", NATS, higher_is_better=False, digits=3)
+FINAL_EPOCH = Measure("train_loss_final_epoch", "train loss, last epoch", NATS, higher_is_better=False, digits=3)
+VALIDATION = Measure("validation_loss", "validation loss", NATS, higher_is_better=False, digits=3)
+LOSSES = (TRAIN, VALIDATION)
+MAIN = ("accuracy", "rougel_llamafactory")  # scores that sentences are about, where every answer has them
+
+
+def is_loss(measure: Measure) -> bool:
+    """Whether it is a loss, of which a run has one, and no score, of which each answer has one."""
+    return measure in (TRAIN, FINAL_EPOCH, VALIDATION)
+
+
+def value(cell: Cell, measure: Measure) -> float | None:
+    """A run's loss or score; None where it has none."""
+    return cell.loss(measure.name) if is_loss(measure) else cell.score(measure.name)
+
+
+def scores(sweep: Sweep) -> list[Measure]:
+    """Every score that a finished run has: those beside published columns first, in the papers' order."""
+    found = {name: score for c in sweep.final() if c.done for name, score in c.measured.test.items()}
+    installed = [measure for measure in metrics.measures().values() if measure.name in found]
+    beside = [m for column in published.columns() for m in installed if m.published == column]
+    others = [  # of metrics that are not installed here: the name is a stranger's
+        Measure(name, visible(name.replace("_", " ")), higher_is_better=score.higher_is_better)
+        for name, score in found.items()
+        if name not in metrics.measures()
+    ]
+    return ordered([*beside, *installed, *others])
+
+
+def primary(sweep: Sweep, data: str) -> Measure | None:
+    """The one score a sentence is about: accuracy where every answer is right or wrong, else ROUGE-L, else the first.
+
+    Where only some answers can be right or wrong (talks and arithmetic mixed), accuracy speaks for those alone.
+    """
+    sizes: dict[str, int] = {}
+    for cell in sweep.final():
+        for name, samples in cell.scores.items():
+            if cell.data == data:
+                sizes[name] = max(sizes.get(name, 0), len(samples))
+    complete = [m for m in scores(sweep) if m.name in sizes and sizes[m.name] == max(sizes.values())]
+    named = [m for name in MAIN for m in complete if m.name == name]
+    return next(iter([*named, *complete]), None)
+
+
+def main(sweep: Sweep) -> list[Measure]:
+    """The validation loss and the scores that sentences are about."""
+    found = [primary(sweep, data) for data in ordered(c.data for c in sweep.final())]
+    return ordered([VALIDATION, *(m for m in found if m is not None)])
+
+
+def shown(sweep: Sweep, data: str) -> list[Measure]:
+    """What a figure shows of a data set: the score of sentences, and the loss, which tells smaller differences."""
+    score = primary(sweep, data)
+    return [VALIDATION] if score is None else [score, VALIDATION]

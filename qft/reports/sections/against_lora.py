@@ -1,0 +1,36 @@
+"""Against LoRA: the papers' claims, and every row against LoRA r=4 and against the LoRA of nearly its size."""
+
+from collections.abc import Sequence
+
+from qft.reports.analysis.analysis import Analysis
+from qft.reports.analysis.claims import Claim
+from qft.reports.document import Entry, Section, Table
+from qft.reports.sections import verdicts
+from qft.reports.sections.entries import number
+
+TITLE = "Against LoRA"
+
+
+def sections(analysis: Analysis) -> list[Section]:
+    """What was compared with a LoRA."""
+    a = analysis
+    return [
+        *([Section(TITLE, claims_table(a.claims), aside=False)] if a.claims else []),
+        *verdicts.section(a.lora, TITLE, "lora", "Every row against LoRA r=4", "LoRA r=4", a.main),
+        *verdicts.section(
+            a.same_size, TITLE, "matched", "Every row against the LoRA of nearly its size", "that LoRA", a.main
+        ),
+    ]
+
+
+def claims_table(found: Sequence[Claim]) -> Table:
+    """What the papers print of a method against LoRA, beside what was measured."""
+    rows = []
+    for c in found:
+        line = [Entry(c.method), Entry(c.measure.title), Entry(c.direction)]
+        line.append(Entry(f"{c.printed_better} of {c.printed}"))
+        line += [number(count, 0) for count in (c.better, c.worse, c.undecided)]
+        rows.append([*line, Entry(c.outcome)])
+    columns = ["Row", "measure", "printed as", "printed better in", "measured better", "worse", "undecided", "outcome"]
+    notes = ["Printed: cells of the paper's tables, held against LoRA r=4. Measured: cells of this sweep."]
+    return Table("claims", "The papers' claims against LoRA", columns, rows, notes=notes)

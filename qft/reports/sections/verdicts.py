@@ -1,0 +1,76 @@
+"""Comparisons as sections: every one with its interval, corrected p, effect size and probability of improvement."""
+
+from collections.abc import Callable, Sequence
+
+from qft.evaluation.metrics.base import Measure
+from qft.reports.analysis import measures, statistics
+from qft.reports.analysis.comparisons import Comparison
+from qft.reports.document import Entry, Figure, Section, Table
+from qft.reports.sections.entries import bounds, number, p_value
+
+NOTES = [
+    "Scores: each sample's scores averaged over seeds, paired over test samples; interval: paired bootstrap (BCa, "
+    f"{statistics.RESAMPLES:,} resamples); p: paired permutation test; P(better): share of test samples on which "
+    "the row is better, ties half. Losses: paired over seeds, t interval and test, on these validation samples "
+    "only, which also chose the learning rate. Over seeds: t interval of the seeds' differences.",
+    "Holm's correction within one measure of one question; measures are not corrected for each other. Undecided: "
+    "an interval holds zero or is not to be had, or p (Holm) is 0.05 or more.",
+]
+
+
+def section(
+    found: Sequence[Comparison],
+    heading: str,
+    name: str,
+    title: str,
+    other: str,
+    main: Sequence[Measure],
+    figure: Callable[[], Figure | None] | None = None,
+) -> list[Section]:
+    """All comparisons of one question, folded, and those by the ``main`` measures; none where nothing was compared.
+
+    Args:
+        name, title: of the table.
+        other: heading of the column of what a row is compared with.
+    """
+    if not found:
+        return []
+    counts = [f"{sum(c.verdict == verdict for c in found)} {verdict}" for verdict in ("better", "worse", "undecided")]
+    folded = f"{title}: {len(found)} comparisons ({', '.join(counts)})"
+    chosen = [c for c in found if c.measure in main]
+    short = table(chosen, f"{name}-short", f"{title}, in the main measures", other) if chosen else None
+    return [Section(heading, table(found, name, title, other), figure, short=short, folded=folded)]
+
+
+def table(found: Sequence[Comparison], name: str, title: str, other: str) -> Table:
+    """A row a comparison."""
+    several = len({c.other for c in found}) > 1
+    columns = ["Row", *["against"] * several, "data", "n", "measure", "verdict", "difference", "95 % interval"]
+    columns += ["95 % over seeds", "p (Holm)", "p", "effect d_z", "P(better)", "row", other]
+    columns += ["seeds", "seeds that agree", "pairs"]
+    return Table(name, title, columns, [_row(c, several) for c in found], notes=list(NOTES))
+
+
+def _row(c: Comparison, several: bool) -> list[Entry]:
+    d, digits = c.difference, c.measure.digits
+    of_samples = not measures.is_loss(c.measure)  # three seeds have no effect size worth the name
+    return [
+        Entry(c.row),
+        *[Entry(c.other)] * several,
+        Entry(c.data),
+        number(c.n, 0),
+        Entry(c.measure.title, hint=c.measure.unit),
+        Entry(c.verdict, bold=c.verdict == "better"),
+        number(d.mean, digits, signed=True),
+        bounds(d.interval, digits),
+        bounds(c.over_seeds, digits),
+        p_value(d.adjusted),
+        p_value(d.p),
+        number(d.effect if of_samples else None, 2, signed=True),
+        number(c.improvement if of_samples else None, 2),
+        number(c.mean, digits),
+        number(c.other_mean, digits),
+        number(c.seeds, 0),
+        Entry(f"{c.agree} of {c.compared}", c.agree / c.compared),
+        number(d.count, 0),
+    ]

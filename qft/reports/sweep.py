@@ -1,0 +1,155 @@
+"""A sweep directory in memory: planned cells and what came of them."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from qft import records
+from qft.records import Attempt, HistoryRow, Metrics, ParameterRecord, Record, Scores, TrainingRecord
+
+MISSING = "missing"
+WITHOUT_RESULT = ("failed", "damaged", "diverged")  # run, but nothing to count
+NOISE = ("noise_scale", "trained", "shots")  # keys of a variant that belong to the noise sweep
+Sample = tuple[str, str]  # id, turn
+Group = tuple[str, str, int]  # row, data, n: what is averaged over seeds
+
+
+@dataclass
+class Cell(records.Cell):
+    """A planned run and what came of it; ``record``, ``metrics``, ... are empty unless it is done.
+
+    Attributes:
+        scores: name of the score -> sample -> score, 0-100.
+        link: its main file, relative to the sweep's directory.
+        row: its line in the tables.
+    """
+
+    state: str = MISSING
+    error: str | None = None
+    attempts: list[Attempt] = field(default_factory=list)
+    record: Record | None = None
+    metrics: Metrics | None = None
+    history: list[HistoryRow] = field(default_factory=list)
+    scores: dict[str, dict[Sample, float]] = field(default_factory=dict)
+    link: str | None = None
+    row: str = ""
+
+    @property
+    def done(self) -> bool:
+        """Finished, and readable."""
+        return self.state == "done"
+
+    @property
+    def group(self) -> Group:
+        """What it shares with the other seeds."""
+        return self.row, self.data, self.n
+
+    def loss(self, which: str) -> float | None:
+        """``train_loss_run_mean``, ``train_loss_final_epoch`` or ``validation_loss``; nats per token."""
+        if self.training is not None:
+            value: float = vars(self.training)[which]
+            return value
+        validation = self.measured.validation  # the untuned base is evaluated only
+        return validation.loss if validation and which == "validation_loss" else None
+
+    def score(self, name: str) -> float | None:
+        """A test score of the run, 0-100."""
+        score = self.measured.test.get(name)
+        return score.value if score else None
+
+    @property
+    def training(self) -> TrainingRecord | None:
+        """What training gave."""
+        return self.record.training if self.record else None
+
+    @property
+    def parameters(self) -> ParameterRecord | None:
+        """How many were trained."""
+        return self.record.parameters if self.record else None
+
+    @property
+    def measured(self) -> Scores:
+        """Losses, answers and scores; empty where nothing was evaluated."""
+        return self.metrics.metrics if self.metrics else Scores()
+
+
+@dataclass(frozen=True)
+class Search:
+    """A search for a learning rate: validation loss by rate, None where the run diverged, and the rate chosen."""
+
+    label: str
+    data: str
+    lr: float
+    edge: bool  # whether it is the lowest or the highest rate of the grid
+    losses: dict[float, float | None]
+
+
+@dataclass
+class Sweep:
+    """Everything a sweep directory holds."""
+
+    path: Path
+    name: str
+    scale: str
+    cells: list[Cell]
+    choices: list[Search]
+    command: str
+
+    def final(self) -> list[Cell]:
+        """The cells the tables are made of; a search for a learning rate has a table of its own."""
+        return [c for c in self.cells if c.role != "search"]
+
+    def plain(self) -> list[Cell]:
+        """Final cells of unchanged methods, no control and no noise: LoRA r=4 first, the untuned base last."""
+        return sorted((c for c in self.final() if not c.variant), key=lambda c: (c.role == "base") - is_lora(c))
+
+    @property
+    def as_published(self) -> bool:
+        """Whether it runs on the papers' own bases."""
+        return self.scale == "paper" and not any("model.path=" in o for c in self.cells for o in c.overrides)
+
+    def read_from(self, data: str) -> str:
+        """The overrides by which the cells of a dataset read it; of a path on the disk its last two parts."""
+        overrides = next(c for c in self.cells if c.data == data).overrides
+        words = [o for o in overrides if o.partition("=")[0].split(".")[0] == "data"]
+        return " ".join(
+            f"data.path=…/{'/'.join(Path(o).parts[-2:])}" if o.startswith("data.path=") and o.count("/") > 1 else o
+            for o in words
+        )
+
+    def of(self, group: Group) -> list[Cell]:
+        """The final cells of one group, by seed."""
+        return sorted((c for c in self.final() if c.group == group), key=lambda c: c.seed)
+
+
+def is_lora(cell: Cell) -> bool:
+    """Whether a cell belongs to the row all others are compared with."""
+    return cell.label == "LoRA r=4" or (cell.adapter == "lora" and cell.label == "LoRA" and not cell.variant)
+
+
+def ordered(values: Iterable[Any]) -> list[Any]:
+    """Without repeats, in the order of first appearance."""
+    return list(dict.fromkeys(values))
+
+
+def describe(key: str, value: Any) -> str:
+    """A variant in words: ``circuit=none`` is *without circuit*."""
+    known = {
+        ("circuit", "none"): "without circuit",
+        ("circuit", "constants"): "constants for the circuit",
+        ("circuit", "silu"): "SiLU for the circuit",
+        ("circuit", "polynomial"): "free polynomial for the circuit",
+        ("entangle", False): "no entanglement",
+        ("train_angles", False): "angles frozen",
+        ("mpo", False): "no MPO",
+        ("classical_path", False): "no classical path",
+        ("shuffle", True): "outputs shuffled",
+        ("trained", "exact"): "trained without noise",
+        ("trained", "noisy"): "trained with noise",
+        ("shots", None): "exact expectations",
+    }
+    try:
+        return known.get((key, value)) or f"{key.replace('_', ' ')} {value}"
+    except TypeError:  # a list or dict
+        return f"{key.replace('_', ' ')} {value}"
