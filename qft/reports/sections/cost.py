@@ -44,7 +44,7 @@ def table(sweep: Sweep) -> Table | None:
             rows.append([*line, *(mean_over_seeds(cells, list(map(of, cells)), digits) for _, digits, of in NUMBERS)])
     if not rows:
         return None
-    columns = ["Row", "data", "n", "parameters", "of LoRA r=4 on its layers"]
+    columns = ["Row", "data", "n", "parameters", "of LoRA r=4"]
     columns += [heading for heading, *_ in NUMBERS]
     machines = "; ".join(facts.machines(sweep)) or "unknown"
     notes = [f"Means over seeds, on: {machines}. Runs may have shared the machine."]

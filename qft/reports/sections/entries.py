@@ -52,7 +52,7 @@ def bounds(ends: statistics.Interval | None, digits: int) -> Entry:
 
 
 def parameters(cells: Sequence[Cell]) -> list[Entry]:
-    """Trainable parameters and their ratio to LoRA r=4 on the same layers."""
+    """Trainable parameters and their ratio to LoRA r=4 on the layers the model names."""
     known = next((c.parameters for c in cells if c.parameters), None)
     if known is None:
         return [Entry(DASH), Entry(DASH)]
