@@ -56,18 +56,8 @@ def table(file: Path, prefix: str) -> list[str]:
     options = keys(file.read_text(encoding="utf-8"))
     if not options:
         return ["No options.", ""]
-    meanings = shared(file.parent)
-    rows = [
-        f"| `{prefix}{key}` | {code(default)} | {escaped(comment or meanings.get(key, ''))} |"
-        for key, default, comment in options
-    ]
+    rows = [f"| `{prefix}{key}` | {code(default)} | {escaped(comment)} |" for key, default, comment in options]
     return ["| Key | Default | Meaning |", "|---|---|---|", *rows, ""]
-
-
-def shared(folder: Path) -> dict[str, str]:
-    """What the keys of a group mean where all its files have the same ones: all models have those of local.yaml."""
-    file = folder / "local.yaml"
-    return {key: comment for key, _, comment in keys(file.read_text(encoding="utf-8"))} if file.exists() else {}
 
 
 def code(text: str) -> str:
