@@ -1,10 +1,12 @@
 """The program as a user starts it, in a process of its own or, to save its start, in this one."""
 
+import json
 import logging
 import multiprocessing
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from unittest import mock
 
@@ -77,3 +79,36 @@ def qft_here(*args: str) -> int:
         GlobalHydra.instance().clear()
         root.handlers[:], root.level = handlers, level
         logging.captureWarnings(False)
+
+
+def qft_light(commands: Sequence[Sequence[str]], cwd: Path) -> list[tuple[int, str]]:
+    """``qft`` once for each of the commands, one after the other in one process without torch, transformers and peft.
+
+    Returns:
+        Exit code and standard error of each. One that imports any of these ends with a SystemExit that names it.
+    """
+    for heavy in ("torch", "peft", "transformers"):  # stand-ins
+        (cwd / f"{heavy}.py").write_text(f"raise SystemExit('{heavy} was imported')")
+    (cwd / "commands.json").write_text(json.dumps([list(words) for words in commands]))
+    paths = [str(cwd), str(Path(__file__).parent), *filter(None, [os.environ.get("PYTHONPATH")])]
+    env = {**os.environ, "PYTHONPATH": os.pathsep.join(paths), "HF_HUB_OFFLINE": "1"}
+    done = subprocess.run(
+        [sys.executable, "-c", LIGHT], cwd=cwd, env=env, capture_output=True, text=True, timeout=PATIENCE
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    return [(code, error) for code, error in json.loads((cwd / "ended.json").read_text())]
+
+
+LIGHT = """
+import contextlib, io, json
+from program import qft_here
+ended = []
+for words in json.load(open("commands.json")):
+    with contextlib.redirect_stderr(io.StringIO()) as error, contextlib.redirect_stdout(io.StringIO()):
+        try:
+            code = qft_here(*words)
+        except SystemExit as heavy:
+            code, _ = 1, error.write(f"{heavy}")
+    ended.append((code, error.getvalue()))
+json.dump(ended, open("ended.json", "w"))
+"""

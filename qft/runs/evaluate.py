@@ -51,8 +51,6 @@ def evaluate(config: EvalConfig) -> RunDirectory:
     Raises:
         QftError: For what the user can put right.
     """
-    from qft.evaluation.evaluate import check_predictions
-
     subject = stored.subject(config)
     options = _check(config, subject)
     parts = _read(subject)
@@ -62,6 +60,8 @@ def evaluate(config: EvalConfig) -> RunDirectory:
     settings = _settings(config, subject, parts, questions, base, decoding)
     place = _place(config, subject)
     if place and decoding.batch_size:  # else nothing is there yet
+        from qft.evaluation.evaluate import check_predictions
+
         check_predictions(place, settings, config.overwrite)
     model = _load(subject, backend)
     decoding = _fitting(decoding, model, subject)

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from program import PATIENCE, qft, qft_here
+from program import PATIENCE, qft, qft_here, qft_light
 
 # hidden size 34 = 17 x 2 x 1: no three near-equal factors
 ODD_MODEL = """
@@ -46,49 +46,52 @@ def test_help_names_the_groups_and_their_choices(tmp_path: Path) -> None:
     assert "samples used" in qft("train", "--help", cwd=tmp_path).stdout
 
 
-@pytest.mark.parametrize(
-    ("args", "words"),
-    [
-        (["trian"], ["trian", "'train'"]),
-        (["train", "adapter=qwtn"], ["adapter=qwtn", "'qwthn'", "lora"]),
-        (["train", "adaptr=lora"], ["adaptr", "'adapter'"]),
-        (["train", "adapter.rank=3"], ["adapter.rank", "adapter.r"]),
-        (["train", "n=abc"], ["n", "abc", "Integer"]),
-        (["train", "backend=noisy", "backend.noise=wukng"], ["backend.noise=wukng", "'wukong_like'"]),
-        (["train", "backend=noisy", "backend.noise.p3=0"], ["backend.noise.p3", "backend.noise.p2"]),
-        (["train", "backend=noisy", "backend.noise.p2=abc"], ["backend.noise.p2=abc", "float"]),
-        (["train", "adapter.r=abc"], ["adapter.r=abc", "int"]),
-        (["train", "model=local"], ["model.path"]),
-        (["train", "n=[1"], ["key=value"]),
-        (["train", "format=xml"], ["format=xml", "json"]),
-        (["train", "n=0"], ["n=0"]),
-        (["train", "n=99999"], ["n=99999", "1280"]),
-        (["train", "data=cpsycoun"], ["data.path", "data.hub"]),
-        (["train", "data=cpsycoun", "data.path=nowhere"], ["nowhere"]),
-        (["train", "data=alpaca", "data.hub=hff"], ["data.hub=hff", "'hf'"]),
-        (["eval", "run=nowhere"], ["nowhere"]),
-        (["eval", "evaluation.batch_size=0"], ["batch_size=0"]),
-        (["eval", "adapter=qwthn"], ["run=DIR"]),
-        (["eval", "evaluation.batch_size=many"], ["batch_size=many", "auto"]),
-        (["eval", "evaluation.temperature=0.5"], ["do_sample=true"]),
-        (["train", "eval=true", "evaluation.max_new_tokens=1024"], ["max_new_tokens=1024", "max_seq_len=1024"]),
-        (["eval", "metric.bleu.tokenise=zh"], ["metric.bleu.tokenise", "'tokenize'"]),
-        (["train", "eval=true", "evaluation.metrics=[blue]"], ["blue", "'bleu'"]),
-        (["score"], ["run is required"]),
-        (["score", "run=nowhere"], ["nowhere"]),
-    ],
-)
-def test_config_errors_are_one_message_and_load_nothing_heavy(
-    args: list[str], words: list[str], tmp_path: Path
-) -> None:
-    # a stand-in that fails on import shows what start-up loads
-    for heavy in ("torch", "peft", "transformers"):
-        (tmp_path / f"{heavy}.py").write_text(f"raise SystemExit('{heavy} was imported')")
-    done = qft(*args, cwd=tmp_path, PYTHONPATH=str(tmp_path))
-    assert done.returncode == 2, done.stderr
-    assert done.stderr.startswith("qft: ") and "Traceback" not in done.stderr
-    assert all(word in done.stderr for word in words), done.stderr
-    assert not (tmp_path / "outputs").exists()
+# words -> what is said of them
+CONFIG_ERRORS: list[tuple[list[str], list[str]]] = [
+    (["trian"], ["trian", "'train'"]),
+    (["train", "adapter=qwtn"], ["adapter=qwtn", "'qwthn'", "lora"]),
+    (["train", "adaptr=lora"], ["adaptr", "'adapter'"]),
+    (["train", "adapter.rank=3"], ["adapter.rank", "adapter.r"]),
+    (["train", "n=abc"], ["n", "abc", "Integer"]),
+    (["train", "backend=noisy", "backend.noise=wukng"], ["backend.noise=wukng", "'wukong_like'"]),
+    (["train", "backend=noisy", "backend.noise.p3=0"], ["backend.noise.p3", "backend.noise.p2"]),
+    (["train", "backend=noisy", "backend.noise.p2=abc"], ["backend.noise.p2=abc", "float"]),
+    (["train", "adapter.r=abc"], ["adapter.r=abc", "int"]),
+    (["train", "model=local"], ["model.path"]),
+    (["train", "n=[1"], ["key=value"]),
+    (["train", "format=xml"], ["format=xml", "json"]),
+    (["train", "n=0"], ["n=0"]),
+    (["train", "n=99999"], ["n=99999", "1280"]),
+    (["train", "data=cpsycoun"], ["data.path", "data.hub"]),
+    (["train", "data=cpsycoun", "data.path=nowhere"], ["nowhere"]),
+    (["train", "data=alpaca", "data.hub=hff"], ["data.hub=hff", "'hf'"]),
+    (["eval", "run=nowhere"], ["nowhere"]),
+    (["eval", "evaluation.batch_size=0"], ["batch_size=0"]),
+    (["eval", "adapter=qwthn"], ["run=DIR"]),
+    (["eval", "evaluation.batch_size=many"], ["batch_size=many", "auto"]),
+    (["eval", "evaluation.temperature=0.5"], ["do_sample=true"]),
+    (["train", "eval=true", "evaluation.max_new_tokens=1024"], ["max_new_tokens=1024", "max_seq_len=1024"]),
+    (["eval", "metric.bleu.tokenise=zh"], ["metric.bleu.tokenise", "'tokenize'"]),
+    (["train", "eval=true", "evaluation.metrics=[blue]"], ["blue", "'bleu'"]),
+    (["score"], ["run is required"]),
+    (["score", "run=nowhere"], ["nowhere"]),
+]
+
+
+@pytest.fixture(scope="module")
+def config_errors(tmp_path_factory: pytest.TempPathFactory) -> list[tuple[int, str]]:
+    folder = tmp_path_factory.mktemp("light")
+    ended = qft_light([args for args, _ in CONFIG_ERRORS], folder)
+    assert not (folder / "outputs").exists()
+    return ended
+
+
+@pytest.mark.parametrize("case", range(len(CONFIG_ERRORS)), ids=[" ".join(args) for args, _ in CONFIG_ERRORS])
+def test_config_errors_are_one_message_and_load_nothing_heavy(case: int, config_errors: list[tuple[int, str]]) -> None:
+    code, error = config_errors[case]
+    assert code == 2, error
+    assert error.startswith("qft: ") and "Traceback" not in error
+    assert all(word in error for word in CONFIG_ERRORS[case][1]), error
 
 
 def test_help_loads_nothing_heavy(tmp_path: Path) -> None:
