@@ -11,7 +11,7 @@ import wheels
 
 DOCS = wheels.ROOT / "docs"
 FILE = re.compile(r"^`([\w/.]+)`[^\n]*:\n\n```\w+\n(.*?)^```$", re.M | re.S)
-PAGES = ("add-an-adapter.md", "add-a-dataset.md", "add-a-backend.md")
+PAGES = ("add-an-adapter.md", "add-a-dataset.md", "add-a-backend.md", "add-a-metric.md")
 SWEEP = """\
 # One row for everything that was added.
 rows:
@@ -24,7 +24,7 @@ scales:
     n: [20]
     seeds: [0]
     search: {n: 20, lr: [1.0e-2]}
-    set: [trainer.max_steps=2, trainer.batch_size=4, evaluation.limit=2, evaluation.max_new_tokens=8]
+    set: [trainer.max_steps=2, trainer.batch_size=4, evaluation.limit=2, evaluation.max_new_tokens=8, "evaluation.metrics=[rouge,cer]"]
 """
 
 pytestmark = [pytest.mark.extended, pytest.mark.xdist_group("wheel")]
@@ -68,5 +68,5 @@ def test_everything_is_visible_in_the_report(stranger: wheels.Installed) -> None
     folder = Path("outputs/sweeps/mine-smoke")
     stranger.qft("report", str(folder))
     page = (stranger.place / folder / "report.html").read_text(encoding="utf-8")
-    for added in ("VeRA", "hints", "dense"):
+    for added in ("VeRA", "hints", "dense", "Character error rate"):
         assert added in page, added

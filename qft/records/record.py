@@ -4,6 +4,7 @@ import importlib.metadata
 import platform
 import subprocess
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
@@ -12,19 +13,8 @@ import qft
 from qft import trust
 from qft.records.schema import Document, absent
 
-PACKAGES = (
-    "torch",
-    "transformers",
-    "peft",
-    "accelerate",
-    "datasets",
-    "numpy",
-    "hydra-core",
-    "sacrebleu",
-    "rouge-score",
-    "pyqpanda3",
-    "pennylane",
-)
+# those of plug-ins are given by whoever knows the plug-ins
+PACKAGES = ("torch", "transformers", "peft", "accelerate", "datasets", "numpy", "hydra-core", "pyqpanda3", "pennylane")
 
 
 @dataclass
@@ -165,10 +155,10 @@ class Record(Document):
         return {key: value for key, value in content.items() if value != {} or key == "packages"}
 
 
-def new_record(seed: int) -> Record:
-    """A record with everything that is known before a run starts."""
+def new_record(seed: int, packages: Iterable[str] = ()) -> Record:
+    """A record with everything that is known before a run starts; ``packages``: those of plug-ins, besides PACKAGES."""
     record = Record(command=trust.given().command, started=now(), seed=seed)
-    for package in PACKAGES:
+    for package in dict.fromkeys((*PACKAGES, *packages)):
         try:
             record.packages[package] = importlib.metadata.version(package)
         except importlib.metadata.PackageNotFoundError:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from qft import records
 from qft.config import EvalConfig
 from qft.errors import QftError
+from qft.evaluation import metrics
 from qft.progress import quiet_libraries
 from qft.records import EvaluationSettings, RunDirectory
 from qft.runs import checks, directories, stored
@@ -235,7 +236,7 @@ def _answer(
         scored_with=subject.metrics,
         prompt_counts=dict(questions.cut),
         backend=records.BackendUse(backend.name, backend.evaluations, backend.report()),
-        record=records.new_record(subject.seed),
+        record=records.new_record(subject.seed, metrics.packages()),
     )
     directory.save(document)
     directory.scored()

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from qft import records
 from qft.config import EvalConfig, TrainConfig
 from qft.errors import Diverged, QftError
+from qft.evaluation import metrics
 from qft.process.signals import DeferredStop
 from qft.progress import quiet_libraries
 from qft.records import Record, RunDirectory, new_record
@@ -194,7 +195,7 @@ def _describe(config: TrainConfig, parts: "Parts", setup: Setup, tokens: Tokens)
     if resumes:
         stored.check_base(path, base)
         stored.check_data(path, parts.record["fingerprint"])
-    record = new_record(config.seed)
+    record = new_record(config.seed, metrics.packages())
     record.model = records.ModelRecord(
         name=directories.model_name(config.model),
         path=config.model["path"],
