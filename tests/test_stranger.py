@@ -24,7 +24,12 @@ scales:
     n: [20]
     seeds: [0]
     search: {n: 20, lr: [1.0e-2]}
-    set: [trainer.max_steps=2, trainer.batch_size=4, evaluation.limit=2, evaluation.max_new_tokens=8, "evaluation.metrics=[rouge,cer]"]
+    set:
+      - trainer.max_steps=2
+      - trainer.batch_size=4
+      - evaluation.limit=2
+      - evaluation.max_new_tokens=8
+      - evaluation.metrics=[rouge,cer]
 """
 
 pytestmark = [pytest.mark.extended, pytest.mark.xdist_group("wheel")]
