@@ -46,7 +46,7 @@ def run(config: DataConfig) -> None:
     model = directories.model_name(config.model)
     try:
         root.mkdir(parents=True, exist_ok=True)
-        name = slug(f"data-{config.data['name']}-{parts.record['subset'][:8]}-{model}")
+        name = slug(f"data-{config.data['name']}-{parts.summary.subset[:8]}-{model}")
         title = f"{config.data['name']}, tokens by {model}"
         picture = lengths.draw(sizes, config.max_seq_len, title, root / f"{name}.png")
     except OSError as error:
@@ -56,7 +56,7 @@ def run(config: DataConfig) -> None:
         {"id": used["training"].ids[k], "spans": [s._asdict() for s in spans(used["training"].rows[k], tokenizer)]}
         for k in range(0, len(used["training"].rows), step)
     ][: config.samples]
-    document = parts.record | {
+    document = vars(parts.summary) | {
         "left_out": source.left_out,
         "tokenizer": model,
         "template": chosen.name,

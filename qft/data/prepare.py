@@ -21,13 +21,44 @@ NAMED = 5  # rows left out that are logged one by one
 
 
 @dataclass(frozen=True)
+class Summary:
+    """What is recorded of the data of a run.
+
+    Attributes:
+        name: Of the dataset.
+        fingerprint: SHA-256 of everything that was read (``Source.fingerprint``).
+        subset: SHA-256 of the ids of training and validation.
+        n: Samples that were requested.
+        train: Number of samples to train on.
+        validation: Number of samples to validate on.
+        test: Number of samples to test on.
+        available: Samples that the n were chosen from.
+        near_duplicates: Pair of parts -> samples of one with a near-duplicate in the other.
+        counts: Irregularity -> how often it occurred.
+        left_out: Rows that could not become a sample, with the reason (the first 1000).
+    """
+
+    name: str
+    fingerprint: str
+    subset: str
+    n: int
+    train: int
+    validation: int
+    test: int
+    available: int
+    near_duplicates: dict[str, int]
+    counts: dict[str, int]
+    left_out: list[str]
+
+
+@dataclass(frozen=True)
 class Parts:
-    """Samples to train on, to validate on, to test on, and what a record says of them."""
+    """Samples to train on, to validate on, to test on, and a summary of them."""
 
     train: list[Sample]
     validation: list[Sample]
     test: list[Sample]
-    record: dict[str, Any]
+    summary: Summary
 
 
 def _loads(target: Any) -> bool:
@@ -50,7 +81,16 @@ def load(spec: Mapping[str, Any]) -> Source:
 
 
 def split(source: Source, n: int, spec: Mapping[str, Any]) -> Parts:
-    """Choose n samples of the pool; the subset does not depend on the run's seed."""
+    """Choose the samples of a run. They do not depend on its seed.
+
+    Args:
+        source: As ``load`` returns it.
+        n: Samples for training and validation together.
+        spec: The dataset's yaml.
+
+    Raises:
+        QftError: n is larger than the pool, or ``subset`` refuses it.
+    """
     for place in source.left_out[:NAMED]:
         log.warning("left out: %s", place)
     if (more := len(source.left_out) - NAMED) > 0:
@@ -62,20 +102,20 @@ def split(source: Source, n: int, spec: Mapping[str, Any]) -> Parts:
         )
     train, validation = subset(source.pool, n)
     chosen = hashlib.sha256("\n".join(s.id for s in [*train, *validation]).encode()).hexdigest()
-    record = {
-        "name": spec["name"],
-        "fingerprint": source.fingerprint(),
-        "subset": chosen,
-        "n": n,
-        "train": len(train),
-        "validation": len(validation),
-        "test": len(source.test),
-        "available": len(source.pool),
-        "near_duplicates": near_duplicates(train, validation, source.test),
-        "counts": source.counts,
-        "left_out": source.left_out[:1000],
-    }
-    return Parts(train, validation, source.test, record)
+    summary = Summary(
+        name=spec["name"],
+        fingerprint=source.fingerprint(),
+        subset=chosen,
+        n=n,
+        train=len(train),
+        validation=len(validation),
+        test=len(source.test),
+        available=len(source.pool),
+        near_duplicates=near_duplicates(train, validation, source.test),
+        counts=source.counts,
+        left_out=source.left_out[:1000],
+    )
+    return Parts(train, validation, source.test, summary)
 
 
 def subset(pool: Sequence[Sample], n: int, seed: int = 0) -> tuple[list[Sample], list[Sample]]:

@@ -108,7 +108,7 @@ def _set_up(config: EvalConfig, subject: Subject, parts: "Parts") -> "tuple[Back
     base = load.fingerprint(subject.model)
     if subject.run is not None:  # before anything of the base is loaded
         stored.check_base(subject.run, base)
-        stored.check_data(subject.run, parts.record["fingerprint"])
+        stored.check_data(subject.run, parts.summary.fingerprint)
     return backend, base
 
 
@@ -164,8 +164,8 @@ def _settings(
         dtype=str(load.precision()),
         template=questions.template.name,
         adapter=_digest(subject.adapter),
-        data=parts.record["fingerprint"],
-        validation=parts.record["subset"],
+        data=parts.summary.fingerprint,
+        validation=parts.summary.subset,
         prompts=predictions.digest((p.id, p.turn, p.reference) for p in questions.prompts),
         backend={k: v for k, v in config.backend.items() if k not in transient},
         max_seq_len=subject.max_seq_len,

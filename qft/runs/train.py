@@ -114,7 +114,7 @@ def _read(config: TrainConfig) -> "Parts":
         raise QftError(f"data={config.data['name']} has no test samples to evaluate on.")
     sizes = f"{len(parts.train)} to train on, {len(parts.validation)} to validate, {len(parts.test)} to test"
     log.info("data: %s, %s", config.data["name"], sizes)
-    for kind, number in parts.record["counts"].items():
+    for kind, number in parts.summary.counts.items():
         log.debug("data: %s %s", f"{number:,}", kind)
     return parts
 
@@ -194,7 +194,7 @@ def _describe(config: TrainConfig, parts: "Parts", setup: Setup, tokens: Tokens)
     path, resumes = distributed.decided_by_first(lambda: directories.decide(config))
     if resumes:
         stored.check_base(path, base)
-        stored.check_data(path, parts.record["fingerprint"])
+        stored.check_data(path, parts.summary.fingerprint)
     record = new_record(config.seed, metrics.packages())
     record.model = records.ModelRecord(
         name=directories.model_name(config.model),
@@ -205,7 +205,7 @@ def _describe(config: TrainConfig, parts: "Parts", setup: Setup, tokens: Tokens)
         fingerprint=base,
     )
     record.data = records.DataRecord(
-        **parts.record,
+        **vars(parts.summary),
         train_tokens=records.TokenCounts(**tokens.train.counts),
         validation_tokens=records.TokenCounts(**tokens.validation.counts),
     )

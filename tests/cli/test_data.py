@@ -29,8 +29,8 @@ def test_the_numbers_are_those_of_training(capsys: pytest.CaptureFixture[str]) -
     said = capsys.readouterr()
     shown = json.loads(said.out)
     source = prepare.load({"_target_": "qft.data.datasets.jsonl.load", "path": "my.jsonl"})
-    record = prepare.split(source, 20, {"name": "jsonl"}).record
-    assert {k: shown[k] for k in record} == record
+    summary = prepare.split(source, 20, {"name": "jsonl"}).summary
+    assert {k: shown[k] for k in vars(summary)} == vars(summary)
     assert shown["counts"]["rows left out: the answer is empty"] == 1
     assert shown["left_out"] == ["my.jsonl, line 31: the answer is empty"]
     assert shown["fingerprint"] == source.fingerprint()

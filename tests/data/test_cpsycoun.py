@@ -360,7 +360,7 @@ def test_the_first_thousand_real_files_are_all_usable():
     assert [s.id for s in source.pool] == [f"case_{n}" for n in range(1000)]
     # the recorded numbers were made with these
     assert source.fingerprint() == "ba927b8ba52f594cde3e806c7c9bd8b6ad260b7cce16afe6d86a11a309cd71ec"
-    assert {n: split(source, n, {"name": "cpsycoun"}).record["subset"] for n in (300, 600, 1000)} == {
+    assert {n: split(source, n, {"name": "cpsycoun"}).summary.subset for n in (300, 600, 1000)} == {
         300: "f3100930394a90375bab6767fc6d0c0cadda5ab6c0c2ba90f399c1e332e21f8e",
         600: "59456db5fb7996bbb14d0d329b5408d1780c3a1d29ded118116323063bce1cc8",
         1000: "de3b4f3419dfe730c084dad4c08600aef34903d235135689020fbec0f8d1daff",

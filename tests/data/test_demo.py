@@ -197,4 +197,4 @@ SUBSETS = {
 
 def test_the_set_is_the_one_the_recorded_numbers_were_made_with(source):
     assert source.fingerprint() == "6f2bfcf8fddbeb0388c96e6c44d3aa06f0f5caa0d13c048749e99c06f4b6f114"
-    assert {n: split(source, n, {"name": "demo"}).record["subset"] for n in SUBSETS} == SUBSETS
+    assert {n: split(source, n, {"name": "demo"}).summary.subset for n in SUBSETS} == SUBSETS
