@@ -18,11 +18,18 @@ def watched() -> bool:
 
 
 def bar(items: Iterable[T], title: str, unit: str = "") -> Iterable[T]:
-    """The items as they are; where someone watches, how many of them are through, once it takes over two seconds."""
+    """The items themselves, with a progress bar where someone watches and it takes longer than DELAY.
+
+    Args:
+        items: What is iterated over.
+        title: Of the bar.
+        unit: What is counted: "batches".
+    """
     from tqdm.auto import tqdm  # a widget in a notebook
 
     unit = f" {unit}".rstrip()
-    return tqdm(items, title, file=sys.stderr, disable=not watched(), leave=False, delay=DELAY, unit=unit)
+    shown: Iterable[T] = tqdm(items, title, file=sys.stderr, disable=not watched(), leave=False, delay=DELAY, unit=unit)
+    return shown
 
 
 class Plain(logging.Formatter):

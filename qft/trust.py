@@ -93,8 +93,8 @@ def find(family: Family, target: Any) -> Any:
         raise QftError(f"{family.group}._target_={str(target)[:80]!r} is not a name such as package.module.Name.")
     if not ours(family.group, target) and target not in given().targets:
         raise QftError(
-            f"{family.group}._target_={target} lies outside {' and '.join(PACKAGES[family.group])}, no stored config "
-            f"may not name it; if you trust it, say so each time: {family.group}._target_={target}."
+            f"{family.group}._target_={target} is outside {' and '.join(PACKAGES[family.group])}; "
+            f"if you trust it, say so each time: {family.group}._target_={target}."
         )
     module, _, name = target.rpartition(".")
     try:

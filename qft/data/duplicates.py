@@ -10,7 +10,7 @@ The second row continues the first: both are one dialogue, of which the longest 
 Near-duplicates are samples whose questions are mostly the same words. The units of a question (all the user says) are
 its Chinese characters and, in other writing, its words; punctuation does not count. G is the set of its runs of 13
 units; a question of fewer than 13 is one run. Runs that more than 100 samples of validation and test share are set
-phrases, such as an instruction that stands before every problem, and are left out of G. Two samples are
+phrases, such as an instruction before every problem, and are left out of G. Two samples are
 near-duplicates where::
 
     |G(a) & G(b)| >= 0.5 * min(|G(a)|, |G(b)|) > 0

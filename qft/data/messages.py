@@ -5,7 +5,7 @@ A real sample (CPsyCounD case_0, shortened)::
     Sample("case_0", (Message("user", "心理咨询师，我觉得我很自私……"),
                       Message("assistant", "你能详细描述一下这种情况吗？")))
 
-Three forms of one exchange (the reasoning of the second may also stand in the output, as ``<think>``)::
+Three forms of one exchange (the reasoning of the second may also be in the output, as ``<think>``)::
 
     {"messages": [{"role": "user", "content": "2+2?"}, {"role": "assistant", "content": "4"}]}
     {"prompt": "2+2?", "response": "4", "reasoning_content": "2+2=4"}
@@ -193,7 +193,7 @@ def split_reasoning(text: str) -> tuple[str | None, str]:
         return None, text.strip()
     head = head.strip().removeprefix(THINK_OPEN)
     if THINK_OPEN in head or THINK_OPEN in answer or THINK_CLOSE in answer:
-        raise ValueError(f"{THINK_OPEN} or {THINK_CLOSE} stands where it does not belong")
+        raise ValueError(f"{THINK_OPEN} or {THINK_CLOSE} is where it does not belong")
     return head.strip() or None, answer.strip()
 
 

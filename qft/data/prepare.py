@@ -123,7 +123,7 @@ def subset(pool: Sequence[Sample], n: int, seed: int = 0) -> tuple[list[Sample],
 
     Samples are ordered by the SHA-256 of (seed, id), so that neither the order of files nor a library's random
     generator matters. Every tenth of that order is validation, but a sample with the question of an earlier one goes
-    where that one went: both parts of n=300 lie within those of n=600. With fewer than ten samples the last question
+    where that one went: both parts of n=300 are within those of n=600. With fewer than ten samples the last question
     is validation.
 
     Raises:

@@ -28,7 +28,7 @@ Block = tuple[int, Callable[[], Iterable["Row"]]]
 
 
 class Row(NamedTuple):
-    """One row and where it stands.
+    """One row and its place.
 
     Attributes:
         file: The file, or the id of a data set on a hub.
@@ -72,21 +72,22 @@ def read_rows(path: Path) -> Iterator[Row]:
         yield from read()
 
 
-def numbered(files: Iterable[Path], *wanted: range) -> Iterator[tuple[int, Row]]:
-    """Yield ``(position, row)`` for the positions in any of the ranges ``wanted``, counted from 0 over all files.
+def numbered(files: Iterable[Path], *positions: range) -> Iterator[tuple[int, Row]]:
+    """Yield ``(position, row)`` for each row whose position is in any of these ranges.
 
-    Nothing after the last of them is read, no further file is requested (``files`` may fetch them one by one), and
-    rows in between are skipped without being parsed, those of a parquet file by whole row groups.
+    Positions count from 0 over all files. Nothing after the last of them is read, no further file is requested
+    (``files`` may fetch them one by one), and rows in between are skipped without being parsed, those of a parquet
+    file by whole row groups.
     """
-    end = max(r.stop for r in wanted)
+    end = max(r.stop for r in positions)
     position = 0
     for file in files:
         for count, read in _blocks(file):
-            if any(r.start < position + count and position < r.stop for r in wanted):
+            if any(r.start < position + count and position < r.stop for r in positions):
                 for k, row in enumerate(read(), position):
                     if k >= end:
                         return
-                    if any(k in r for r in wanted):
+                    if any(k in r for r in positions):
                         yield k, row
             position += count
             if position >= end:
@@ -155,7 +156,7 @@ def _csv(path: Path) -> Iterator[Block]:
             names = next(cells, [])
             if len(set(names)) < len(names) or not all(n.strip() for n in names):
                 header = shortened(", ".join(names))
-                raise QftError(f"{path}, line 1: a column name is empty or stands twice: {header}.")
+                raise QftError(f"{path}, line 1: a column name is empty or occurs twice: {header}.")
             line = cells.line_num + 1
             for values in cells:
                 if values:

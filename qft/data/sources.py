@@ -30,10 +30,10 @@ def open_rows(
     hub: str | None,
     repository: str | None,
     repositories: Mapping[str, str],
-    wanted: tuple[range, ...],
+    positions: tuple[range, ...],
     folder: str | None = None,
 ) -> Iterator[tuple[int, Row]]:
-    """``(position, row)`` for each row of a set whose position, from 0, is in any of the ranges ``wanted``.
+    """``(position, row)`` for each row of a set whose position is in any of the ranges ``positions``.
 
     Args:
         name: The set, for messages.
@@ -41,7 +41,7 @@ def open_rows(
         hub: ``data.hub``: hf or modelscope.
         repository: ``data.repository``: the id on the hub that the user gave.
         repositories: Hub -> the set's usual id on it.
-        wanted: The ranges of positions.
+        positions: Ranges of positions, from 0.
         folder: The form to read where a source holds several side by side.
 
     Raises:
@@ -55,7 +55,7 @@ def open_rows(
         repository = repository or repositories.get(hub)
         if repository is None:
             raise QftError(f"data.hub={hub} needs data.repository=OWNER/NAME with data={name}.")
-        return hub_rows(hub, repository, *wanted, folder=folder)
+        return hub_rows(hub, repository, *positions, folder=folder)
     if repository is not None:
         raise QftError(
             f"data.repository={repository} is an id on a hub; say which: data.hub=hf or data.hub=modelscope."
@@ -69,16 +69,16 @@ def open_rows(
     files = row_files(place, folder)
     if not files:
         raise QftError(f"data.path={path} holds no {', '.join(SUFFIXES)} file.")
-    return numbered(files, *wanted)
+    return numbered(files, *positions)
 
 
-def hub_rows(hub: str, dataset_id: str, *wanted: range, folder: str | None = None) -> Iterator[tuple[int, Row]]:
-    """``(position, row)`` of the train split for the positions in any of ``wanted``; without any, of all.
+def hub_rows(hub: str, dataset_id: str, *positions: range, folder: str | None = None) -> Iterator[tuple[int, Row]]:
+    """``(position, row)`` of the train split for the positions in any of ``positions``; without any, of all.
 
     Args:
         hub: hf or modelscope.
         dataset_id: OWNER/NAME on that hub.
-        wanted: Ranges of positions, from 0.
+        positions: Ranges of positions, from 0.
         folder: One of several forms of the set: a configuration on hf, a folder on modelscope.
 
     Raises:
@@ -88,14 +88,14 @@ def hub_rows(hub: str, dataset_id: str, *wanted: range, folder: str | None = Non
         raise QftError(f"data.hub={hub} is unknown.{nearest(hub, HUBS)}")
     fetch = _hugging_face if hub == "hf" else _modelscope
     try:
-        yield from fetch(dataset_id, folder, *(wanted or (ALL,)))
+        yield from fetch(dataset_id, folder, *(positions or (ALL,)))
     except QftError:
         raise
     except Exception as e:  # the libraries raise dozens of kinds, their own and those of their HTTP clients
         raise _unreachable(hub, dataset_id, f"{type(e).__name__}: {e}") from e
 
 
-def _hugging_face(dataset_id: str, folder: str | None, *wanted: range) -> Iterator[tuple[int, Row]]:
+def _hugging_face(dataset_id: str, folder: str | None, *positions: range) -> Iterator[tuple[int, Row]]:
     from huggingface_hub import constants
 
     # Offline by the user's setting: the library then uses only its cache, which is quick.
@@ -105,12 +105,12 @@ def _hugging_face(dataset_id: str, folder: str | None, *wanted: range) -> Iterat
     from datasets import load_dataset
 
     rows: Any = load_dataset(dataset_id, folder, split="train", streaming=online)
-    for k, data in enumerate(islice(rows, max(r.stop for r in wanted))):
-        if any(k in r for r in wanted):
+    for k, data in enumerate(islice(rows, max(r.stop for r in positions))):
+        if any(k in r for r in positions):
             yield k, Row(Path(dataset_id), k + 1, dict(data), "row")
 
 
-def _modelscope(dataset_id: str, folder: str | None, *wanted: range) -> Iterator[tuple[int, Row]]:
+def _modelscope(dataset_id: str, folder: str | None, *positions: range) -> Iterator[tuple[int, Row]]:
     # We fetch and read the files ourselves: the package's loader needs an older `datasets` than ours.
     try:
         from modelscope.hub.api import HubApi
@@ -132,7 +132,7 @@ def _modelscope(dataset_id: str, folder: str | None, *wanted: range) -> Iterator
     chosen = row_names(names, f"{dataset_id} on modelscope", folder)
     if not chosen:
         raise QftError(f"{dataset_id} on modelscope holds no {', '.join(SUFFIXES)} file; use data.path=DIR_OR_FILE.")
-    yield from numbered((Path(dataset_file_download(dataset_id, str(name))) for name in chosen), *wanted)
+    yield from numbered((Path(dataset_file_download(dataset_id, str(name))) for name in chosen), *positions)
 
 
 def why_unreachable(address: str) -> str | None:

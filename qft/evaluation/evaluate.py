@@ -1,6 +1,5 @@
 """Evaluate one model: validation loss and answers to the test prompts. Their scores come after (``score.py``)."""
 
-import logging
 import sys
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -23,6 +22,7 @@ from qft.quantum.backends.base import Backend
 from qft.records import (
     ANSWERS,
     EvaluationSettings,
+    Loss,
     Metrics,
     Prediction,
     RunDirectory,
@@ -33,14 +33,18 @@ from qft.records import (
     write_lines,
 )
 
-log = logging.getLogger(__name__)
-
 
 def check_predictions(folder: Path, settings: EvaluationSettings, overwrite: bool) -> bool:
-    """Whether the folder's predictions were made with these settings; changes nothing.
+    """Whether the predictions in a folder were made with these settings. Changes nothing.
 
-    Raises QftError where they were made with others or settings that are damaged, unless they are to be replaced
-    (``overwrite``).
+    Args:
+        folder: Directory of the evaluation.
+        settings: Those of the evaluation that is about to start.
+        overwrite: Whether other predictions are to be replaced.
+
+    Raises:
+        QftError: They were made with other settings, or the settings are damaged or missing, and ``overwrite`` is
+            false.
     """
     if (folder / EvaluationSettings.FILE).exists():
         try:
@@ -55,16 +59,16 @@ def check_predictions(folder: Path, settings: EvaluationSettings, overwrite: boo
                 "write elsewhere with out=DIR, or replace them with overwrite=true."
             )
         return not changed
-    if not overwrite and (left := [n for n in ANSWERS if (folder / n).exists()]):
+    if not overwrite and (present := [n for n in ANSWERS if (folder / n).exists()]):
         missing = EvaluationSettings.FILE
-        raise QftError(f"{folder / left[0]} has no {missing} beside it; replace both with overwrite=true.")
+        raise QftError(f"{folder / present[0]} has no {missing} beside it; replace both with overwrite=true.")
     return False
 
 
 def open_predictions(folder: Path, settings: EvaluationSettings, overwrite: bool) -> None:
-    """Hold the folder's predictions to one set of settings: go on with equal ones, refuse others.
+    """Get a folder ready for predictions with these settings: those that are there are resumed or removed.
 
-    ``overwrite`` removes predictions made with other settings, and those under settings that are damaged.
+    Raises QftError like ``check_predictions``, and writes the settings where there are none yet.
     """
     if check_predictions(folder, settings, overwrite):
         return
@@ -74,7 +78,7 @@ def open_predictions(folder: Path, settings: EvaluationSettings, overwrite: bool
 
 
 def recorded_batch_size(folder: Path) -> int | None:
-    """The batch size of an evaluation that was begun here: an automatic choice is made only once."""
+    """The batch size of an evaluation that has begun in this folder, so that an automatic choice is made only once."""
     try:
         size = RunDirectory(folder).settings().batch_size
     except QftError:
@@ -92,35 +96,53 @@ def evaluate(
     backend: Backend,
     base: bool = False,
 ) -> tuple[Scores, list[Prediction]]:
-    """Validation loss and generation (resumed where it stopped) of the model as it is.
+    """The loss of a model on the validation set and its answers to the prompts, resumed where they stopped.
 
-    Returns what metrics.json says of both, and the rows of predictions.jsonl. ``base``: with the adapter switched
-    off; the files are then called base_predictions.jsonl and base_validation.jsonl.
+    Args:
+        model: With its adapter, if it has one.
+        tokenizer: The model's.
+        prompts: What it answers.
+        validation: The validation set.
+        decoding: How answers are written.
+        folder: Directory of the evaluation.
+        backend: Evaluates the circuits of the adapter.
+        base: Switch the adapter off. The files are then called base_predictions.jsonl and base_validation.jsonl.
+
+    Returns:
+        What metrics.json says of loss and answers, not scored yet, and the answers.
     """
-    switch: AbstractContextManager = model.disable_adapter() if base else nullcontext()
+    switch: AbstractContextManager[Any] = model.disable_adapter() if base else nullcontext()
+    path = folder / answers("predictions", base)
     with switch:
-        longest = max(len(row["input_ids"]) for row in validation.rows)
-        size = min(decoding.batch_size, batch_size(model, longest, all_logits=True))
-        before = backend.evaluations
-        losses = sample_losses(model, tokenizer, validation.rows, size)
-        per_token = (backend.evaluations - before) / _positions(validation.rows, size)
-        rows = [ValidationRow(i, s / n, n) for i, (s, n) in zip(validation.ids, losses, strict=True)]
-        summed = summarise(losses)
-        write_lines(folder / answers("validation", base), rows)
-        path = folder / answers("predictions", base)
-        answered = generate(model, tokenizer, prompts, decoding, path)
+        loss, circuits_per_token = _validate(model, tokenizer, validation, decoding, folder, backend, base)
+        made = generate(model, tokenizer, prompts, decoding, path)
         title = "base answers" if base else "answers"
-        for _ in tqdm(answered, title, total=len(prompts), file=sys.stderr, disable=not watched()):
+        for _ in tqdm(made, title, total=len(prompts), file=sys.stderr, disable=not watched()):
             pass
-    given = predictions.read(path)
-    # of an answer of t tokens to a prompt of p, p + t - 1 are fed to the model
-    fed = sum(p.prompt_tokens + p.tokens - 1 for p in given)
-    cost = replace(summary(given), circuits_per_token=per_token, circuits=round(per_token * fed))
-    return Scores(validation=summed, generation=cost), given
+    rows = predictions.read(path)
+    # for an answer of t tokens to a prompt of p tokens, p + t - 1 are fed to the model
+    fed = sum(row.prompt_tokens + row.tokens - 1 for row in rows)
+    cost = replace(summary(rows), circuits_per_token=circuits_per_token, circuits=round(circuits_per_token * fed))
+    return Scores(validation=loss, generation=cost), rows
+
+
+def _validate(
+    model: Any, tokenizer: Any, validation: Encoded, decoding: Decoding, folder: Path, backend: Backend, base: bool
+) -> tuple[Loss, float]:
+    """The loss on the validation set, which is written row by row, and the circuits evaluated per token."""
+    longest = max(len(row["input_ids"]) for row in validation.rows)
+    size = min(decoding.batch_size, batch_size(model, longest, all_logits=True))
+    before = backend.evaluations
+    losses = sample_losses(model, tokenizer, validation.rows, size)
+    circuits_per_token = (backend.evaluations - before) / _positions(validation.rows, size)
+    loss = summarise(losses)  # before anything is written: it refuses a loss that is not finite
+    rows = [ValidationRow(i, total / n, n) for i, (total, n) in zip(validation.ids, losses, strict=True)]
+    write_lines(folder / answers("validation", base), rows)
+    return loss, circuits_per_token
 
 
 def _positions(rows: list[dict[str, list[int]]], size: int) -> int:
-    """Token positions that a pass over the rows evaluates, padding included."""
+    """Token positions, padding included, of a pass over the rows in batches of ``size``."""
     widths = [len(row["input_ids"]) for row in rows]
     batches = [widths[k : k + size] for k in range(0, len(widths), size)]
     return sum(max(b) * len(b) for b in batches)

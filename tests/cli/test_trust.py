@@ -89,7 +89,7 @@ def stored(change: dict, here: Path) -> str:
 
 
 def test_a_stored_config_builds_nothing_but_our_datasets(here: Path, capfd) -> None:
-    assert "data._target_=stranger.load lies outside" in refused(
+    assert "data._target_=stranger.load is outside" in refused(
         capfd, "eval", stored({"data": {"_target_": "stranger.load"}}, here)
     )
     for target in (

@@ -43,7 +43,7 @@ def refused(path, load=jsonl.load):
         ("x.jsonl", LINES + '{"prompt": ' + "9" * 5000 + "}", ["line 31", "broken JSON"]),
         ("x.jsonl", LINES + "\0\0\0\n", ["line 31", "broken JSON"]),
         ("x.jsonl", json.dumps({"c" * 5000: 1, **{f"c{k}": 1 for k in range(500)}}), ["line 1", "and 481 more"]),
-        ("x.csv", "a, " * 100_000 + "a\n1\n", ["line 1", "stands twice"]),
+        ("x.csv", "a, " * 100_000 + "a\n1\n", ["line 1", "occurs twice"]),
         ("x.jsonl", gzip.compress(LINES.encode()), ["x.jsonl", "gzip", "unpack"]),
         ("x.csv", b"PK\x03\x04rest", ["x.csv", "zip"]),
         ("x.jsonl", b"PAR1rest", ["x.jsonl", "parquet", "rename"]),

@@ -119,7 +119,7 @@ def test_a_folder_of_a_snapshot_is_chosen_by_name(tmp_path):
         ("x.csv", b"a,b\n1,2\n1,2,3\n", ["line 3", "3 cells for 2 columns"]),
         ("x.csv", b'a,b\n"1\n2",2\n1\n', ["line 4", "1 cells for 2 columns"]),
         ("x.csv", b'a,b\n1,"2\n', ["line 2", "broken CSV"]),
-        ("x.csv", b"a,a\n1,2\n", ["line 1", "stands twice"]),
+        ("x.csv", b"a,a\n1,2\n", ["line 1", "occurs twice"]),
         ("x.csv", b"a,b\n1,\xb0\xa1\n", ["line 2", "not UTF-8"]),
         ("x.jsonl", '{"a": 1}\n'.encode("utf-16"), ["line 1", "not UTF-8", "0xff"]),
     ],

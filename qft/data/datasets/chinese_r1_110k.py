@@ -63,18 +63,22 @@ def _score(row: Row) -> float | None:
     try:
         return float(score)  # a csv file holds it as text
     except (TypeError, ValueError):
-        held = shortened(repr(score))
-        raise QftError(f"{row.where}: column score holds {held} where a number from 0 to 10 is needed.") from None
+        value = shortened(repr(score))
+        raise QftError(f"{row.where}: column score holds {value} where a number from 0 to 10 is needed.") from None
 
 
 def _example(k: int) -> dict[str, object]:
-    """Rows of the plain layout but for every eighth, which is one of the -SFT layout."""
-    asked, thought, content = f"甲有{k}个苹果，又买了4个，一共几个？", f"{k}+4={k + 4}", f"答案是\\boxed{{{k + 4}}}。"
+    """Rows of the plain layout; every eighth is of the -SFT layout."""
+    question, thought, content = (
+        f"甲有{k}个苹果，又买了4个，一共几个？",
+        f"{k}+4={k + 4}",
+        f"答案是\\boxed{{{k + 4}}}。",
+    )
     lengths = {"prompt_tokens_len": 20, "reasoning_content_tokens_len": 9, "content_tokens_len": 8}
     rest: dict[str, object] = {"repo_name": "gavinluo/applied_math", **lengths, "score": (10, 0, None, 10)[k % 4]}
     if k % 8:
-        return {"input": asked, "reasoning_content": thought if k % 6 else None, "content": content} | rest
-    return {"instruction": asked, "input": "", "output": f"<think>\n{thought}\n</think>\n\n{content}"} | rest
+        return {"input": question, "reasoning_content": thought if k % 6 else None, "content": content} | rest
+    return {"instruction": question, "input": "", "output": f"<think>\n{thought}\n</think>\n\n{content}"} | rest
 
 
 EXAMPLE = {"distill_r1_110k.jsonl": "".join(json.dumps(_example(k), ensure_ascii=False) + "\n" for k in range(60))}

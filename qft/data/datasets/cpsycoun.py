@@ -26,7 +26,7 @@ What is done with the irregular files, each counted in ``Source.counts`` for the
   are counted and the longest is taken; ``rows`` then counts dialogues.
 
 The last 50 dialogues by number, all different, are the test set whatever ``rows`` says. Of equal dialogues
-in the pool the first is kept, and none that equals a test dialogue or whose client says the same.
+in the pool the first is used, and none that equals a test dialogue or whose client says the same.
 """
 
 import re

@@ -41,7 +41,7 @@ def load(path: str | None = None, hub: str | None = None, rows: str | None = Non
 def _generate(part: str, size: int, prefix: str, cells: Sequence[tuple[str, str]]) -> list[Sample]:
     """``size`` samples of distinct content; the cells take turns, so any range of rows is balanced."""
     rng = random.Random(f"demo-{part}-{SEED}")
-    seen: dict[tuple, None] = {}
+    seen: dict[tuple[Message, ...], None] = {}
     samples: list[Sample] = []
     while len(samples) < size:
         k = len(samples)

@@ -1,10 +1,10 @@
-"""A set of your own (jsonl, json, parquet or csv). Each row is one conversation, in any of these columns::
+"""Your own set (jsonl, json, parquet or csv). Each row is one conversation, in any of these columns::
 
     {"messages": [{"role": "user", "content": "2+2?"}, {"role": "assistant", "content": "4"}]}
     {"prompt": "2+2?", "response": "4"}
     {"instruction": "Add.", "input": "2+2", "output": "4"}
 
-Reasoning stands in the assistant's text as ``<think>…</think>``, or apart as ``reasoning_content`` (beside
+Reasoning is in the assistant's text as ``<think>…</think>``, or separate as ``reasoning_content`` (beside
 ``content`` in a message, else a column). Other columns are not read. For the test set, duplicates and ids
 see ``qft.data.assemble``.
 """
@@ -45,15 +45,15 @@ def read(row: Row, counts: Counter[str]) -> tuple[Messages, str | None]:
 
 def _example(k: int) -> dict[str, object]:
     """The three forms in turn, reasoning apart, within the text and missing."""
-    asked, thought, reply = f"What is {k} plus 1?", f"{k}+1={k + 1}", f"It is {k + 1}."
+    question, thought, reply = f"What is {k} plus 1?", f"{k}+1={k + 1}", f"It is {k + 1}."
     text = f"<think>\n{thought}\n</think>\n\n{reply}"
     if k % 3 == 0:
-        turns = [{"role": "user", "content": asked}, {"role": "assistant", "content": reply}]
+        turns = [{"role": "user", "content": question}, {"role": "assistant", "content": reply}]
         turns[1] |= {"reasoning_content": thought} if k % 2 else {}
         return {"messages": [{"role": "system", "content": "Be brief."}, *turns]}
     if k % 3 == 1:
-        return {"prompt": asked, "response": reply, "reasoning_content": thought if k % 2 else None}
-    return {"instruction": asked, "input": None, "output": text}
+        return {"prompt": question, "response": reply, "reasoning_content": thought if k % 2 else None}
+    return {"instruction": question, "input": None, "output": text}
 
 
 EXAMPLE = {"mine.jsonl": "".join(json.dumps(_example(k)) + "\n" for k in range(60))}

@@ -72,16 +72,16 @@ def _own_solution(row: Row) -> str:
 
 
 def _example(k: int) -> dict[str, object]:
-    """Rows of v0 but for every eighth, which is one of v1."""
+    """Rows of v0; every eighth is of v1."""
     total = 3 * k + 2
     text = f"<think>\n{k} + {2 * k} = {3 * k}, and 2 more is {total}.\n</think>\n\nThe answer is \\boxed{{{total}}}."
-    asked = f"Ann has {k} pens, then gets {2 * k}, then 2. How many?"
+    question = f"Ann has {k} pens, then gets {2 * k}, then 2. How many?"
     rest: dict[str, object] = {"verified": None, "quality_metrics": None}
     if k % 8:
         solution = f"{k} + {2 * k} + 2 = {total}\n\\boxed{{{total}}}" if k % 5 else None
-        head = {"id": f"id_{k}", "reannotated_assistant_content": text, "problem": asked, "source": "gsm8k"}
+        head = {"id": f"id_{k}", "reannotated_assistant_content": text, "problem": question, "source": "gsm8k"}
         return head | {"solution": solution} | rest
-    user = {"content": asked, "role": "user"}
+    user = {"content": question, "role": "user"}
     return {
         "id": f"id_{k}",
         "reannotated_assistant_content": text,

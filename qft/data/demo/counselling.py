@@ -11,6 +11,7 @@ A longer talk asks first, hears a detail, then suggests the step and ends with e
 
 import random
 from dataclasses import dataclass
+from typing import Any
 
 from qft.data.demo.counselling_templates import TEMPLATES
 from qft.data.demo.counselling_words import FEELINGS, PERSONS, TOPICS
@@ -39,7 +40,7 @@ class Case:
         return (number + FEELINGS[self.language].index(self.feeling)) % 5 == 0
 
 
-def make_case(rng: random.Random, language: str, topics: dict[str, dict[str, tuple]] = TOPICS) -> Case:
+def make_case(rng: random.Random, language: str, topics: dict[str, dict[str, tuple[Any, ...]]] = TOPICS) -> Case:
     """Draw a case of ``language`` ("en", "zh"): the question and the step belong to the topic."""
     topic, situations, details, questions, steps = topics[language][rng.choice(list(topics[language]))]
     return Case(

@@ -1,7 +1,7 @@
 """Whether two written answers are the same quantity: ``equal("\\\\frac{1}{2}", "50\\\\%") -> True``.
 
-Two plain numbers are compared exactly, but for a decimal of six places or more, which stands for every number less
-than one unit of its last place away: 0.33333333 is 1/3. Two words are compared as words. The rest is judged by
+Two plain numbers are compared exactly, except that a decimal of six places or more matches every number less than one
+unit of its last place away: 0.33333333 is 1/3. Two words are compared as words. The rest is judged by
 math-verify (numbers there to six places), which is neither thread-safe nor always quick: so this file is also a
 program that answers one question a line in a process of its own, and dies at its time limit (``judge.py`` starts it).
 It therefore imports nothing of qft. What math-verify does not read is put right first: full-width
@@ -40,7 +40,7 @@ _LETTERS = re.compile(r"[^\W\d_]{3,}(?: [^\W\d_]+)*|[\u3400-\u9fff]+")
 
 
 def tidy(text: str) -> str:
-    """One way of writing: ASCII digits and signs, no thousands separators, currency signs or closing full stop."""
+    """The text in one notation: ASCII, without thousands separators, currency signs or a full stop at the end."""
     text = text.replace("！", "。").translate(FULL_WIDTH).strip()
     text = _MONEY.sub("", re.sub(r"^\\[(\[]|\\[)\]]$", "", text))
     if re.fullmatch(rf"\s*{_WORD}\s*", text):  # \text{42 apples}
@@ -53,7 +53,7 @@ def tidy(text: str) -> str:
 
 
 def split_unit(text: str) -> tuple[str, str]:
-    """A tidy text as number and unit: ``("12", "cm")``; the unit is "" where there is none, the whole the number."""
+    """A tidy text as number and unit: ``("12", "cm")``; without a unit ``(text, "")``."""
     match = _UNIT.fullmatch(text)
     if match is None:
         return text, ""
@@ -61,16 +61,16 @@ def split_unit(text: str) -> tuple[str, str]:
 
 
 def equal(target: str, candidate: str) -> bool:
-    """Whether both state the same. A unit may be left out of one side, but two units must be the same.
+    """Whether both state the same quantity. One side may leave out the unit, but two units must be the same.
 
-    x % equals x / 100 and x million equals 1000000 x; as with any unit, sign or word may be left out of one side.
+    x % equals x / 100 and x million equals 1000000 x; one side may leave out the sign or word, like any unit.
     """
     known = at_once(target, candidate)
     return _by_units(tidy(target), tidy(candidate), _same) is True if known is None else known
 
 
 def at_once(target: str, candidate: str) -> bool | None:
-    """``equal`` where it takes no mathematics: one way of writing, plain numbers, words; else None."""
+    """``equal`` where that takes no mathematics (the same notation, plain numbers, words); None elsewhere."""
     target, candidate = tidy(target), tidy(candidate)
     if not target or not candidate:
         return False
@@ -82,21 +82,21 @@ def at_once(target: str, candidate: str) -> bool | None:
 
 
 def _by_units(target: str, candidate: str, same: Callable[[str, str], bool | None]) -> bool | None:
-    """Compare with their units and without; ``same`` compares what is left. None where it knows no answer."""
+    """Compare with and without their units; ``same`` compares two texts. None where it gives no answer."""
     written_out = _written_out(target), _written_out(candidate)
     if written_out != (target, candidate) and _by_units(*written_out, same):
         return True
     (a, unit_a), (b, unit_b) = split_unit(target), split_unit(candidate)
     if unit_a and unit_b and sorted(unit_a) != sorted(unit_b):  # sorted: 2ab is no unit, and the same as 2ba
         return False
-    found = [same(target, candidate)]
+    verdicts = [same(target, candidate)]
     if unit_a or unit_b:
-        found.append(same(a, b))
+        verdicts.append(same(a, b))
     if unit_a == "%" and not unit_b:
-        found.append(same(f"({a})/100", b))
+        verdicts.append(same(f"({a})/100", b))
     if unit_b == "%" and not unit_a:
-        found.append(same(a, f"({b})/100"))
-    return True if True in found else None if None in found else False
+        verdicts.append(same(a, f"({b})/100"))
+    return True if True in verdicts else None if None in verdicts else False
 
 
 def _written_out(text: str) -> str:
@@ -115,7 +115,7 @@ def _plainly(target: str, candidate: str) -> bool | None:
 
 
 def number(text: str) -> tuple[Fraction, int] | None:
-    """A tidy text that is a plain number: its value, and the places after its point, 0 for a fraction."""
+    """The value of a tidy text that is a plain number, and its decimal places (0 for a fraction); else None."""
     match = _PLAIN.fullmatch(text)
     if match is None:
         return None
@@ -133,15 +133,15 @@ def _same(target: str, candidate: str) -> bool | None:
         return known
     from math_verify import parse, verify
 
-    # no time limit of its own: it would need this process's signal handler
+    # without math-verify's time limit, which needs this process's signal handler
     sides = [parse(f"\\boxed{{{text}}}", parsing_timeout=None) for text in (target, candidate)]
     return bool(verify(*sides, timeout_seconds=None))
 
 
 def serve() -> None:
-    """Answer lines ``{"target", "candidate", "seconds"}`` with ``{"same", "seconds"}``; die where time runs out.
+    """Answer lines ``{"target", "candidate", "seconds"}`` with ``{"same", "seconds"}``; die when the time runs out.
 
-    Seconds are of computing. ``same`` is null where the memory ran out.
+    Seconds are CPU seconds. ``same`` is null where memory ran out.
     """
     import contextlib
     import json
@@ -159,7 +159,7 @@ def serve() -> None:
     signal.signal(signal.SIGPROF, signal.SIG_DFL)
     _same("\\sqrt{1}", "\\frac{x}{x}")  # what is imported on first use does not count against the limit
     print("ready", flush=True)
-    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)  # nobody reads it any more
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)  # nobody reads it from here on
     for line in sys.stdin:
         question = json.loads(line)
         began, same = time.process_time(), None

@@ -1,21 +1,21 @@
 """The value that an answer without a box states: ``stated("6 * 7 = 42. So 40 are left, not 42.") -> ["40"]``.
 
 It is the last value of the final answer clause. Going back from the end, the first clause that states a value decides:
-what follows its last ``=``, else its last value that is no circumstance ("after 5 days", "out of 30", "because ...").
-Values that are denied ("not 42", "42 is wrong") or asked about ("is it 42?", "whether ...", "if it were ...") are not
-stated, nor are bounds ("more than 42"); a value that is denied or asked about after it was stated is taken back.
-"The answer is 42" and "#### 42" keep standing before explanations. Of several values at once ("3 or 4", "3 apples and 4
-pears") none is the answer. docs/metrics.md has examples.
+what follows its last ``=``, else its last value that is not a circumstance ("after 5 days", "because ..."). Values that
+are denied ("not 42", "42 is wrong") or questioned ("is it 42?", "if it were ...") are not stated, nor are bounds ("more
+than 42"). A value that is denied or questioned after it was stated is withdrawn. "The answer is 42" and "#### 42" remain
+valid when an explanation follows. Several values together ("3 or 4", "3 apples and 4 pears") are no answer.
+docs/metrics.md has examples.
 """
 
 import re
 
 from qft.evaluation.answers.equality import at_once, tidy
-from qft.evaluation.answers.values import ATOM, TERMS, VALUE, readable, released
+from qft.evaluation.answers.values import ATOM, TERMS, VALUE, readable, restored
 
-TAIL = 4_000  # characters at the end in which the answer is looked for
+TAIL = 4_000  # characters at the end that are searched for the answer
 AROUND = 100  # characters on both sides of a value that tell whether it is stated
-MANY = 30  # values of one clause that are looked at
+MANY = 30  # values of one clause that are considered
 
 _SENTENCE = re.compile(r"(?<=\?)|(?<=\.)(?=\s|$)|(?<![\d!])!+(?=\s|$)|[。\n;]+")
 _CLAUSE = re.compile(
@@ -34,7 +34,7 @@ _TAKEN_BACK = re.compile(
     r"(?:wrong|incorrect|false|a mistake|not (?:right|correct|true|it|the answer))|^\W*不对|错了",
     re.I,
 )
-_ASKED = re.compile(
+_QUESTIONED = re.compile(
     r"\b(?:whether|wonder|unclear)\b|\bif (?:it|he|she|they|there) were\b|是否|是不是|会不会|难道|不知道", re.I
 )
 _REASON = re.compile(
@@ -42,7 +42,7 @@ _REASON = re.compile(
     r"^\s*(?:as (?:he|she|it|they|there)|who)\b|因为|如果",
     re.I,
 )
-# what denies a value, and what may stand between the two: no other verb that states it
+# what denies a value, and what may come between the two: no other verb that states it
 _BETWEEN = r"(?:(?!\b(?:is|are|was|were|equals|makes?|gives?|leaves?|total)\b|[=是为等]).){0,40}$"
 _DENIED = re.compile(
     r"(?:\b(?:not|never|cannot|neither|nor|no longer|hardly|rather than|instead of|anything but|nobody|wrong to|"
@@ -91,14 +91,14 @@ _CHOICE = (
 
 
 def stated(text: str) -> list[str]:
-    """The value that the text states as its answer, as a list of one; where it states several, one text of them all.
+    """The value that the text states as its answer, in a list; empty where it states none.
 
-    Empty where it states none.
+    Several values are one text with all of them.
     """
-    held: list[str] = []
-    text = readable(text[-TAIL:], held)
+    formulas: list[str] = []
+    text = readable(text[-TAIL:], formulas)
     if marked := _MARK.findall(text):
-        return [released(marked[-1], held)]
+        return [restored(marked[-1], formulas)]
     sentences = [s for s in _SENTENCE.split(text) if s.strip()]
     given_back: list[str] = []
     for sentence in _order(sentences):
@@ -107,12 +107,12 @@ def stated(text: str) -> list[str]:
         value, refused = _read(sentence)
         given_back += refused
         if value is not None:
-            return [] if any(at_once(value, other) for other in given_back) else [released(value, held)]
+            return [] if any(at_once(value, other) for other in given_back) else [restored(value, formulas)]
     return []
 
 
 def says(text: str, word: str) -> bool:
-    """Whether the text states a word as its answer: a choice (B), a yes or no, a name (Monday)."""
+    """Whether the text states ``word`` as its answer: a choice (B), yes or no, a name (Monday)."""
     word = tidy(word)
     other = _OPPOSITE.get(word.casefold(), word)
     if re.fullmatch(r"[A-Z]", word):  # a choice; the letter alone may be an article or a variable
@@ -122,16 +122,16 @@ def says(text: str, word: str) -> bool:
     else:
         pattern = rf"(?<![A-Za-z])({re.escape(word)}|{re.escape(other)})(?![A-Za-z])"
     for sentence in reversed(_SENTENCE.split(readable(text[-TAIL:], []))):
-        found: list[str] = []
+        stated_words: list[str] = []
         denied = False
         for clause in _CLAUSE.split(sentence):
             for match in re.finditer(pattern, clause, 0 if len(word) == 1 else re.I):
                 if _DENIED.search(clause[: match.start()]) or _DENIED_AFTER.match(clause, match.end()):
                     denied = True
                 else:
-                    found.append(next(g for g in match.groups() if g))
-        if found or denied:
-            return bool(found) and not _question(sentence) and found[0].casefold() == word.casefold()
+                    stated_words.append(next(g for g in match.groups() if g))
+        if stated_words or denied:
+            return bool(stated_words) and not _question(sentence) and stated_words[0].casefold() == word.casefold()
     return False
 
 
@@ -149,7 +149,7 @@ def _order(sentences: list[str]) -> list[str]:
 
 
 def _read(sentence: str) -> tuple[str | None, list[str]]:
-    """What a sentence states, None where nothing, and the values it denies or asks about."""
+    """What a sentence states, None where nothing, and the values it denies or questions."""
     outside = re.sub(r"\([^()]{0,300}\)", " ", sentence)
     if re.search(ATOM, outside):
         sentence = outside
@@ -175,8 +175,8 @@ def _question(sentence: str) -> bool:
 
 
 def _clause(clause: str) -> tuple[str | None, bool, list[str]]:
-    """The value of one clause, whether it is more than a circumstance, and the values denied or asked about in it."""
-    if _ASKED.search(clause):
+    """The value of one clause, whether it is more than a circumstance, and the values denied or questioned in it."""
+    if _QUESTIONED.search(clause):
         return None, False, re.findall(ATOM, clause)
     leading = False
     if reason := _REASON.search(clause):
@@ -189,20 +189,20 @@ def _clause(clause: str) -> tuple[str | None, bool, list[str]]:
     if _MORE_THAN.match(clause):
         return None, False, []
     start = clause.rfind("=") + 1
-    found = list(TERMS.finditer(clause, start)) or list(TERMS.finditer(clause))
-    found = found[:MANY] if start else found[-MANY:]
+    terms = list(TERMS.finditer(clause, start)) or list(TERMS.finditer(clause))
+    terms = terms[:MANY] if start else terms[-MANY:]
     denied: list[str] = []
     plain: list[str] = []
     spare: list[str] = []
     purpose: list[str] = []
-    for match in found:
+    for match in terms:
         before = clause[max(match.start() - AROUND, 0) : match.start()]
         after = clause[match.end() : match.end() + AROUND]
         if re.search(r"[\^A-WYZa-wyz]$", before):
             continue  # cm^2, A4
         if (
             _DENIED.search(before)
-            or (_DENIED_AFTER.match(after) and match is found[-1])
+            or (_DENIED_AFTER.match(after) and match is terms[-1])
             or _BOUND.search(before)
             or re.match(r"\s*[<>≤≥]", after)
         ):
@@ -214,7 +214,7 @@ def _clause(clause: str) -> tuple[str | None, bool, list[str]]:
         else:
             unit = _UNIT.match(after)
             plain.append(match.group() + (unit.group() if unit else ""))
-    if start and plain and found[0].start() >= start:
+    if start and plain and terms[0].start() >= start:
         return plain[0], not leading, denied
     last = (plain or purpose or spare)[-1:]
     return (last[0] if last else None), bool(plain or purpose) and not leading, denied

@@ -1,4 +1,4 @@
-"""Values as they stand in running text: ``values("6 of 1,200") -> ["1,200", "6"]``."""
+"""Values in running text: ``values("6 of 1,200") -> ["1,200", "6"]``."""
 
 import re
 
@@ -16,8 +16,8 @@ _FORMULA = re.compile(
     re.S,
 )
 _EXCLAIMED = re.compile(rf"(?<![\w.,])(\\?[$¥￥€£]?{_NUMBER})!+(?=\s*$|\s+\w)", re.M)
-HELD = r"\ue000\d+\ue001"  # what stands for a formula or for several values
-ATOM = rf"(?:{HELD}|{VALUE})"
+PLACEHOLDER = r"\ue000\d+\ue001"  # stands for a formula or for several values
+ATOM = rf"(?:{PLACEHOLDER}|{VALUE})"
 TERMS = re.compile(rf"{ATOM}(?:\s*(?:[-+*/×÷^−–]|x(?=[\s\d]))\s*{ATOM})*")
 _UNITED = r"(?:\s?(?:hours?|hrs?|h|min(?:ute)?s?|feet|ft|pounds?|lbs?|小时|时|分钟?|元|角|米|公斤)\s?)"
 _WORDS = r"(?:[ -]?[A-Za-z']+|[\u3400-\u9fff]){0,3}?"
@@ -30,23 +30,24 @@ _SEVERAL = re.compile(
 
 
 def values(text: str) -> list[str]:
-    """Every value that stands in a text, the last first: numbers, and what formulas come to."""
+    """Every value in a text, the last first: numbers, and the results of formulas."""
     text = text.replace("！", "。").translate(FULL_WIDTH)
-    found = [match.group().strip() for match in re.finditer(VALUE, text)]
-    found += [_side(next(g for g in match.groups() if g)) for match in _FORMULA.finditer(text)]
-    return found[::-1]
+    numbers = [match.group().strip() for match in re.finditer(VALUE, text)]
+    results = [_side(next(g for g in match.groups() if g)) for match in _FORMULA.finditer(text)]
+    return [*numbers, *results][::-1]
 
 
-def readable(text: str, held: list[str]) -> str:
+def readable(text: str, formulas: list[str]) -> str:
     """The text without full-width signs, Markdown, tags and LaTeX.
 
-    Formulas that are no plain values, and several values listed at once, are put into ``held``, and a sign for each
-    into the text. What ends a sentence as the factorial of more than 20 is a number with an exclamation mark.
+    Formulas that are not plain values, and several values listed together, are moved to ``formulas`` and replaced by
+    placeholders. What looks like the factorial of more than 20 at the end of a sentence is a number with an
+    exclamation mark.
     """
 
     def hold(value: str) -> str:
-        held.append(value)
-        return f"\ue000{len(held) - 1}\ue001"
+        formulas.append(value)
+        return f"\ue000{len(formulas) - 1}\ue001"
 
     def formula(match: re.Match[str]) -> str:
         whole = next(g for g in match.groups() if g)
@@ -76,12 +77,12 @@ def readable(text: str, held: list[str]) -> str:
 
 
 def _side(formula: str) -> str:
-    """What a formula comes to: its last side, without what only decorates it."""
+    """The result of a formula: its last side, without decoration."""
     formula = re.sub(r"\\(?:text|textbf|mathrm|mathbf|mbox)\s?\{([^{}]*)\}", r" \1", formula)
     plain = re.sub(r"\\(?:left|right|displaystyle|[,;!])(?![A-Za-z])", "", formula)
     return re.split(r"=|\\approx|≈", plain)[-1].strip()
 
 
-def released(value: str, held: list[str]) -> str:
-    """What was held, in a value, as it was written."""
-    return re.sub(HELD, lambda m: held[int(m.group()[1:-1])], value).strip()
+def restored(value: str, formulas: list[str]) -> str:
+    """The value with its placeholders replaced by what ``readable`` moved to ``formulas``."""
+    return re.sub(PLACEHOLDER, lambda m: formulas[int(m.group()[1:-1])], value).strip()

@@ -59,7 +59,7 @@ def score(pairs: Sequence[Pair], tokenize: str = "auto") -> list[Score]:
 
 def _counts(pairs: Sequence[Pair], tokenize: str) -> np.ndarray:
     """(pairs, 10): matches and n-grams of orders 1 to 4, lengths of prediction and reference."""
-    from sacrebleu.metrics import BLEU
+    from sacrebleu.metrics.bleu import BLEU
 
     # force: no warning about texts that look tokenized already
     sentence = BLEU(tokenize=tokenize, force=True, effective_order=True)
@@ -68,7 +68,7 @@ def _counts(pairs: Sequence[Pair], tokenize: str) -> np.ndarray:
 
 
 def _corpus(table: np.ndarray, measure: Measure, tokenize: str, smooth: str, cut: str) -> Score:
-    from sacrebleu.metrics import BLEU
+    from sacrebleu.metrics.bleu import BLEU
 
     def bleu(n: list[int], effective_order: bool) -> float:
         found = BLEU.compute_bleu(n[:4], n[4:8], n[8], n[9], smooth, effective_order=effective_order)
