@@ -45,7 +45,7 @@ class Range:
 SEED = Range(at_least=0, at_most=SEEDS)
 
 
-def within(**bounds: float) -> dict[str, Any]:
+def within(**bounds: float) -> "dict[str, Range]":
     """Metadata of a dataclass field that is a number in this range."""
     return {"range": Range(**bounds)}
 

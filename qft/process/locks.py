@@ -7,12 +7,13 @@ import errno
 import fcntl
 import os
 import struct
+import sys
 from pathlib import Path
 from typing import IO
 
 from qft.process.files import open_regular
 
-_OPEN_FILE_LOCK = getattr(fcntl, "F_OFD_SETLK", None)  # Linux
+_OPEN_FILE_LOCK = fcntl.F_OFD_SETLK if sys.platform == "linux" else None
 
 
 def lock(path: Path, wait: bool = False) -> IO[str]:

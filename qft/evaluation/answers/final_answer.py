@@ -3,7 +3,7 @@
 It is the last value of the final answer clause. Going back from the end, the first clause that states a value decides:
 what follows its last ``=``, else its last value that is not a circumstance ("after 5 days", "because ..."). Values that
 are denied ("not 42", "42 is wrong") or questioned ("is it 42?", "if it were ...") are not stated, nor are bounds ("more
-than 42"). A value that is denied or questioned after it was stated is withdrawn. "The answer is 42" and "#### 42" remain
+than 42"). A value that is denied or questioned after it was stated is withdrawn. "The answer is 42" and "#### 42" stay
 valid when an explanation follows. Several values together ("3 or 4", "3 apples and 4 pears") are no answer.
 docs/metrics.md has examples.
 """
