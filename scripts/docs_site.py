@@ -29,6 +29,11 @@ ROOMS = (
     "sweeps",
     "reports",
 )
+MORE = """\
+# More methods
+
+In the words of their modules. [All methods](../adapters.md) compares them in one table.
+"""
 COPIED = {"contributing.md": "CONTRIBUTING.md", "changelog.md": "CHANGELOG.md"}
 EQUATION = re.compile(r'<(span|div) class="arithmatex">(.*?)</\1>', re.S)
 log = logging.getLogger("mkdocs.hooks.docs_site")
@@ -48,10 +53,20 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
         for other, linked in COPIED.items():
             text = text.replace(f"]({linked})", f"]({other})")
         files.append(File.generated(config, page, content=text))
+    files.append(File.generated(config, "methods/more.md", content=more()))
     files.append(File.generated(config, f"api/{FACE}.md", content=face()))
     for room in ROOMS:
         files.append(File.generated(config, f"api/{room}.md", content=api(room)))
     return files
+
+
+def more() -> str:
+    """The page of the methods that have none of their own and are not on classical.md."""
+    written = "".join(p.read_text(encoding="utf-8") for p in (ROOT / "docs" / "methods").glob("*.md"))
+    ours = [p.stem for p in sorted((ROOT / "qft" / "adapters").glob("*.py")) if "\nCONFIG = " in p.read_text("utf-8")]
+    others = [name for name in ours if f"qft/adapters/{name}.py" not in written]
+    heads = [f"## {name}\n\n::: qft.adapters.{name}\n    options: {{members: []}}\n" for name in others]
+    return "\n".join([MORE, *heads])
 
 
 def face() -> str:
