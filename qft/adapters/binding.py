@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from qft.errors import QftError
-from qft.quantum.autodiff import followed
+from qft.quantum.autodiff import is_traced
 from qft.quantum.backends.base import Backend, Readout
 from qft.quantum.circuit import Circuit
 
@@ -29,7 +29,7 @@ def bind(backend: Backend, circuit: Circuit, angles: Tensor) -> Readout:
         return backend.bind(circuit, angles)
 
     def refuse(of: Tensor) -> None:
-        if followed(of):
+        if is_traced(of):
             shots = "" if backend.shots is None else f" with shots={backend.shots}"
             raise QftError(
                 f"backend={backend.name}{shots} does not work under torch.func, torch.compile or forward-mode "

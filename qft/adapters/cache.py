@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from qft.quantum.autodiff import followed
+from qft.quantum.autodiff import is_traced
 
 
 class WeightCache:
@@ -57,7 +57,7 @@ class WeightCache:
         if self._kept is not None:
             return self._kept[0]
         value = compute()
-        if self._open and not followed(*module.parameters()):
+        if self._open and not is_traced(*module.parameters()):
             self._kept = (value,)
         return value
 

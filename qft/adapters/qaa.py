@@ -31,7 +31,7 @@ from qft.adapters.delta import Delta
 from qft.adapters.method_card import MethodCard
 from qft.adapters.targets import own_modules
 from qft.errors import QftError, nearest
-from qft.quantum.autodiff import recomputed
+from qft.quantum.autodiff import checkpointed
 from qft.quantum.backends.base import Backend
 from qft.quantum.backends.statevector import Statevector
 from qft.quantum.simulators import cnot_chain
@@ -136,7 +136,7 @@ class QAADelta(Delta):
 
     def compute(self, x: Tensor, precomputed: Factors) -> Tensor:
         self.backend.count(x.shape[0])
-        return recomputed(read_out, x, *precomputed[:4]) @ precomputed.up
+        return checkpointed(read_out, x, *precomputed[:4]) @ precomputed.up
 
     @staticmethod
     def count(in_features: int, out_features: int, config: "QAAConfig") -> int:

@@ -28,7 +28,7 @@ from qft.adapters.config import QftConfig
 from qft.adapters.delta import Delta
 from qft.adapters.method_card import MethodCard
 from qft.errors import QftError
-from qft.quantum.autodiff import recomputed
+from qft.quantum.autodiff import checkpointed
 from qft.ranges import within
 from qft.tensor import factor
 
@@ -90,7 +90,7 @@ class QuanTADelta(Delta):
         if precomputed is not None:
             return x @ precomputed.T
         # the gates are handed over: in the backward pass the module may hold others, in half precision say
-        return recomputed(self._by_gates, x, *self.gates, *self.initial)
+        return checkpointed(self._by_gates, x, *self.gates, *self.initial)
 
     def _by_gates(self, x: Tensor, *gates: Tensor) -> Tensor:
         """Rows x (t, in) -> (T - T0) x, (t, out), by the gates of T and then those of T0."""

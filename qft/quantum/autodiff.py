@@ -1,7 +1,7 @@
-"""Where a hand-written backward may stand in for ordinary operations, and where those must be run as they are.
+"""Where a hand-written backward may replace torch's ordinary operations, and where those must be run as they are.
 
-``torch.compile``, ``torch.func`` (vmap, jvp, jacrev, ...) and forward-mode derivatives follow ordinary operations of
-torch. They see into no ``autograd.Function`` without rules for each of them, and not through checkpointing.
+``torch.compile``, ``torch.func`` (vmap, jvp, jacrev, ...) and forward-mode derivatives trace ordinary operations of
+torch. They cannot see into an ``autograd.Function`` without rules for each of them, nor through checkpointing.
 """
 
 import functools
@@ -17,8 +17,8 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 
-def followed(*tensors: Tensor) -> bool:
-    """Whether one of them follows what is computed now from ``tensors``."""
+def is_traced(*tensors: Tensor) -> bool:
+    """Whether torch.compile, torch.func or a forward-mode derivative traces what is computed from ``tensors``."""
     return (
         torch.compiler.is_compiling()
         or torch._C._are_functorch_transforms_active()
@@ -26,16 +26,16 @@ def followed(*tensors: Tensor) -> bool:
     )
 
 
-def recomputed(function: Callable[..., Tensor], *args: Tensor) -> Tensor:
-    """``function(*args)``, which keeps its arguments alone for the backward and is called again there."""
-    if not torch.is_grad_enabled() or followed(*args):
+def checkpointed(function: Callable[..., Tensor], *args: Tensor) -> Tensor:
+    """``function(*args)``, of which only the arguments are stored for the backward; it is called again there."""
+    if not torch.is_grad_enabled() or is_traced(*args):
         return function(*args)
     out: Tensor = checkpoint(function, *args, use_reentrant=False, preserve_rng_state=False)
     return out
 
 
-def kept(function: Callable[P, R]) -> Callable[P, R]:
-    """As functools.cache, for what does not depend on data: torch.compile takes the result for a constant."""
+def cached_constant(function: Callable[P, R]) -> Callable[P, R]:
+    """As functools.cache, for results that do not depend on data: torch.compile takes them for constants."""
     cached: Any = functools.cache(function)
 
     def constant(*args: P.args, **kwargs: P.kwargs) -> tuple[R]:

@@ -17,17 +17,17 @@ _TURNS = {"X": ("RY", -pi / 2), "Y": ("RX", pi / 2)}
 
 @dataclass(frozen=True)
 class Group:
-    """Strings read from one circuit: their indices, and the basis (I where no string looks)."""
+    """Strings read from one circuit: their indices, and the basis (I on qubits that no string needs)."""
 
     basis: str
     members: tuple[int, ...]
 
 
 def check(strings: Sequence[str], qubits: int) -> None:
-    """Raises ValueError for a string that is none or of another length."""
+    """Raise ValueError for what is not a Pauli string of ``qubits`` letters."""
     for string in strings:
         if len(string) != qubits or set(string) - set("IXYZ"):
-            raise ValueError(f"{string!r} is no Pauli string on {qubits} qubits, such as {'Z' * qubits!r}")
+            raise ValueError(f"{string!r} is not a Pauli string on {qubits} qubits, such as {'Z' * qubits!r}")
 
 
 def single_z(qubits: int) -> list[str]:
@@ -68,7 +68,16 @@ def measured(basis: str) -> list[int]:
 
 
 def expectation(counts: dict[str, int], string: str, basis: str) -> float:
-    """<P> of one string from counts of its group's circuit (bits, classical bit 0 rightmost)."""
+    """<P> of one string from the counts of its group's circuit.
+
+    Args:
+        counts: Bits, classical bit 0 rightmost, and how often they were read; at least one.
+        string: A member of the group.
+        basis: Of the group.
+
+    Returns:
+        A number in [-1, 1].
+    """
     bits = [k for k, q in enumerate(measured(basis)) if string[q] != "I"]
     mask = sum(1 << k for k in bits)
     total = sum(counts.values())

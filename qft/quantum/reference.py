@@ -1,4 +1,7 @@
-"""Dense numpy simulation, one circuit at a time: slow and obvious, the oracle of every test."""
+"""Dense numpy simulation, one circuit at a time: slow and obvious, what every test compares with.
+
+|psi> = U_n ... U_1 |0...0>        <Z_k> = sum_b |psi_b|^2 (-1)^(b_k)        qubit 0 is the first tensor factor
+"""
 
 from math import cos, sin
 
@@ -16,7 +19,15 @@ _FIXED: dict[str, np.ndarray] = {
 
 
 def gate_matrix(name: str, angle: float = 0.0) -> np.ndarray:
-    """Unitary of a gate, complex (2^m, 2^m); control first. Textbook definitions, angle in radians."""
+    """Unitary of a gate in its textbook definition, complex (2^m, 2^m), control first.
+
+    Args:
+        name: One of ``circuit.GATES``.
+        angle: In radians; of no matter for a gate that takes none.
+
+    Raises:
+        ValueError: There is no such gate.
+    """
     if name in _FIXED:
         return _FIXED[name]
     c, s = cos(angle / 2), sin(angle / 2)

@@ -68,7 +68,7 @@ Values = Sequence[float] | np.ndarray  # in radians
 
 
 def to_chip(circuit: Circuit) -> ChipCircuit:
-    """The circuit in U3 and CZ, equal to it up to a global phase."""
+    """The circuit in U3 and CZ, equal to it up to a global phase; rotations that meet on a qubit become one U3."""
     ops: list[Op] = []
     open_parts: list[list[Part]] = [[] for _ in range(circuit.qubits)]
 
@@ -107,9 +107,13 @@ def to_chip(circuit: Circuit) -> ChipCircuit:
 
 
 def bound(chip: ChipCircuit, inputs: Values, weights: Values, decimals: int | None = None) -> tuple[BoundOp, ...]:
-    """The circuit for one row of inputs (num_inputs,) and weights (num_weights,), in radians.
+    """The circuit with its angles, for one row.
 
-    ``decimals`` rounds the three angles of every U3: what is simulated is then what can be sent as text.
+    Args:
+        chip: From ``to_chip``.
+        inputs: (num_inputs,), in radians.
+        weights: (num_weights,), in radians.
+        decimals: Round the three angles of every U3, so that what is simulated is what can be sent as text.
     """
     out: list[BoundOp] = []
     for op in chip.ops:

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from qft.quantum.autodiff import kept
+from qft.quantum.autodiff import cached_constant
 from qft.quantum.circuit import Circuit, Weight
 from qft.quantum.reference import PAULIS
 from qft.quantum.simulators.transfer import constant
@@ -83,7 +83,7 @@ class _Constants(NamedTuple):
     generators: Tensor
 
 
-@kept
+@cached_constant
 def _constants(circuit: Circuit, dtype: torch.dtype, device: torch.device) -> _Constants:
     tables = _tables(circuit)
     complex_ = torch.complex64 if dtype == torch.float32 else torch.complex128
@@ -99,13 +99,23 @@ def _constants(circuit: Circuit, dtype: torch.dtype, device: torch.device) -> _C
     )
 
 
-@kept
+@cached_constant
 def _diagonal_layers(circuit: Circuit) -> list[int]:
     return _tables(circuit).diagonal_layers
 
 
 def local_matrices(circuit: Circuit, weights: Tensor, first: int, last: int) -> Tensor:
-    """The local layers on qubits first <= q < last as matrices: complex (layers, 2^m, 2^m), m = last - first."""
+    """The local layers on some neighbouring qubits as matrices, differentiable in the weights.
+
+    Args:
+        circuit: Any.
+        weights: (num_weights,), float32 or float64, in radians.
+        first: The first of the qubits.
+        last: The one after the last of them.
+
+    Returns:
+        complex64 or complex128 (layers, 2^m, 2^m), m = last - first, qubit ``first`` slowest.
+    """
     c = _constants(circuit, weights.dtype, weights.device)
     half = torch.cat((weights, c.numbers))[c.rotation_angles][:, None, None] / 2
     rotations = half.cos() * c.fixed[0] - 1j * half.sin() * c.paulis

@@ -1,4 +1,4 @@
-"""A circuit that encodes each input once is a small trigonometric polynomial of its inputs.
+"""The response polynomial: a circuit that encodes each input once is a small trigonometric polynomial of its inputs.
 
 With one RY(z_i) on each qubit before everything else, the Bloch vector of qubit i is
 (sin z_i, 0, cos z_i), so every read-out is multilinear:
@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from qft.quantum.autodiff import followed, kept
+from qft.quantum.autodiff import cached_constant, is_traced
 from qft.quantum.circuit import Circuit, Gate, Input, Weight
 from qft.quantum.simulators.transfer import (
     ID,
@@ -48,7 +48,7 @@ def split_encoding(circuit: Circuit) -> tuple[Gate, ...]:
     return rest
 
 
-@kept
+@cached_constant
 def is_multilinear(circuit: Circuit) -> bool:
     """Whether this file can evaluate the circuit: one leading RY(z_q) a qubit, at most MAX_QUBITS of them."""
     try:
@@ -59,9 +59,17 @@ def is_multilinear(circuit: Circuit) -> bool:
 
 
 def coefficients(circuit: Circuit, weights: Tensor) -> Tensor:
-    """C of the module docstring: weights (..., num_weights) -> (..., r, 3^r), same real dtype.
+    """C of the module docstring, differentiable.
 
-    The p axis runs over (1, cos, sin)^r with qubit 0 slowest. Leading axes are a batch of circuits.
+    Args:
+        circuit: One that ``is_multilinear``.
+        weights: (..., num_weights), float32 or float64, in radians; leading axes are a batch of weights.
+
+    Returns:
+        (..., r, 3^r), in the weights' dtype; the last axis runs over (1, cos, sin)^r with qubit 0 slowest.
+
+    Raises:
+        ValueError: The circuit is not multilinear in its inputs, or has more than MAX_QUBITS qubits.
     """
     plan = _plan(circuit, weights.dtype, weights.device)
     tables = [transfer_matrices(name, weights[..., index]) for name, index in plan.rotations]
@@ -78,7 +86,7 @@ class _Plan(NamedTuple):
     steps: list[tuple[tuple[int, ...], Tensor | tuple[int, int]]]  # qubits; a matrix, or the kind and which of it
 
 
-@kept
+@cached_constant
 def _plan(circuit: Circuit, dtype: torch.dtype, device: torch.device) -> _Plan:
     gates = split_encoding(circuit)
     weighted = [g for g in gates if isinstance(g.angle, Weight)]
@@ -100,11 +108,11 @@ def _plan(circuit: Circuit, dtype: torch.dtype, device: torch.device) -> _Plan:
 
 def on_encoding(o: Tensor, qubits: int) -> Tensor:
     """Observables (..., k, 4, ..., 4) right after the encoding as polynomials of its angles: (..., k, 3^r)."""
-    return o.flatten(-qubits).index_select(-1, _kept(qubits, o.device))
+    return o.flatten(-qubits).index_select(-1, _encoding_places(qubits, o.device))
 
 
-@kept
-def _kept(qubits: int, device: torch.device) -> Tensor:
+@cached_constant
+def _encoding_places(qubits: int, device: torch.device) -> Tensor:
     """Places of the strings of I, Z, X in all strings: of an encoded qubit they are 1, cos z, sin z; <Y> is 0."""
     places = [0]
     for _ in range(qubits):
@@ -187,7 +195,7 @@ def _feature_grad(products: list[Tensor], cos: Tensor, sin: Tensor, grad: Tensor
     return torch.stack(out[::-1]) if out else cos
 
 
-@kept
+@cached_constant
 def _trig(dtype: torch.dtype, device: torch.device) -> Tensor:
     return constant([[[0], [1], [1]], [[0], [0], [-pi / 2]]], dtype, device)
 
@@ -203,15 +211,21 @@ def _written_out(z: Tensor) -> Tensor:
 
 
 def evaluate(c: Tensor, z: Tensor) -> Tensor:
-    """<Z_k> for many rows: C (k, 3^r) and z (r, t), both of one real dtype -> (k, t).
+    """<Z_k> for many rows, differentiable any number of times.
 
-    Rows lie along the last axis, so that every elementwise step runs over contiguous memory. Keeps only C and
-    (z, cos z, sin z) for the backward, which can be differentiated again. A few rows, as in writing one token
-    after the other, take a way of few kernels.
+    Rows lie along the last axis, so that every elementwise step runs over contiguous memory. The backward stores
+    only C and (z, cos z, sin z). A few rows, as in generating one token after the other, take few kernels.
+
+    Args:
+        c: (k, 3^r), from ``coefficients``.
+        z: (r, t), of the same real dtype, in radians.
+
+    Returns:
+        (k, t), in the same dtype.
     """
     if not torch.is_grad_enabled() and c.shape[-1] * z.shape[-1] <= _FEW:
         return c @ _written_out(z)  # what the Function below does, without its call
-    if followed(c, z):
+    if is_traced(c, z):
         mid, last = _by_halves(c, z.cos(), z.sin())
         return (mid * last).sum(1)
     out: Tensor = _Multilinear.apply(c, z)  # type: ignore[no-untyped-call]

@@ -22,7 +22,7 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from qft.quantum.autodiff import recomputed
+from qft.quantum.autodiff import checkpointed
 from qft.quantum.chunks import in_chunks
 from qft.quantum.circuit import Circuit
 from qft.quantum.gradients import Readout
@@ -117,7 +117,7 @@ class _Reader:
 
     def __call__(self, z: Tensor) -> Tensor:
         if torch.is_grad_enabled():
-            return torch.cat([recomputed(self._run, part) for part in self._chunks(z)], 1)
+            return torch.cat([checkpointed(self._run, part) for part in self._chunks(z)], 1)
         self._seen += z.shape[1]
         if self._series is None and self._degree:
             points = (2 * self._degree + 1) ** self._inputs

@@ -20,7 +20,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from qft.quantum.autodiff import followed, kept
+from qft.quantum.autodiff import cached_constant, is_traced
 from qft.quantum.circuit import Circuit
 from qft.quantum.gradients import Readout
 from qft.quantum.simulators.adjoint import Plan, PlanTensors, Step, act, differentiable_read_out, read_out
@@ -52,7 +52,7 @@ def _uploads(circuit: Circuit) -> tuple[list[int | None], list[np.ndarray]]:
     return which, distinct
 
 
-@kept
+@cached_constant
 def _upload_of_layer(circuit: Circuit) -> list[int | None]:
     """Of ``_uploads`` the first. Raises ValueError for a circuit this file cannot evaluate."""
     if circuit.qubits > MAX_QUBITS:
@@ -62,7 +62,7 @@ def _upload_of_layer(circuit: Circuit) -> list[int | None]:
     return _uploads(circuit)[0]
 
 
-@kept
+@cached_constant
 def _tensors(circuit: Circuit, dtype: torch.dtype, device: torch.device) -> PlanTensors:
     bits = (np.arange(2**circuit.qubits) >> np.arange(circuit.qubits)[::-1, None]) & 1
     generators = [constant(g, dtype, device) for g in _uploads(circuit)[1]]
@@ -88,7 +88,7 @@ def bind(circuit: Circuit, weights: Tensor) -> Readout:
     plan = Plan(tuple(steps), start, _tensors(circuit, weights.dtype, weights.device))
 
     def read(z: Tensor) -> Tensor:
-        if followed(z, weights):
+        if is_traced(z, weights):
             return read_out(plan, z, [o.conj() for o in operators])
         return differentiable_read_out(plan, z, operators)
 

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from qft.quantum.autodiff import kept
+from qft.quantum.autodiff import cached_constant
 from qft.quantum.reference import PAULIS, gate_matrix
 
 ID, X, Y, Z = range(4)  # order of the Paulis on every axis of length 4
@@ -77,7 +77,7 @@ def transfer_matrices(name: str, angles: Tensor) -> Tensor:
     return out
 
 
-@kept
+@cached_constant
 def _basis_tensors(name: str, dtype: torch.dtype, device: torch.device) -> tuple[Tensor, Tensor]:
     frequencies, basis = _transfer_basis(name)
     return constant(frequencies, dtype, device), constant(basis, dtype, device)
@@ -97,7 +97,7 @@ def z_observables(qubits: int, like: Tensor) -> Tensor:
     return _z_observables(qubits, like.dtype, like.device)
 
 
-@kept
+@cached_constant
 def _z_observables(qubits: int, dtype: torch.dtype, device: torch.device) -> Tensor:
     out = np.zeros((qubits,) + (4,) * qubits)
     for q in range(qubits):

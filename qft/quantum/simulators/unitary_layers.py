@@ -5,7 +5,7 @@
 
 RZ, CZ and CRZ are diagonal, CNOT is H CZ H on its target, and an encoding rotation is diagonal between two
 fixed changes of basis: RY(z) = V exp(-i z Z/2) V^+ with the eigenvectors of Y in V, RX(z) the same with H.
-So everything that depends on the data is a phase, and everything else is fixed for a step. A gate slides
+So everything that depends on the data is a phase, and everything else is fixed for a step. A gate moves
 to the earliest layer its qubits allow. Data and numpy only; ``statevector.py`` evaluates it.
 """
 

@@ -1,0 +1,174 @@
+"""A second vendor is one client: the job runner, the journal and the surrogate work with this one, in memory."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from plain import u3
+
+from qft.errors import QftError
+from qft.quantum import ansatz
+from qft.quantum.backends.statevector import Statevector
+from qft.quantum.hardware.backend import HardwareBackend, HardwareOptions
+from qft.quantum.hardware.chip import CZ, BoundOp
+from qft.quantum.hardware.clients.base import Batch, Busy, Client, Counts, Faulty, JobStatus, Lost, Program, Refused
+from qft.quantum.hardware.journal import Journal
+from qft.quantum.hardware.poller import Waiting
+
+CIRCUIT = ansatz.qwthn(2)
+WEIGHTS = torch.linspace(-2.0, 1.5, CIRCUIT.num_weights, dtype=torch.float64)
+SHOTS = 1_000_000  # counts are the expected ones: right to 1e-6 each
+
+
+@dataclass
+class Vendor(Client):
+    """A service in memory with a language of its own; each call raises or returns the next of its ``faults``."""
+
+    url: str | None = "https://vendor.example"
+    faults: dict[str, list[Exception | JobStatus]] = field(default_factory=dict)
+    jobs: list[list[str]] = field(default_factory=list)
+
+    @staticmethod
+    def write(qubits: int, ops: Sequence[BoundOp], measured: Sequence[int], decimals: int) -> str:
+        lines: list[Any] = [[*op.qubits] if isinstance(op, CZ) else [op.qubit, op.theta, op.phi, op.lam] for op in ops]
+        return json.dumps([qubits, list(measured), lines])
+
+    @staticmethod
+    def check_task(task: str) -> None:
+        if not task.isdigit():
+            raise QftError("not an id")
+
+    def check_chip(self, chip: str) -> None:
+        if chip != "seven":
+            raise QftError(f"backend.chip={chip} does not exist.")
+
+    def prepare(self, programs: Sequence[Program]) -> Batch:
+        return Batch(programs[0].chip, programs[0].shots, [p.text for p in programs], None)
+
+    def submit(self, batch: Batch) -> str:
+        self._fault("submit")
+        self.jobs.append(batch.programs)
+        return str(len(self.jobs))
+
+    def poll(self, task: str, programs: Sequence[Program]) -> JobStatus:
+        if status := self._fault("poll"):
+            return status
+        assert self.jobs[int(task) - 1] == [p.text for p in programs]
+        return JobStatus("finished", [expected_counts(p.text, p.shots) for p in programs])
+
+    def cancel(self, task: str) -> bool:
+        return False
+
+    def _fault(self, where: str) -> JobStatus | None:
+        if not self.faults.get(where):
+            return None
+        fault = self.faults[where].pop(0)
+        if isinstance(fault, JobStatus):
+            return fault
+        raise fault
+
+
+def expected_counts(text: str, shots: int) -> Counts:
+    qubits, measured, lines = json.loads(text)
+    psi = np.zeros((2,) * qubits, dtype=complex)
+    psi[(0,) * qubits] = 1
+    for on, *rest in lines:
+        if len(rest) == 1:
+            index = [slice(None)] * qubits
+            index[on] = index[rest[0]] = 1
+            psi[tuple(index)] *= -1
+        else:
+            psi = np.moveaxis(np.tensordot(u3(*rest), psi, (1, on)), 0, on)
+    assert measured == list(range(qubits))
+    p = (np.abs(psi) ** 2).transpose(range(qubits)[::-1]).ravel()  # classical bit 0 is the rightmost
+    counts = {f"{k:0{qubits}b}": round(shots * value) for k, value in enumerate(p)}
+    counts["0" * qubits] += shots - sum(counts.values())
+    return counts
+
+
+@pytest.fixture
+def vendor() -> Vendor:
+    return Vendor()
+
+
+@pytest.fixture
+def make(vendor: Vendor, tmp_path: Path):
+    made = []
+
+    def build(mode: str = "direct", **options: Any) -> HardwareBackend:
+        standard = {"chip": "seven", "max_qubits": 7, "shots": SHOTS, "options": {}, "mode": mode}
+        standard |= {"grouping": "grouped", "fresh_shots": False, "batch_size": 2, "max_circuits": 100}
+        standard |= {"journal": str(tmp_path / "j.sqlite"), "moved": False, "seed": 0}
+        backend = HardwareBackend(vendor, HardwareOptions(waiting=Waiting(5, 0.001, 0.002), **(standard | options)))
+        backend.name = "vendor"
+        made.append(backend)
+        return backend
+
+    yield build
+    for backend in made:
+        backend.close()
+
+
+def read(backend: HardwareBackend, rows: int = 3) -> torch.Tensor:
+    z = torch.linspace(-3, 2, 2 * rows, dtype=torch.float64).reshape(2, rows)
+    out = backend.bind(CIRCUIT, WEIGHTS)(z)
+    torch.testing.assert_close(out, Statevector().bind(CIRCUIT, WEIGHTS)(z), rtol=0, atol=2e-5)
+    return out
+
+
+@pytest.mark.parametrize("mode", ["direct", "surrogate"])
+def test_expectations_are_those_of_the_circuit(make, vendor: Vendor, mode: str) -> None:
+    read(make(mode))
+    assert len(vendor.jobs) == (2 if mode == "direct" else 13)  # 3 rows, or 9 settings and 16 to check at
+
+
+def test_what_was_paid_for_is_not_sent_again(make, vendor: Vendor) -> None:
+    first = make()
+    values = read(first)
+    first.close()
+    assert torch.equal(read(make()), values) and len(vendor.jobs) == 2
+
+
+def test_busy_and_faulty_answers_are_waited_out(make, vendor: Vendor) -> None:
+    vendor.faults = {
+        "submit": [Busy("later"), Busy("later")],
+        "poll": [Faulty("garbled"), JobStatus("queuing"), JobStatus("computing")],
+    }
+    read(make())
+    assert len(vendor.jobs) == 2 and not any(vendor.faults.values())
+
+
+def test_a_refused_job_is_sent_by_the_next_start(make, vendor: Vendor) -> None:
+    vendor.faults = {"submit": [Refused("no credit")]}
+    backend = make()
+    with pytest.raises(QftError, match="did not take job 1: no credit"):
+        read(backend)
+    assert not vendor.jobs
+    read(backend)
+    assert len(vendor.jobs) == 2
+
+
+def test_a_lost_answer_is_never_sent_again(make, vendor: Vendor, tmp_path: Path) -> None:
+    vendor.faults = {"submit": [Lost("no answer")]}
+    backend = make()
+    for _ in range(2):
+        with pytest.raises(QftError, match=r"unknown .no answer.*you decide"):
+            read(backend)
+    backend.close()
+    journal = Journal(tmp_path / "j.sqlite", write=False)
+    assert journal.state_counts() == {"unknown": 1, "planned": 1} and not vendor.jobs
+    journal.close()
+
+
+def test_a_failed_job_says_why_and_only_it_is_sent_again(make, vendor: Vendor) -> None:
+    vendor.faults = {"poll": [JobStatus("failed", reason="calibration was lost")]}
+    backend = make()
+    with pytest.raises(QftError, match=r"1 jobs failed.*calibration was lost"):
+        read(backend)
+    read(backend)
+    assert len(vendor.jobs) == 3
