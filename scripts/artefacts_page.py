@@ -5,12 +5,14 @@ import dataclasses
 import inspect
 import textwrap
 import types
+from pathlib import Path
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from configuration_page import escaped
 
 from qft import records
 from qft.records import schema
+from qft.sweeps import spec
 
 INTRODUCTION = """\
 # What a run holds
@@ -52,6 +54,10 @@ AFTER = {
     "scores in `base_scores.jsonl` and the base's losses in `base_validation.jsonl`.",
     "cells/NAME/cell.json": "The rest of `cells/NAME/` is an ordinary run.",
 }
+ROOT = Path(__file__).parent.parent
+HEADER = ("| Key | Type | Meaning |", "|---|---|---|")
+KEYS = "<!-- keys: written by scripts/build_docs.py from the dataclasses of qft/sweeps/spec.py -->"
+END_OF_KEYS = "<!-- end of keys -->"
 WORDS = {str: "text", int: "whole number", float: "number", bool: "true or false", types.NoneType: "null", Any: "any"}
 
 
@@ -114,7 +120,7 @@ def section(name: str, kind: type) -> list[str]:
     lines = [f"### {name}", "", (inspect.getdoc(kind) or "").replace("``", "`"), ""]
     if issubclass(kind, schema.Document):
         lines += [f"Schema {kind.SCHEMA}.", ""]
-    lines += ["| Key | Type | Meaning |", "|---|---|---|", *rows(kind), ""]
+    lines += [*HEADER, *rows(kind), ""]
     return [*lines, AFTER[name], ""] if name in AFTER else lines
 
 
@@ -127,3 +133,15 @@ def page() -> str:
     for name, kind in SWEEP.items():
         lines += section(name, kind)
     return "\n".join(lines).rstrip() + "\n"
+
+
+def sweep_keys() -> str:
+    """docs/sweeps.md with the tables of a sweep's yaml between its marks."""
+    text = (ROOT / "docs" / "sweeps.md").read_text(encoding="utf-8")
+    before, _, rest = text.partition(f"{KEYS}\n")
+    _, _, after = rest.partition(f"{END_OF_KEYS}\n")
+    lines = []
+    for title, kind in {"configs/sweep/NAME.yaml": spec.Spec, "A row": spec.Row, "A scale": spec.Scale}.items():
+        given = [row for row in rows(kind, known={spec.Row: "a row", spec.Scale: "a scale"}) if "| `name` |" not in row]
+        lines += [f"### {title}", "", inspect.getdoc(kind) or "", "", *HEADER, *given, ""]
+    return before + "\n".join([KEYS, "", *lines, END_OF_KEYS, ""]) + after

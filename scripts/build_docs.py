@@ -64,6 +64,7 @@ PAGES = {  # name in docs/ -> what it should hold
     "adapters.md": page,
     "artefacts.md": artefacts_page.page,
     "configuration.md": configuration_page.page,
+    "sweeps.md": artefacts_page.sweep_keys,
 }
 
 

@@ -42,6 +42,11 @@ class Method(ABC):
 
     trains_base: bool = False
 
+    @property
+    def takes_targets(self) -> bool:
+        """Whether it adapts linear layers that are named for it; else it chooses its own places."""
+        return False
+
     def __init__(self, spec: Spec) -> None:
         self.spec = spec
 
@@ -125,9 +130,13 @@ class OurMethod(ConfiguredMethod):
     def check_backend(self, backend: Backend, hidden_size: int, training: bool = False) -> None:
         self.config().check_backend(backend, hidden_size, training)
 
+    @property
+    def takes_targets(self) -> bool:
+        takes: bool = find(ADAPTER, self.spec["_target_"]).takes_targets
+        return takes
+
     def add_to(self, base: nn.Module, targets: Targets, seed: int) -> nn.Module:
-        takes_targets = find(ADAPTER, self.spec["_target_"]).takes_targets
-        extra = self._targets(targets) if takes_targets else {}
+        extra = self._targets(targets) if self.takes_targets else {}
         return self._wrap(base, self.config(init_seed=seed, **extra), seed)
 
 
@@ -144,9 +153,12 @@ class LibraryMethod(ConfiguredMethod):
                 "set trainer.gradient_checkpointing=false."
             )
 
+    @property
+    def takes_targets(self) -> bool:
+        return "target_modules" in {f.name for f in fields(find(ADAPTER, self.spec["_target_"]))}
+
     def add_to(self, base: nn.Module, targets: Targets, seed: int) -> nn.Module:
-        takes_targets = "target_modules" in {f.name for f in fields(find(ADAPTER, self.spec["_target_"]))}
-        if not takes_targets:
+        if not self.takes_targets:
             return self._wrap(base, self.config(), seed)
         config = self.config(**self._targets(targets))
         if config.target_modules is None:  # found by looking, not by the library's table of families

@@ -11,23 +11,12 @@ from qft.errors import QftError
 from qft.names import visible
 from qft.records import Cell, to_json
 from qft.sweeps import cells, estimate
+from qft.sweeps.identity import Sources
 
 
 def states(directory: Path, planned: list[Cell]) -> dict[str, str]:
     """Cell name -> done, failed, diverged, interrupted, running or not run."""
     return {cell.name: cells.state_of(directory, cell) or "not run" for cell in planned}
-
-
-def checked_source(known: dict[Any, Any], c: dict[str, Any]) -> Any:
-    """The data of a composed config, read once (``known`` keeps it) and split once for each n; raises what is wrong."""
-    from qft.data import prepare
-
-    key = json.dumps(c["data"], sort_keys=True)
-    if key not in known:
-        known[key] = prepare.load(c["data"])
-    if (key, c["n"]) not in known:
-        known[key, c["n"]] = prepare.split(known[key], c["n"], c["data"])
-    return known[key]
 
 
 def dry_run(
@@ -95,7 +84,7 @@ def _counts(planned: list[Cell], composed: dict[str, dict[str, Any]], problems: 
     from qft.training import trainer
 
     known: dict[str, Any] = {}
-    sources: dict[Any, Any] = {}
+    sources = Sources()
     counts: dict[Any, Any] = {}
     for cell in planned:
         c = composed[cell.name]
@@ -114,7 +103,7 @@ def _counts(planned: list[Cell], composed: dict[str, dict[str, Any]], problems: 
                     known[key] = count.count(c["model"], c["adapter"])
             own = cell.role == "base" or cell.command == "train"  # other cells have the data of what they come after
             if own and not c["data"].get("hub"):  # what lies on a hub is fetched by the sweep itself
-                checked_source(sources, c)
+                sources.checked(c)
         except QftError as error:
             problems[cell.name] = str(error)
         if known[key] is not None:

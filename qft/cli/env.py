@@ -4,6 +4,7 @@ import importlib.metadata
 import os
 import platform
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +43,7 @@ def environment() -> dict[str, Any]:
     names = [torch.cuda.get_device_name(k) for k in range(torch.cuda.device_count())] if cuda else []
     return {
         "qft": qft.__version__,
-        "git": records.git_state(Path(qft.__file__).parent),
+        "git": asdict(records.git_state(Path(qft.__file__).parent)),
         "python": sys.version.split()[0],
         "system": platform.platform(),
         "cpu": f"{_processor()}, {os.cpu_count()} cores",

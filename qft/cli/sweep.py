@@ -4,7 +4,6 @@
 ones finish their step and save, twice stops them. The same command goes on where it was.
 """
 
-import json
 import os
 import shlex
 from collections import Counter
@@ -14,16 +13,17 @@ from pathlib import Path
 from typing import Any
 
 from qft.cli._command import Command
-from qft.cli._dry_run import checked_source, dry_run, states
+from qft.cli._dry_run import dry_run, states
 from qft.cli._output import log, show
 from qft.compose import configs, typed, words
 from qft.config import EvalConfig, SweepConfig, TrainConfig
 from qft.errors import QftError, nearest
 from qft.names import one_name, place, shortened
 from qft.progress import quiet_libraries, start_logging
-from qft.records import Cell, Identity, removal
-from qft.sweeps import cells, estimate, jobs
+from qft.records import Cell, removal
+from qft.sweeps import cells, estimate, fair, identity, jobs
 from qft.sweeps.plan import Choice, plan
+from qft.sweeps.spec import read_spec
 
 USAGE = "NAME"
 
@@ -53,29 +53,31 @@ def run(config: SweepConfig) -> None:
     _check(config)
     if config.trust_configs:
         config.options = [*config.options, "trust_configs=true"]  # the user's word, passed on to every run
-    name = config.sweep["name"]
+    spec = read_spec(config.sweep)
     choice = Choice(config.rows, config.datasets, config.n, config.seeds, config.paths, config.options)
-    planned = plan(config.sweep, config.scale, choice)
+    planned = plan(spec, config.scale, choice)
     directory = _directory(config)
     planned_jobs = jobs.compose_jobs(planned, _compose)
     composed = jobs.resolved(planned_jobs)
     steps = {c.name: estimate.steps_of(composed[c.name]) for c in planned if c.command == "train"}
-    stated = config.sweep["scales"][config.scale].get("seconds_per_step")
+    stated = spec.scales[config.scale].seconds_per_step
     quiet_libraries()
+    fair.check(spec.name, spec.rows, planned, composed)
     if config.dry_run:
         dry_run(config, directory, planned, composed, steps, stated, _workers(config)[0])
         return
+    from qft.models.load import device
     from qft.sweeps import run as running
 
-    identities = _identities(planned, composed, config)
+    identities = identity.of_cells(planned, composed, config.threads, device().type)
     with running.locked(directory):
-        cells.settle(directory, planned, identities, config.overwrite)
-        cells.save_plan(directory, name, config.scale, command(config), planned, afresh=config.overwrite)
+        identity.settle(directory, planned, identities, config.overwrite)
+        cells.save_plan(directory, spec.name, config.scale, command(config), planned, afresh=config.overwrite)
         workers, gpus = _workers(config)
         log.info("%s: %d cells, %d at a time", directory, len(planned), workers)
         _failures(directory, planned, config.retry)
         launcher = _launcher(config, directory, planned_jobs, workers, gpus)
-        sweep = running.Sweep(directory, name, config.scale, command(config), planned, steps, stated)
+        sweep = running.Sweep(directory, spec.name, config.scale, command(config), planned, steps, stated)
         running.run(sweep, launcher, workers, config.retry)
         _report(config, directory, planned)
 
@@ -116,34 +118,6 @@ def _compose(command: str, overrides: Sequence[str]) -> jobs.Config:
     schema = {"train": TrainConfig, "eval": EvalConfig}[command]
     config: jobs.Config = typed.compose(command, schema, overrides)
     return config
-
-
-def _identities(planned: list[Cell], composed: dict[str, dict[str, Any]], config: SweepConfig) -> dict[str, Identity]:
-    """Give every cell its id, and return what decided each; one data set and one model are read once each."""
-    from qft.models import load
-
-    known: dict[str, str] = {}
-    sources: dict[Any, Any] = {}
-    ids: dict[str, str] = {}
-    identities: dict[str, Identity] = {}
-    for cell in planned:
-        c = composed[cell.name]
-        prints = ("", "")
-        if cell.role == "base" or cell.command == "train":
-            model, data = (json.dumps(c[k], sort_keys=True) for k in ("model", "data"))
-            try:
-                if model not in known:
-                    known[model] = load.fingerprint(c["model"])
-                source = checked_source(sources, c)
-                if data not in known:
-                    known[data] = source.fingerprint()
-                prints = (known[model], known[data])
-            except QftError as error:
-                raise QftError(f"{cell.name}: {error}") from error
-        after = [ids[a] for a in cell.after]
-        identities[cell.name] = cells.identity(c, *prints, config.threads, load.device().type, after, cell.test)
-        ids[cell.name] = cell.id = cells.digest(identities[cell.name])
-    return identities
 
 
 def _workers(config: SweepConfig) -> tuple[int, int]:

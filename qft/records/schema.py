@@ -105,7 +105,7 @@ def _value(kind: Any, content: Any, key: str) -> Any:
         return _one_of(inner, content, key)
     if origin is Literal:
         if content not in inner:
-            raise Misfit(f"{_at(key)} is {_shown(content)}, not one of {', '.join(map(str, inner))}")
+            raise Misfit(f"{_at(key)} is {_shown(content)}", nearest(str(content), inner))
         return content
     if is_dataclass(kind):
         return _dataclass(kind, content, key)

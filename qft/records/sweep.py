@@ -24,6 +24,8 @@ class Cell:
     test: bool = True  # whether the test set is touched
     after: list[str] = field(default_factory=list)  # cells that must be done first
     id: str = ""  # SHA-256 of what decides its result
+    key: str = ""  # of its row in the sweep's yaml
+    differs: dict[str, str] = field(default_factory=dict)  # layers, data, search or seeds -> how from the other rows
 
 
 @dataclass

@@ -18,7 +18,8 @@ from qft import records
 from qft.errors import QftError
 from qft.names import one_name, visible
 from qft.records import Attempt, CellState, Choice, Choices, Metrics, Record, RunDirectory, SweepPlan
-from qft.reports.sweep import Cell, Sample, Search, Sweep, describe
+from qft.reports.sweep import Cell, Sample, Search, Sweep
+from qft.sweeps.labels import describe
 
 
 def load(path: Path, names: Mapping[str, str] | None = None) -> Sweep:
@@ -78,6 +79,7 @@ def _cell(path: Path, planned: records.Cell) -> Cell:
     cell.name = one_name("cell", planned.name)
     cell.role, cell.label, cell.data = visible(planned.role), visible(planned.label), visible(planned.data)
     cell.adapter = visible(planned.adapter or "")  # the untuned base has none
+    cell.differs = {visible(kind): visible(how) for kind, how in planned.differs.items()}
     cell.overrides = [visible(override) for override in planned.overrides]
     folder = path / "cells" / cell.name
     if not (folder / CellState.FILE).is_file():

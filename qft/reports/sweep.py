@@ -131,25 +131,3 @@ def is_lora(cell: Cell) -> bool:
 def ordered(values: Iterable[Any]) -> list[Any]:
     """Without repeats, in the order of first appearance."""
     return list(dict.fromkeys(values))
-
-
-def describe(key: str, value: Any) -> str:
-    """A variant in words: ``circuit=none`` is *without circuit*."""
-    known = {
-        ("circuit", "none"): "without circuit",
-        ("circuit", "constants"): "constants for the circuit",
-        ("circuit", "silu"): "SiLU for the circuit",
-        ("circuit", "polynomial"): "free polynomial for the circuit",
-        ("entangle", False): "no entanglement",
-        ("train_angles", False): "angles frozen",
-        ("mpo", False): "no MPO",
-        ("classical_path", False): "no classical path",
-        ("shuffle", True): "outputs shuffled",
-        ("trained", "exact"): "trained without noise",
-        ("trained", "noisy"): "trained with noise",
-        ("shots", None): "exact expectations",
-    }
-    try:
-        return known.get((key, value)) or f"{key.replace('_', ' ')} {value}"
-    except TypeError:  # a list or dict
-        return f"{key.replace('_', ' ')} {value}"

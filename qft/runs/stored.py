@@ -11,7 +11,7 @@ from qft import trust
 from qft.config import CommonConfig, EvalConfig
 from qft.errors import QftError, nearest
 from qft.names import shortened
-from qft.records import RunDirectory, check_files, read_json
+from qft.records import RunDirectory, check_files
 from qft.runs.checks import metrics_of
 
 
@@ -102,18 +102,18 @@ def _wrong(content: Any) -> str | None:
 
 def check_data(run: Path, fingerprint: str) -> None:
     """Raise QftError where the data, by its fingerprint, is not what the run was started with."""
-    _check_same(run, "data", "data", fingerprint)
+    data = RunDirectory(run).record().data
+    _check_same(run, "data", "data", data.fingerprint if data else None, fingerprint)
 
 
 def check_base(run: Path, fingerprint: str) -> None:
     """Raise QftError where the base, by its fingerprint, is not what the run was started with."""
-    _check_same(run, "model", "base model", fingerprint)
+    model = RunDirectory(run).record().model
+    _check_same(run, "model", "base model", model.fingerprint if model else None, fingerprint)
 
 
-def _check_same(run: Path, group: str, what: str, fingerprint: str) -> None:
-    record = read_json(run / "record.json")
-    part = record.get(group) if isinstance(record, dict) else None
-    if not isinstance(part, dict) or part.get("fingerprint") != fingerprint:
+def _check_same(run: Path, group: str, what: str, started_with: str | None, fingerprint: str) -> None:
+    if started_with != fingerprint:
         raise QftError(f"The {what} is not what {run} was trained with; give the same with {group}.path=.")
 
 

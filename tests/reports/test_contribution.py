@@ -107,9 +107,9 @@ def test_the_question_about_the_circuit_is_corrected_by_itself(tmp_path: Path) -
     alone = comparisons.controls(read.load(ablation(tmp_path / "few", [{"circuit": "none"}], 0.0)))
     beside = comparisons.controls(read.load(ablation(tmp_path / "many", [{"circuit": "none"}, *many], 0.0)))
     for found in (alone, beside):
-        v = next(v for v in found if "without circuit" in v.other and v.measure == measures.VALIDATION)
+        v = next(v for v in found if "no circuit" in v.other and v.measure == measures.VALIDATION)
         assert v.difference.adjusted == v.difference.p, "one test is no family"
-    rest = [v for v in beside if "without circuit" not in v.other and v.measure == measures.VALIDATION]
+    rest = [v for v in beside if "no circuit" not in v.other and v.measure == measures.VALIDATION]
     assert min(v.difference.adjusted for v in rest) == pytest.approx(min(1, 4 * min(v.difference.p for v in rest)))
 
 

@@ -13,22 +13,10 @@ import pytest
 from qft import trust
 from qft.config import EvalConfig, TrainConfig
 from qft.errors import QftError
-from qft.records import Cell, CellState, Identity, SweepPlan, read, write_json
+from qft.records import Cell, CellState, SweepPlan, read, write_json
 from qft.sweeps import cells
-from qft.sweeps.attempt import attempt, free, held
+from qft.sweeps.attempt import attempt, free
 from qft.sweeps.jobs import Config, Job, compose_jobs, located
-
-CONFIG = {
-    "model": {"path": "/here", "template": "auto", "name": "m"},
-    "data": {"path": "/there", "rows": None},
-    "adapter": {"r": 4},
-    "trainer": {"lr": 0.1},
-    "evaluation": {"limit": 3},
-    "n": 20,
-    "seed": 0,
-    "output_dir": "outputs",
-}
-
 
 JOB = Job(TrainConfig(), trust.Given())
 
@@ -36,22 +24,6 @@ JOB = Job(TrainConfig(), trust.Given())
 def cell(name: str = "a", **options: Any) -> Cell:
     return Cell(**{"role": "final", "label": "A", "adapter": "lora", "data": "demo", "n": 20, "seed": 0, **options,
                    "name": name, "overrides": options.get("overrides", ["adapter=lora"])})  # fmt: skip
-
-
-def identity(config: dict[str, Any] = CONFIG, **changed: Any) -> str:
-    given = {"model": "m", "data": "d", "threads": 1, "device": "cpu", "after": [], "test": True} | changed
-    return cells.digest(cells.identity(config, **given))
-
-
-def test_what_decides_a_result_decides_the_identity(monkeypatch: pytest.MonkeyPatch) -> None:
-    plain = identity()
-    assert plain == identity() and len(plain) == 64
-    for changed in ({"model": "n"}, {"data": "e"}, {"threads": 2}, {"device": "cuda"}, {"after": ["x"]}):
-        assert identity(**changed) != plain, changed
-    for key, value in (("seed", 1), ("n", 30), ("trainer", {"lr": 0.2}), ("adapter", {"r": 5}), ("evaluation", {})):
-        assert identity(CONFIG | {key: value}) != plain, key
-    monkeypatch.setattr(cells, "code_version", lambda: "another")
-    assert identity() != plain
 
 
 def test_a_part_that_is_planned_again_keeps_the_rest(tmp_path: Path) -> None:
@@ -68,40 +40,6 @@ def test_a_part_that_is_planned_again_keeps_the_rest(tmp_path: Path) -> None:
     assert plan("b", afresh=True)["cells"] == ["b"]
     cells.save_plan(tmp_path, "other", "demo", "qft sweep other", [cell("z")])
     assert [c.name for c in read(tmp_path / "sweep.json", SweepPlan).cells] == ["z"], "another sweep is not mixed in"
-
-
-def test_places_and_the_settings_of_no_evaluation_do_not() -> None:
-    moved = CONFIG | {
-        "output_dir": "x",
-        "model": {"path": "/b", "template": "auto"},
-        "data": {"path": "c", "rows": None},
-    }
-    assert identity(moved) == identity()
-    assert identity(CONFIG | {"evaluation": {}}, test=False) == identity(test=False)
-
-
-def test_the_code_that_decides_is_part_of_it() -> None:
-    found = cells.code_version()
-    assert found == cells.code_version() and found.startswith("0.")
-    assert all((Path(cells.qft.__file__).parent / part).exists() for part in cells.DECIDING)
-
-
-def one_of(threads: int) -> Identity:
-    return cells.identity(CONFIG, "m", "d", threads, "cpu", [], True)
-
-
-def test_cells_of_other_settings_are_refused_by_name_or_replaced(tmp_path: Path) -> None:
-    one = cell(id="1")
-    cells.settle(tmp_path, [one], {"a": one_of(1)}, overwrite=False)
-    attempt(tmp_path, one, JOB, lambda config: None)
-    one.id = "2"
-    with pytest.raises(QftError, match=r"a: threads: 1 -> 2.*overwrite=true"):
-        cells.settle(tmp_path, [one], {"a": one_of(2)}, overwrite=False)
-    with held(tmp_path, "a"), pytest.raises(QftError, match="a is being run"):
-        cells.settle(tmp_path, [one], {"a": one_of(2)}, overwrite=True)
-    assert cells.read_state(tmp_path, "a") is not None
-    cells.settle(tmp_path, [one], {"a": one_of(2)}, overwrite=True)
-    assert cells.read_state(tmp_path, "a") is None
 
 
 def outcome(tmp_path: Path, *errors: BaseException | None) -> CellState:

@@ -22,6 +22,7 @@ from qft.sweeps.plan import Choice, plan
 from qft.sweeps.run import Sweep, locked, run
 from qft.sweeps.search import choose
 from qft.sweeps.slurm import Slurm, check, folder
+from qft.sweeps.spec import read_spec
 from qft.trust import Given
 
 SPEC: dict[str, Any] = {
@@ -82,7 +83,7 @@ class Fake:
 
 
 def planned() -> list[Cell]:
-    made = plan(SPEC, "s", Choice())
+    made = plan(read_spec(SPEC), "s", Choice())
     for cell in made:
         cell.id = hashlib.sha256(cell.name.encode()).hexdigest()
     return made

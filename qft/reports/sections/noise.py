@@ -10,7 +10,8 @@ from qft.reports.analysis.analysis import Analysis
 from qft.reports.analysis.statistics import mean_sd
 from qft.reports.document import Figure, Panel, Section
 from qft.reports.render.svg import MARKERS, canvas, colour, dash, figure
-from qft.reports.sweep import Cell, Sweep, describe, ordered
+from qft.reports.sweep import Cell, Sweep, ordered
+from qft.sweeps.labels import describe
 
 CAPTION = "Means over seeds; bars: standard deviation over seeds. Scale 1 is the noise model as it is."
 

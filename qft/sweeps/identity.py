@@ -1,0 +1,176 @@
+"""What decides a cell's result: its resolved config, model, data, code and packages; nothing else makes it another."""
+
+import hashlib
+import json
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from qft.config import differences
+from qft.errors import QftError
+from qft.process.locks import is_free
+from qft.records import Cell, Identities, Identity, read, removal, to_json, write
+from qft.sweeps import cells, code
+
+# where, not what
+ELSEWHERE = ("output_dir", "run", "out", "resume", "overwrite", "format", "verbose", "eval", "trust_configs")
+RECIPES = {"train": ("qft.runs.train", "qft.runs.evaluate"), "eval": ("qft.runs.evaluate",)}
+LIBRARIES = ("peft",)  # whose methods are known by the library's version
+EARLIER = "qft"  # key of the code in what 0.1.0 wrote
+SHOWN = 3  # differences that a refusal names
+
+
+def identity(
+    cell: Cell, config: Mapping[str, Any], model: str, data: str, threads: int, device: str, after: Sequence[str]
+) -> Identity:
+    """Everything that decides a cell's result.
+
+    Args:
+        cell: What is run; a search leaves the test set alone, and its identity the evaluation.
+        config: The resolved config of the run; places on the disk do not count.
+        model: Fingerprint of the base model.
+        data: Fingerprint of the data set.
+        threads: CPU threads; sums are taken in another order with another number.
+        device: cpu, cuda, ...
+        after: Ids of the cells it builds on; a learning rate is decided by its search.
+
+    Raises:
+        QftError: A plug-in that the config names has no source file that can be read.
+    """
+    kept = {k: v for k, v in config.items() if k not in ELSEWHERE and (cell.test or k != "evaluation")}
+    for group in ("model", "data"):
+        kept[group] = {k: v for k, v in (kept.get(group) or {}).items() if k not in ("path", "hub", "name")}
+    recipes = RECIPES[cell.command] if cell.test else RECIPES[cell.command][:1]
+    found = code.computing([*recipes, *plug_ins(config, cell.test)], cell.test)
+    return Identity(kept, model, data, threads, device, list(after), found.packages, found.modules)
+
+
+def plug_ins(config: Mapping[str, Any], evaluated: bool) -> list[str]:
+    """The modules of the plug-ins that a resolved config names: adapter, data set, backend and, where used, metrics."""
+    modules = [code.module_of(target) for target in _targets(config) if target.partition(".")[0] not in LIBRARIES]
+    if backend := (config.get("backend") or {}).get("name"):
+        modules.append(f"qft.quantum.backends.{backend}")
+    if evaluated:
+        modules += [f"qft.evaluation.metrics.{name}" for name in (config.get("evaluation") or {}).get("metrics") or ()]
+    return modules
+
+
+def _targets(content: Any) -> Iterator[str]:
+    if isinstance(content, Mapping):
+        target = content.get("_target_")
+        if isinstance(target, str):
+            yield target
+        for inner in content.values():
+            yield from _targets(inner)
+
+
+def digest(identity: Identity) -> str:
+    """SHA-256 of an identity: the id of its cell."""
+    return hashlib.sha256(json.dumps(to_json(identity), sort_keys=True, ensure_ascii=False).encode()).hexdigest()
+
+
+class Sources:
+    """The data of composed configs, each read once and split once for each n."""
+
+    def __init__(self) -> None:
+        self._read: dict[str, Any] = {}
+        self._split: set[tuple[str, int]] = set()
+
+    def checked(self, config: Mapping[str, Any]) -> Any:
+        """The source of a resolved config. Raises QftError where it cannot be read, or is too small for its n."""
+        from qft.data import prepare
+
+        key = json.dumps(config["data"], sort_keys=True)
+        if key not in self._read:
+            self._read[key] = prepare.load(config["data"])
+        if (key, config["n"]) not in self._split:
+            prepare.split(self._read[key], config["n"], config["data"])
+            self._split.add((key, config["n"]))
+        return self._read[key]
+
+
+def of_cells(
+    planned: Sequence[Cell], configs: Mapping[str, Mapping[str, Any]], threads: int, device: str
+) -> dict[str, Identity]:
+    """Give every cell its id, and return what decided each; one data set and one model are read once each.
+
+    Args:
+        planned: The cells, each after those it builds on.
+        configs: Their resolved configs by name.
+        threads: CPU threads of each.
+        device: cpu, cuda, ...
+
+    Raises:
+        QftError: A model, data set or plug-in cannot be read; names the cell.
+    """
+    from qft.models import load
+
+    prints: dict[str, str] = {}
+    sources = Sources()
+    found: dict[str, Identity] = {}
+    ids: dict[str, str] = {}
+    for cell in planned:
+        config = configs[cell.name]
+        model = data = ""  # of an evaluation of a trained run they are those of the run
+        try:
+            if cell.role == "base" or cell.command == "train":
+                model, data = (json.dumps(config[key], sort_keys=True) for key in ("model", "data"))
+                source = sources.checked(config)
+                prints[model] = prints.get(model) or load.fingerprint(config["model"])
+                prints[data] = prints.get(data) or source.fingerprint()
+                model, data = prints[model], prints[data]
+            after = [ids[name] for name in cell.after]
+            found[cell.name] = identity(cell, config, model, data, threads, device, after)
+        except QftError as error:
+            raise QftError(f"{cell.name}: {error}") from error
+        ids[cell.name] = cell.id = digest(found[cell.name])
+    return found
+
+
+def settle(directory: Path, planned: Sequence[Cell], identities: Mapping[str, Identity], overwrite: bool) -> None:
+    """Hold a sweep directory to its plan: cells that were run with other settings are refused or removed.
+
+    identities.json keeps what decided each cell, so that the refusal can say what is different.
+    """
+    path = directory / Identities.FILE
+    old = read(path, Identities).cells if path.exists() else {}
+    stale = []
+    for cell in planned:
+        if cells.folder(directory, cell.name).is_symlink():
+            raise QftError(f"{cells.folder(directory, cell.name)} is a link: a cell must lie in its sweep's directory.")
+        state = cells.read_state(directory, cell.name)
+        if state is not None and state.id != cell.id:
+            stale.append((cell.name, _why(old.get(cell.name), identities[cell.name])))
+    if stale and not overwrite:
+        name, why = stale[0]
+        raise QftError(
+            f"{directory} holds {len(stale)} cells that were run with other settings ({name}: {why}); "
+            "overwrite=true runs them again, dir=DIR keeps them and starts elsewhere."
+        )
+    for name, _ in stale:
+        if not is_free(directory / ".locks" / name):  # a job that outlived its sweep
+            raise QftError(f"{name} is being run with other settings; stop that process or job (scancel) first.")
+        removal.check(cells.folder(directory, name), directory / "cells")
+    for name, _ in stale:
+        shutil.rmtree(cells.folder(directory, name))
+    write(path, Identities(old | dict(identities)))
+
+
+def changed(old: Identity, new: Identity) -> list[str]:
+    """What is different, in words: keys of the config first, code last."""
+    before, after = to_json(old), to_json(new)
+    code_before, code_after = before.pop("code"), after.pop("code")
+    words = differences(before.pop("config"), after.pop("config")) + differences(before, after)
+    if EARLIER in code_before:  # one digest for all code
+        return [*words, f"the code was that of qft {code_before[EARLIER]}"]
+    for module in sorted({*code_before, *code_after}):
+        was, is_now = code_before.get(module), code_after.get(module)
+        if was != is_now:
+            how = "is used now" if was is None else "is not used any more" if is_now is None else "has changed"
+            words.append(f"{module} {how}")
+    return words
+
+
+def _why(old: Identity | None, new: Identity) -> str:
+    return "; ".join(changed(old, new)[:SHOWN]) if old else "its settings are not known"

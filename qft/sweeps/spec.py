@@ -1,0 +1,135 @@
+"""A sweep's yaml: the rows that are compared, and at which scales.
+
+    rows:
+      qwthn: {label: QWTHN, adapter: qwthn}
+      qwthn_no_circuit: {of: qwthn, set: [adapter.circuit=none]}
+    scales:
+      demo: {data: {demo: [model=demo]}, n: [300, 600], seeds: [0, 1], search: {n: 300, lr: [0.01, 0.03]},
+             set: [trainer.epochs=1]}
+
+Label and variant of a row that is ``of`` another follow from what it sets: *QWTHN, no circuit* and {circuit: none}.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
+
+import yaml
+
+from qft.errors import QftError, nearest
+from qft.names import shortened
+from qft.records import Misfit, from_json
+from qft.sweeps.labels import describe
+
+# what rows of one sweep must share unless a row says that it varies
+Varied = Literal["layers", "data", "search", "seeds"]
+
+
+@dataclass(frozen=True)
+class Search:
+    """Which learning rates are tried."""
+
+    n: int  # samples to try them on
+    lr: list[float]  # the rates; the lowest validation loss wins
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """One more evaluation of each trained run of a row."""
+
+    set: list[str]  # options of `qft eval`, such as backend=noisy
+    variant: dict[str, Any]  # what it changes, for tables and pictures
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of the tables: a method, or a control of one."""
+
+    label: str = ""  # its name in tables; of a control it follows from `set`
+    adapter: str = ""  # the method, as in adapter=NAME; a control has that of its row
+    of: str | None = None  # the row it is a control of: the same but for `set`
+    set: list[str] = field(default_factory=list)  # options of its runs, such as adapter.r=1
+    variant: dict[str, Any] | None = None  # what it changes of its method; of a control it follows from `set`
+    varies: list[Varied] = field(default_factory=list)  # what it does not share with the other rows
+    test: bool = True  # false: its answers mean nothing, and the test set is left alone
+    lr_of: str | None = None  # the row whose learning rate it takes; it searches none of its own
+    search: Search | None = None  # a search of its own, with varies: [search]
+    seeds: list[int] | None = None  # seeds of its own, with varies: [seeds]
+    evaluate: dict[str, Evaluation] = field(default_factory=dict)  # name -> a further evaluation of its runs
+
+
+@dataclass(frozen=True)
+class Scale:
+    """How large: what `scale=NAME` runs."""
+
+    data: dict[str, list[str]]  # data set -> options of its runs, such as model=demo
+    n: list[int]  # samples of the final runs
+    seeds: list[int]  # of the final runs
+    search: Search  # of learning rates, the same for every row
+    set: list[str] = field(default_factory=list)  # options of every run, such as trainer.epochs=2
+    seconds_per_step: float | None = None  # a guess, for `--dry-run` before anything is measured
+
+
+@dataclass(frozen=True)
+class Spec:
+    """The whole file, configs/sweep/NAME.yaml."""
+
+    name: str  # of the file
+    rows: dict[str, Row]  # what is compared, in the order of the tables
+    scales: dict[str, Scale]  # name -> how large
+
+
+def read_spec(content: Mapping[str, Any]) -> Spec:
+    """A sweep's yaml as dataclasses, its controls filled in.
+
+    Raises:
+        QftError: A key is unknown, missing or of another type, a row is of none there is, or nothing is compared.
+    """
+    where = f"sweep {shortened(str(content.get('name', '')))}"
+    try:
+        spec = from_json(Spec, content)
+    except Misfit as error:
+        raise QftError(f"{where}: {error}.{error.hint}") from error
+    named: dict[str, list[Any] | Mapping[str, Any]] = {"rows": spec.rows, "scales": spec.scales}
+    for name, scale in spec.scales.items():
+        lists: dict[str, list[Any] | Mapping[str, Any]] = {
+            "data": scale.data,
+            "n": scale.n,
+            "seeds": scale.seeds,
+            "search.lr": scale.search.lr,
+        }
+        named |= {f"scales.{name}.{key}": values for key, values in lists.items()}
+    if empty := next((key for key, values in named.items() if not values), None):
+        raise QftError(f"{where}: '{empty}' names nothing.")
+    return replace(spec, rows={key: _filled(where, key, row, spec.rows) for key, row in spec.rows.items()})
+
+
+def _filled(where: str, key: str, row: Row, rows: Mapping[str, Row]) -> Row:
+    """The row with what follows from the one it is a control of."""
+    for other in (row.of, row.lr_of):
+        if other is not None and (other not in rows or other == key):
+            raise QftError(f"{where}: 'rows.{key}' is of {other}, which is no other row.{nearest(other, rows)}")
+    if row.of is None:
+        for name, given in (("label", row.label), ("adapter", row.adapter)):
+            if not given:
+                raise QftError(f"{where}: 'rows.{key}.{name}' is missing; a control of another row says of: ROW.")
+        return replace(row, variant=row.variant or {})
+    parent = rows[row.of]
+    if parent.of is not None or row.adapter:
+        raise QftError(f"{where}: 'rows.{key}' is of {row.of}, which must be a method's own row, and gives no adapter.")
+    changes = row.variant if row.variant is not None else _changes(row.set)
+    label = row.label or ", ".join([parent.label, *(describe(name, value) for name, value in changes.items())])
+    return replace(row, label=label, adapter=parent.adapter, set=[*parent.set, *row.set], variant=changes)
+
+
+def _changes(options: list[str]) -> dict[str, Any]:
+    """``["adapter.circuit=none"]`` -> {"circuit": "none"}."""
+    parts = (option.partition("=") for option in options)
+    return {key.rpartition(".")[2]: _value(text) for key, _, text in parts}
+
+
+def _value(text: str) -> Any:
+    try:
+        return yaml.safe_load(text)
+    except yaml.YAMLError:
+        return text
