@@ -54,11 +54,14 @@ KINDS = (
 )
 
 
-def pretraining_texts(seed: int = 0) -> list[str]:
-    """All texts of pre-training, distinct, in a shuffled order that depends on ``seed`` alone."""
+def pretraining_texts(seed: int = 0, count: int = COUNT) -> list[str]:
+    """The texts of pre-training, distinct and shuffled; they depend on nothing but ``seed`` and ``count``.
+
+    ``count`` is how many are drawn; those that repeat an earlier one are dropped.
+    """
     rng = random.Random(f"demo-pretraining-{seed}")
     texts: dict[str, None] = {}  # a dict keeps the order of insertion, which a set does not
-    for k in range(COUNT):
+    for k in range(count):
         texts[KINDS[k // 2 % len(KINDS)](rng, ("en", "zh")[k % 2])] = None
     shuffled = list(texts)
     rng.shuffle(shuffled)
