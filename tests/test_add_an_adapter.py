@@ -1,5 +1,6 @@
 """docs/add-an-adapter.md as a stranger would follow it, in a copy of the source tree."""
 
+import json
 import os
 import re
 import shlex
@@ -14,6 +15,7 @@ from program import PATIENCE
 ROOT = Path(__file__).parent.parent
 PAGE = (ROOT / "docs" / "add-an-adapter.md").read_text(encoding="utf-8")
 FILES = re.findall(r"^`([\w/.]+)`:\n\n```\w+\n(.*?)^```$", PAGE, re.M | re.S)
+Answers = dict[str, tuple[int, str, str]]
 COMMANDS = [line for block in re.findall(r"^```sh\n(.*?)^```$", PAGE, re.M | re.S) for line in block.splitlines()]
 
 
@@ -30,12 +32,30 @@ def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return copy
 
 
+# all commands in one process, which saves its start; several lines of JSON: exit code, output, errors
+DRIVER = """
+import contextlib, io, json, shlex, sys
+from program import qft_here
+for line in sys.argv[1:]:
+    out, err = io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        code = qft_here(*shlex.split(line)[1:])
+    print(json.dumps([code, out.getvalue(), err.getvalue()]))
+"""
+
+
+def started(words: list[str], tree: Path) -> subprocess.CompletedProcess[str]:
+    """This interpreter on the tree."""
+    path = os.pathsep.join((str(tree), str(tree / "tests")))
+    env = {**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1", "CI": ""}
+    env["QFT_QCLOUD_KEY"] = "0" * 32  # of nobody: nothing is sent
+    return subprocess.run([sys.executable, *words], cwd=tree, env=env, capture_output=True, text=True, timeout=PATIENCE)
+
+
 def run(command: str, tree: Path) -> str:
-    """A line of the page, by this interpreter."""
-    words = shlex.split(command)
-    start = {"qft": [sys.executable, "-m", "qft.cli.main"], "python": [sys.executable]}[words[0]]
-    env = {**os.environ, "PYTHONPATH": str(tree), "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1", "CI": ""}
-    done = subprocess.run([*start, *words[1:]], cwd=tree, env=env, capture_output=True, text=True, timeout=PATIENCE)
+    """A line that must succeed: ``qft ...`` or ``python ...``."""
+    program, *words = shlex.split(command)
+    done = started(["-m", "qft.cli.main", *words] if program == "qft" else words, tree)
     assert done.returncode == 0, f"{command}\n{done.stdout[-3000:]}{done.stderr[-3000:]}"
     return done.stdout
 
@@ -44,28 +64,78 @@ def command(start: str) -> str:
     return next(c for c in COMMANDS if c.startswith(start))
 
 
-def test_the_page_is_one_file_and_one_yaml() -> None:
-    assert [Path(name).parts[:2] for name, _ in FILES] == [("qft", "adapters"), ("configs", "adapter")]
-    assert len(COMMANDS) == 4
+REFUSED = {
+    "backend=qcloud backend.url=https://localhost:1": "backend=qcloud gives no gradient, so it cannot train",
+    "adapter.r=11": "backend=statevector cannot run this circuit: 11 qubits",
+    "backend=noisy adapter.r=9": "backend=noisy cannot run this circuit: 9 qubits",
+}
+LINES = {
+    "params": command("qft params") + " format=json",
+    "all": "qft params adapter=all format=json",
+    "vera": command("qft train adapter=vera"),
+    "waist": command("qft train adapter=waist"),
+    "circuit": command("qft circuit"),
+    "no circuit": "qft circuit adapter=vera",
+    "cost": command("qft cost") + " format=json",
+} | {options: f"qft train adapter=waist n=20 run=refused {options}" for options in REFUSED}
 
 
-def test_it_is_counted(tree: Path) -> None:
-    counts = run(command("qft params") + " format=json", tree)
+@pytest.fixture(scope="module")
+def answers(tree: Path) -> Answers:
+    """Name of a line -> exit code, output, errors."""
+    done = started(["-c", DRIVER, *LINES.values()], tree)
+    assert done.returncode == 0, done.stderr[-3000:]
+    return dict(zip(LINES, map(json.loads, done.stdout.splitlines()), strict=True))
+
+
+def test_the_page_is_one_file_and_one_yaml_for_each_method() -> None:
+    assert [Path(name).parts[:2] for name, _ in FILES] == 2 * [("qft", "adapters"), ("configs", "adapter")]
+    assert len(COMMANDS) == 7
+
+
+def test_they_are_counted(answers: Answers) -> None:
     # 28 layers, r + out each: 3584 for the query, 512 for the value projection
-    assert f'"trainable": {28 * (4 + 3584 + 4 + 512)}' in counts
+    assert json.loads(answers["params"][1])["trainable"] == 28 * (4 + 3584 + 4 + 512)
+    rows = {m["adapter"]: m for m in json.loads(answers["all"][1])["methods"]}
+    # on the layers that all methods have: LoRA's parameters and r angles in each of 28 layers
+    assert rows["waist"]["trainable"] == rows["lora"]["trainable"] + 28 * 4 and "vera" in rows
 
 
-def test_it_is_trained(tree: Path) -> None:
-    run(command("qft train"), tree)
-    folder = tree / "outputs" / "vera"
+@pytest.mark.parametrize("name", ["vera", "waist"])
+def test_they_are_trained(tree: Path, answers: Answers, name: str) -> None:
+    assert answers[name][0] == 0, answers[name]
+    folder = tree / "outputs" / name
     assert (folder / "COMPLETE").exists() and (folder / "adapter" / "adapter_model.safetensors").exists()
 
 
-def test_it_passes_the_contract(tree: Path) -> None:
+def test_its_circuit_is_drawn_and_its_cost_counted(tree: Path, answers: Answers) -> None:
+    assert answers["circuit"][0] == 0 and "CNOT" in answers["circuit"][1]
+    assert (tree / "outputs/circuit-waist/circuit.qasm").is_file()
+    cost = json.loads(answers["cost"][1])
+    assert cost["adapter"] == "waist" and cost["modules"] == 28
+    assert {c["way"] for c in cost["costs"]} == {"grouped", "per_observable", "surrogate"}
+
+
+@pytest.mark.parametrize("options", REFUSED)
+def test_a_backend_that_cannot_is_refused_before_anything_is_sent_or_written(
+    tree: Path, answers: Answers, options: str
+) -> None:
+    code, _, errors = answers[options]
+    assert code == 2 and REFUSED[options] in errors and "Traceback" not in errors
+    assert not (tree / "outputs/refused").exists()
+
+
+def test_a_method_without_a_circuit_says_so(answers: Answers) -> None:
+    code, _, errors = answers["no circuit"]
+    assert code == 2 and "adapter=vera has no circuit" in errors
+
+
+def test_they_pass_the_contract(tree: Path) -> None:
     out = run(command("python -m pytest"), tree)
-    assert re.search(r"\b[2-9]\d passed", out), out
+    assert re.search(r"\b(8|9|10|11|12)\d passed", out), out
 
 
-def test_it_gets_its_row_in_the_table(tree: Path) -> None:
+def test_they_get_their_rows_in_the_table(tree: Path) -> None:
     run(command("python scripts"), tree)
-    assert "| vera | yes | r + out |" in (tree / "docs" / "adapters.md").read_text(encoding="utf-8")
+    page = (tree / "docs" / "adapters.md").read_text(encoding="utf-8")
+    assert "| vera | yes | r + out |" in page and "| waist | no | r (in + out + 1) |" in page

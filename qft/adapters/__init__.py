@@ -9,7 +9,7 @@ from qft.adapters.tuner import QftTuner
 
 METHODS: dict[str, type[QftConfig]] = {}
 for _module in sorted(m.name for m in pkgutil.iter_modules(__path__)):
-    _config = getattr(importlib.import_module(f"{__name__}.{_module}"), "CONFIG", None)
+    _config = vars(importlib.import_module(f"{__name__}.{_module}")).get("CONFIG")
     if _config is not None:
         METHODS[_config.method] = _config
         globals()[_config.__name__] = _config

@@ -14,12 +14,17 @@ from qft import ranges
 from qft.adapters import binding
 from qft.adapters.method_card import MethodCard
 from qft.adapters.register import AdapterType, register
-from qft.adapters.targets import TargetError, all_linear, default_targets, is_all_linear, linear_sizes
+from qft.adapters.targets import TargetError, Targets, all_linear, default_targets, is_all_linear, linear_sizes
 from qft.adapters.tuner import QftTuner
 from qft.errors import QftError
 from qft.quantum.backends.base import Backend
 from qft.quantum.circuit import Circuit
 from qft.ranges import within
+
+
+def _in_order(names: Targets) -> Targets:
+    """Names sorted, so that equal choices are equal files; one regular expression as it is."""
+    return sorted(names) if isinstance(names, (list, tuple, set)) else names
 
 
 @dataclass
@@ -62,18 +67,17 @@ class QftConfig(PeftConfig):
     def __post_init__(self) -> None:
         super().__post_init__()
         ranges.check(self)
-        self.peft_type = AdapterType(f"QFT_{self.method.upper()}")  # type: ignore[assignment]
-        for name in ("target_modules", "exclude_modules"):
-            if isinstance(getattr(self, name), (list, tuple, set)):
-                setattr(self, name, sorted(getattr(self, name)))
+        self.peft_type = AdapterType(f"QFT_{self.method.upper()}")
+        self.target_modules, self.exclude_modules = _in_order(self.target_modules), _in_order(self.exclude_modules)
         self._check_layers()
         if not self.ranked and (self.r != 4 or self.alpha is not None):
             raise QftError(f"{self.method} has no rank and no scale: leave r and alpha as they are.")
 
     def _check_layers(self) -> None:
         """PEFT's own rules, for which layer numbers would have no effect."""
-        for name in ("layers_to_transform", "layers_pattern"):
-            if isinstance(self.target_modules, str) and getattr(self, name) is not None:
+        narrowing = {"layers_to_transform": self.layers_to_transform, "layers_pattern": self.layers_pattern}
+        for name, given in narrowing.items():
+            if isinstance(self.target_modules, str) and given is not None:
                 raise TargetError(f"`{name}` cannot be used when `target_modules` is a str.")
         if self.layers_pattern and self.layers_to_transform is None:
             raise TargetError("When `layers_pattern` is specified, `layers_to_transform` must also be specified.")

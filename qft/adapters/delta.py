@@ -147,7 +147,8 @@ class Delta(nn.Module):
             moved: Tensor = fn(t)
             return t.to(moved.device) if moved.dtype in HALF and t.dtype not in HALF else moved
 
-        return super()._apply(no_half, recurse)
+        super()._apply(no_half, recurse)  # type: ignore[no-untyped-call]
+        return self
 
     def keep_in(self, dtype: torch.dtype) -> None:
         """Keep weights and frozen tensors in this dtype; they are computed with in float32 or wider all the same."""

@@ -12,6 +12,11 @@ from transformers.pytorch_utils import Conv1D
 from qft.adapters.delta import Delta
 
 
+def _bias(layer: nn.Module) -> Any:
+    """The bias of a layer, None where it has none."""
+    return getattr(layer, "bias", None)
+
+
 class QftLayer(nn.Module, BaseTunerLayer):
     """A layer or block with adapters beside it. What is wrapped is only called, whatever it is made of.
 
@@ -108,7 +113,7 @@ class QftLayer(nn.Module, BaseTunerLayer):
         self._refuse_merge(names, safe_merge)
         base = self.get_base_layer()
         for name in names:
-            self._set_base(*self._shifted(name, 1.0, base.weight.data, getattr(base, "bias", None)))
+            self._set_base(*self._shifted(name, 1.0, base.weight.data, _bias(base)))
             self.merged_adapters.append(name)
 
     @torch.no_grad()
@@ -119,7 +124,7 @@ class QftLayer(nn.Module, BaseTunerLayer):
         base = self.get_base_layer()
         while self.merged_adapters:
             name = self.merged_adapters.pop()
-            self._set_base(*self._shifted(name, -1.0, base.weight.data, getattr(base, "bias", None)))
+            self._set_base(*self._shifted(name, -1.0, base.weight.data, _bias(base)))
 
     @torch.no_grad()
     def _refuse_merge(self, names: list[str], safe: bool = False) -> None:
@@ -137,7 +142,7 @@ class QftLayer(nn.Module, BaseTunerLayer):
                 f"Adapter '{names[0]}' cannot be merged into a {type(base).__name__}, whose weights are quantised "
                 "or packed: load the base model in full precision to merge."
             )
-        bias = getattr(base, "bias", None)
+        bias = _bias(base)
         if bias is None and (constant := [n for n in names if self.qft_delta[n].has_bias]):
             raise ValueError(
                 f"Adapter '{constant[0]}' adds a constant, and this {type(base).__name__} has no bias for it: saved "

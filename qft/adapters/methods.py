@@ -100,11 +100,12 @@ class ConfiguredMethod(Method):
     def _wrap(self, base: nn.Module, config: PeftConfig, seed: int) -> nn.Module:
         torch.manual_seed(seed)  # methods of the PEFT library draw from torch's own generator
         try:
-            return get_peft_model(base, config)  # type: ignore[arg-type, return-value]
+            wrapped: nn.Module = get_peft_model(base, config)
         except QftError:
             raise
         except (ValueError, OSError) as error:
             raise QftError(f"The adapter does not fit the model: {str(error).splitlines()[0]}") from error
+        return wrapped
 
     def _targets(self, targets: Targets) -> dict[str, Targets]:
         """The option to build the config with: the model's layers, unless the method has its own."""

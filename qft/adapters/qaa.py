@@ -141,7 +141,7 @@ class QAADelta(Delta):
     @staticmethod
     def count(in_features: int, out_features: int, config: "QAAConfig") -> int:
         n = qubits(out_features)
-        return n * 2**n + n
+        return n * (1 << n) + n
 
 
 @dataclass

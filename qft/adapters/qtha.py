@@ -20,6 +20,7 @@ import torch
 from torch import Tensor
 
 from qft.adapters.hybrid import DEEPEST, HybridConfig, HybridDelta
+from qft.adapters.hybrid.config import check_choice
 from qft.adapters.hybrid.middle import SiLULayers, uniform
 from qft.adapters.method_card import MethodCard
 from qft.quantum import ansatz
@@ -74,8 +75,8 @@ class QTHAConfig(HybridConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        self._one_of("encode", ansatz.ENCODINGS)
-        self._one_of("order", ansatz.ORDERS)
+        check_choice("encode", self.encode, ansatz.ENCODINGS)
+        check_choice("order", self.order, ansatz.ORDERS)
 
     @property
     def depth(self) -> int:

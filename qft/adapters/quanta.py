@@ -81,7 +81,7 @@ class QuanTADelta(Delta):
     @property
     def initial(self) -> list[Tensor]:
         """The frozen gates."""
-        return [getattr(self, f"initial_{k}") for k in range(len(self.gates))]
+        return [self.get_buffer(f"initial_{k}") for k in range(len(self.gates))]
 
     def precompute(self) -> Tensor | None:
         return self.matrix()[0] if self.dense else None

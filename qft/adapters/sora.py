@@ -29,6 +29,11 @@ def soft_threshold(g: Tensor, threshold: float) -> Tensor:
     return g.sign() * (g.abs() - threshold).clamp_min(0)
 
 
+def _cut(whole: nn.Parameter, part: Tensor) -> nn.Parameter:
+    """A part of a parameter as one of its own, trained where the whole is."""
+    return nn.Parameter(part.detach().clone(), requires_grad=whole.requires_grad)
+
+
 class SoRADelta(Delta):
     """Parameters: a (r, in), the gate g (r,), b (out, r); r is the rank kept, once ranks were dropped."""
 
@@ -68,9 +73,11 @@ class SoRADelta(Delta):
         gate = state_dict.get(f"{prefix}g")
         if gate is not None and gate.shape != self.g.shape and gate.dim() == 1 and len(gate) < len(self.g):
             kept = len(gate)
-            for name, small in (("a", self.a[:kept]), ("g", self.g[:kept]), ("b", self.b[:, :kept])):
-                old = getattr(self, name)
-                setattr(self, name, nn.Parameter(small.detach().clone(), requires_grad=old.requires_grad))
+            self.a, self.g, self.b = (
+                _cut(self.a, self.a[:kept]),
+                _cut(self.g, self.g[:kept]),
+                _cut(self.b, self.b[:, :kept]),
+            )
         super()._load_from_state_dict(state_dict, prefix, *args, **kwargs)
 
 

@@ -125,7 +125,7 @@ def target_sizes(
         wanted = targets if isinstance(targets, str) else next(iter(targets or ()), "")
         leaves = {name.rpartition(".")[2] for name in able}
         narrowing = ("exclude_modules", "layers_to_transform", "layers_pattern", "modules_to_save")
-        narrowed = [f"{n}={getattr(config, n)}" for n in narrowing if getattr(config, n) not in (None, [])]
+        narrowed = [f"{n}={vars(config)[n]}" for n in narrowing if vars(config)[n] not in (None, [])]
         also = f" with {', '.join(narrowed)}" if narrowed else ""
         raise TargetError(f"target_modules={targets}{also} matches no layer.{nearest(wanted, leaves)}")
     return {name: able[name] for name in chosen}

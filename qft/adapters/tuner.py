@@ -86,7 +86,7 @@ class QftTuner(BaseTuner):
 
     def _replace_module(self, parent: nn.Module, child_name: str, new_module: nn.Module, child: nn.Module) -> None:
         """PEFT's own looks for a parameter of what is wrapped, which a quantised one need not have."""
-        setattr(parent, child_name, new_module)
+        parent.add_module(child_name, new_module)
 
     def _cast_adapter_dtype(self, adapter_name: str, autocast_adapter_dtype: bool = True) -> None:
         """Keep an adapter's weights in float32, or with ``autocast_adapter_dtype=False`` in its base layer's dtype."""
@@ -125,10 +125,11 @@ class QftTuner(BaseTuner):
     ) -> nn.Module:
         if merge:
             self._refuse_merge(adapter_names, safe_merge)
-        return super()._unload_and_optionally_merge(merge, progressbar, safe_merge, adapter_names)
+        unloaded: nn.Module = super()._unload_and_optionally_merge(merge, progressbar, safe_merge, adapter_names)
+        return unloaded
 
     @classmethod
-    def _get_adapter_state_dict(cls, model: nn.Module, config: Method, *args: Any, **kwargs: Any) -> dict:
+    def _get_adapter_state_dict(cls, model: nn.Module, config: Method, *args: Any, **kwargs: Any) -> dict[str, Tensor]:
         return config.pack(super()._get_adapter_state_dict(model, config, *args, **kwargs))
 
     @classmethod

@@ -78,7 +78,7 @@ def count(model: Spec, adapter: Spec, bytes_per_weight: int | None = None) -> Co
         if isinstance(module, BaseTunerLayer):
             layer: Any = module
             shape = (layer.in_features, layer.out_features)
-            trainable = sum(p.numel() for p in module.parameters() if p.requires_grad)  # type: ignore[attr-defined]
+            trainable = sum(p.numel() for p in module.parameters() if p.requires_grad)
             kinds[(name.rpartition(".")[2], *shape, trainable)] += 1
             shapes.append(shape)
     config = peft.peft_config["default"] if isinstance(peft, PeftModel) else None

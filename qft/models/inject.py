@@ -38,13 +38,14 @@ def load_adapter(base: PreTrainedModel, path: str | Path) -> nn.Module:
     """
     path = Path(path)
     if path / "adapter_model.safetensors" not in weight_files(path):
-        return _load_whole(base, path)
+        whole: nn.Module = _load_whole(base, path)
+        return whole
     files.check_adapter(path)
     files.check_inside(path, str(path))
     try:
         with warnings.catch_warnings():
             warnings.filterwarnings("error", message=".*missing adapter keys.*")
-            model = PeftModel.from_pretrained(base, str(path))  # type: ignore[arg-type]
+            model: nn.Module = PeftModel.from_pretrained(base, str(path))
     except Exception as error:  # a stranger's adapter_config.json fails in as many ways as there are methods
         lines = [line.strip() for line in str(error).splitlines() if line.strip()]
         detail = next((line for line in lines if "size mismatch" in line), lines[0] if lines else type(error).__name__)

@@ -70,7 +70,8 @@ def _expanded(path: str) -> Path:
         expanded = Path(path).expanduser()
         expanded.is_dir()
     except (OSError, ValueError, RuntimeError) as error:  # too long, a null byte, nobody's home
-        raise QftError(f"model.path={shortened(path)} cannot be read: {getattr(error, 'strerror', error)}.") from error
+        why = error.strerror if isinstance(error, OSError) else error
+        raise QftError(f"model.path={shortened(path)} cannot be read: {why}.") from error
     return expanded
 
 

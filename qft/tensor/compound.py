@@ -31,5 +31,5 @@ def second_compound_rows(x: Tensor, a: Tensor) -> Tensor:
 @constant
 def _pairs(n: int) -> Tensor:
     """Places of the elements above the diagonal in the flattened matrix."""
-    rows, columns = torch.triu_indices(n, n, 1)
+    rows, columns = torch.triu_indices(n, n, 1).unbind()
     return rows * n + columns

@@ -29,8 +29,9 @@ def skew(entries: Tensor, size: int) -> Tensor:
         A of shape (..., b, b) with A = -A^T.
     """
     with_zero = torch.nn.functional.pad(entries, (0, 1))
-    chosen = with_zero.index_select(-1, _skew_places(size).to(entries.device)).unflatten(-1, (size, size))
-    return chosen * _skew_signs(size).to(entries)
+    chosen: Tensor = with_zero.index_select(-1, _skew_places(size).to(entries.device)).unflatten(-1, (size, size))
+    signed: Tensor = chosen * _skew_signs(size).to(entries)
+    return signed
 
 
 @constant
@@ -59,7 +60,8 @@ def cayley(entries: Tensor, size: int) -> Tensor:
     """
     half = skew(entries, size) / 2
     one = torch.eye(size, dtype=entries.dtype, device=entries.device)
-    return torch.linalg.solve(one + half, one - half).contiguous()  # the solver leaves columns in order
+    solved: Tensor = torch.linalg.solve(one + half, one - half)
+    return solved.contiguous()  # the solver leaves columns in order
 
 
 @dataclass(frozen=True)

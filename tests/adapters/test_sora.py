@@ -84,7 +84,7 @@ def test_pruned_ranks_are_not_saved_and_the_rest_is_the_same(tmp_path):
 
 
 def test_the_report():
-    reports = module_reports(pruned_model())["modules"]
+    reports = module_reports(pruned_model())
     assert [r["rank"] for r in reports.values()] == [3, 2, 4, 0]
     assert next(iter(reports)) == "model.layers.0.self_attn.q_proj"
 

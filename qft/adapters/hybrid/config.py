@@ -25,6 +25,12 @@ LARGEST_RATIO = 0.30
 DEEPEST = 1000  # blocks or layers; deeper ones take hours a step
 
 
+def check_choice(name: str, given: str, choices: tuple[str, ...]) -> None:
+    """Raise QftError where an option is none of its choices."""
+    if given not in choices:
+        raise QftError(f"{name}={given} does not exist.{nearest(given, choices)}")
+
+
 @dataclass
 class HybridConfig(QftConfig):
     """Shared by QWTHN and QTHA. ``r`` is also the number of qubits."""
@@ -62,21 +68,17 @@ class HybridConfig(QftConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        self._one_of("circuit", tuple(MIDDLES))
+        check_choice("circuit", self.circuit, tuple(MIDDLES))
         limit = {"qnn": statevector.MAX_QUBITS, "polynomial": multilinear.MAX_QUBITS}.get(self.circuit, self.r)
         if self.r > limit:
             raise QftError(f"r={self.r} qubits; circuit={self.circuit} takes at most {limit}.")
         if self.circuit == "none" and not self.classical_path:
             raise QftError("classical_path=false with circuit=none leaves nothing of the adapter.")
-        for name in ("entangle", "train_angles"):
-            if self.circuit != "qnn" and not getattr(self, name):
+        for name, given in {"entangle": self.entangle, "train_angles": self.train_angles}.items():
+            if self.circuit != "qnn" and not given:
                 raise QftError(f"{name}=false is about circuit=qnn, not circuit={self.circuit}.")
         if self.shuffle and self.circuit in ("none", "constants"):
             raise QftError(f"shuffle=true has no effect with circuit={self.circuit}, which gives all tokens the same.")
-
-    def _one_of(self, name: str, choices: tuple[str, ...]) -> None:
-        if getattr(self, name) not in choices:
-            raise QftError(f"{name}={getattr(self, name)} does not exist.{nearest(getattr(self, name), choices)}")
 
     @property
     def linear(self) -> bool:

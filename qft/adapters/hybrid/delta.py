@@ -67,7 +67,9 @@ class HybridDelta(Delta):
 
     @staticmethod
     def _linear(n_in: int, n_out: int, bias: bool, generator: torch.Generator | None) -> nn.Linear:
-        layer = nn.utils.skip_init(nn.Linear, n_in, n_out, bias=bias, device=torch.get_default_device())
+        layer: nn.Linear = nn.utils.skip_init(  # type: ignore[no-untyped-call]
+            nn.Linear, n_in, n_out, bias=bias, device=torch.get_default_device()
+        )
         for parameter in layer.parameters():
             nn.init.uniform_(parameter, -(n_in**-0.5), n_in**-0.5, generator=generator)
         return layer

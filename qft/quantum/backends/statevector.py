@@ -19,6 +19,11 @@ class Statevector(Backend):
     gradient = "autograd"
     plain_torch = compiles = True
 
+    def refusal(self, circuit: Circuit) -> str | None:
+        if circuit.qubits > statevector.MAX_QUBITS:
+            return f"{circuit.qubits} qubits, and it takes at most {statevector.MAX_QUBITS}"
+        return None
+
     def bind(self, circuit: Circuit, weights: Tensor) -> Readout:
         evaluate: Readout
         if multilinear.is_multilinear(circuit):
