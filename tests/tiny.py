@@ -27,6 +27,9 @@ CONFIGS = {
         max_position_embeddings=64,
     ),
 }
+# These stand for the code that all methods share (layer, tuner, cache) and run everywhere; cua turns the input, quic
+# the output. The others have their own mathematics on top of it: one family in both dtypes shows its faults.
+EVERY_FAMILY = ("cua", "qaa", "qtha", "quanta", "quic", "qwthn", "sora")
 # one that few tests need: its layers are Conv1D, which store a weight as (in, out)
 GPT2 = {"gpt2": lambda: GPT2Config(**_TOKENS, n_embd=32, n_layer=2, n_head=4, n_positions=64)}
 
@@ -45,6 +48,11 @@ def build(family: str, dtype: torch.dtype = torch.float32, seed: int = 1) -> Pre
                 if "norm" not in name and "ln_" not in name:
                     parameter.normal_(0, 0.1)
     return model.to(dtype).eval()
+
+
+def runs_on(method: str, family: str) -> bool:
+    """Whether ``make test`` tests this method on this family; ``make test-all`` tests all on all."""
+    return method in EVERY_FAMILY or family == "qwen2"
 
 
 def tokens(rows: int = 2, length: int = 7, seed: int = 3) -> torch.Tensor:

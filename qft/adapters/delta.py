@@ -30,6 +30,7 @@ class Delta(nn.Module):
     linear: bool = False
     has_bias: bool = False  # of a linear one: delta(0) is not 0, so that a merge needs a bias to put it in
     reads_output: bool = False  # True: a function of the wrapped block's output, not of its input
+    side: str = "added"  # of a multiplicative one: "input" or "output"; see qft.adapters.multiplicative
     circuit: Circuit | None = None  # evaluated for each token by ``backend``; None: it has none made of gates
     angles: Tensor  # of the circuit, where there is one: (circuit.num_weights,), radians
     backend: Backend
@@ -110,8 +111,11 @@ class Delta(nn.Module):
         out = self.compute(rows, self._cache.get(self, self.precompute))
         return out.reshape(*x.shape[:-1], out.shape[-1])
 
-    def merged(self) -> tuple[Tensor, Tensor | None]:
-        """``matrix()`` in float32 or wider, whatever dtype the weights are kept in."""
+    def merged(self, weight: Tensor) -> tuple[Tensor, Tensor | None]:
+        """What a merge adds to the layer's ``weight`` (out, in), as it is without adapters, and to its bias.
+
+        In float32 or wider, whatever dtype the weights are kept in.
+        """
         with self.in_float32():
             return self.matrix()
 

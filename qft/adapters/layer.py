@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from transformers.pytorch_utils import Conv1D
 
 from qft.adapters.delta import Delta
+from qft.adapters.multiplicative import change_of, turned
 
 
 def _bias(layer: nn.Module) -> Any:
@@ -38,6 +39,7 @@ class QftLayer(nn.Module, BaseTunerLayer):
         self.in_features, self.out_features = in_features, out_features
         self.qft_delta: Any = nn.ModuleDict()  # adapter name -> Delta
         self._disable_adapters = False
+        self._unmerged: tuple[Tensor, Tensor | None] | None = None  # weight and bias, while a turn of them is merged
         self.merged_adapters: list[str] = []
         self._active_adapter: str | list[str] = []
 
@@ -78,18 +80,32 @@ class QftLayer(nn.Module, BaseTunerLayer):
             )
         if self.disable_adapters and self.merged:
             self.unmerge()
+        idle = self.disable_adapters or self.merged
+        deltas = [] if idle else [self.qft_delta[n] for n in self.active_adapters if n in self.qft_delta]
+        if adapter_names is None and len(deltas) == 1 and deltas[0].side == "input":  # no second product with W
+            args, kwargs = turned(deltas[0], args, kwargs)
+            deltas = []
         result = self.base_layer(*args, **kwargs)
-        if self.disable_adapters or self.merged:
+        if idle or not (deltas or adapter_names):
             return result
         base = result[0] if isinstance(result, tuple) else result
         given = next(iter((*args, *kwargs.values())))
         if adapter_names is None:
             value = base
-            for delta in (self.qft_delta[n] for n in self.active_adapters if n in self.qft_delta):
-                value = value + delta(base if delta.reads_output else given).to(base.dtype)
+            for delta in deltas:
+                value = value + self._change(delta, base, given)
         else:
             value = self._row_by_row(base, given, adapter_names)
         return (value, *result[1:]) if isinstance(result, tuple) else value
+
+    def _change(self, delta: Delta, base: Tensor, given: Tensor) -> Tensor:
+        """What a delta adds to ``base``, the layer's own output for the input ``given``."""
+        change: Tensor
+        if delta.side == "added":
+            change = delta(base if delta.reads_output else given)
+        else:
+            change = change_of(delta, self.get_base_layer(), base, given)
+        return change.to(base.dtype)
 
     def _row_by_row(self, base: Tensor, given: Tensor, names: list[str]) -> Tensor:
         """A mixed batch: ``names`` has one adapter for each row, ``__base__`` for none."""
@@ -102,8 +118,7 @@ class QftLayer(nn.Module, BaseTunerLayer):
         for name in (n for n in dict.fromkeys(names) if n in self.qft_delta):
             delta = self.qft_delta[name]
             rows = torch.tensor([i for i, n in enumerate(names) if n == name], device=base.device)
-            part = delta((base if delta.reads_output else given)[rows]).to(base.dtype)
-            value = value.index_add(0, rows, part)
+            value = value.index_add(0, rows, self._change(delta, base[rows], given[rows]))
         return value
 
     @torch.no_grad()
@@ -112,16 +127,27 @@ class QftLayer(nn.Module, BaseTunerLayer):
         names = [n for n in check_adapters_to_merge(self, adapter_names) if n in self.qft_delta]
         self._refuse_merge(names, safe_merge)
         base = self.get_base_layer()
+        if names and not self.merged_adapters and any(d.side != "added" for d in self.qft_delta.values()):
+            bias = getattr(base, "bias", None)
+            self._unmerged = base.weight.data.clone(), None if bias is None else bias.data.clone()
         for name in names:
             self._set_base(*self._shifted(name, 1.0, base.weight.data, _bias(base)))
             self.merged_adapters.append(name)
 
     @torch.no_grad()
     def unmerge(self) -> None:
-        """Take merged deltas off again: the base's weights but for the two roundings of their dtype."""
+        """Take merged deltas off again: the base's weights but for the two roundings of their dtype.
+
+        With a multiplicative adapter they are exactly those of before, of which a copy is kept while it is merged: an
+        element of W Q Q^T carries the roundings of all the elements that it was mixed with.
+        """
         if not self.merged:
             warnings.warn("Already unmerged. Nothing to do.", stacklevel=2)
         base = self.get_base_layer()
+        if self._unmerged is not None:
+            weight, bias = self._unmerged
+            self._set_base(weight.to(base.weight), None if bias is None else bias.to(base.weight))
+            self._unmerged, self.merged_adapters = None, []
         while self.merged_adapters:
             name = self.merged_adapters.pop()
             self._set_base(*self._shifted(name, -1.0, base.weight.data, _bias(base)))
@@ -156,8 +182,10 @@ class QftLayer(nn.Module, BaseTunerLayer):
 
     def _shifted(self, name: str, sign: float, weight: Any, bias: Any) -> tuple[Any, Any]:
         """Weight and bias with a delta on top: summed in the wider type, rounded once."""
-        more, constant = self.qft_delta[name].merged()
-        if isinstance(self.get_base_layer(), Conv1D):  # stores (in, out)
+        transposed = isinstance(self.get_base_layer(), Conv1D)  # stores (in, out)
+        alone = weight if self._unmerged is None else self._unmerged[0].to(weight.device)
+        more, constant = self.qft_delta[name].merged(alone.T if transposed else alone)
+        if transposed:
             more = more.T
         weight = (weight + sign * more).to(weight.dtype)
         return weight, bias if constant is None else (bias + sign * constant).to(bias.dtype)

@@ -23,9 +23,12 @@ def second_compound_rows(x: Tensor, a: Tensor) -> Tensor:
     Returns:
         (..., t, n (n - 1) / 2).
     """
-    n = a.shape[-1]
-    turned = a.unsqueeze(-3) @ skew(x, n) @ a.mT.unsqueeze(-3)
-    return turned.flatten(-2).index_select(-1, _pairs(n).to(x.device))
+    n, t = a.shape[-1], x.shape[-2]
+    packed = skew(x, n)  # (..., t, n, n)
+    half = (packed.flatten(-3, -2) @ a.mT).unflatten(-2, (t, n))  # X A^T
+    turned = half.mT.flatten(-3, -2) @ a.mT  # (X A^T)^T A^T = (A X A^T)^T = -A X A^T
+    out: Tensor = -turned.unflatten(-2, (t, n)).flatten(-2).index_select(-1, _pairs(n).to(x.device))
+    return out
 
 
 @constant

@@ -64,6 +64,22 @@ def cayley(entries: Tensor, size: int) -> Tensor:
     return solved.contiguous()  # the solver leaves columns in order
 
 
+def block_rows(x: Tensor, blocks: Tensor) -> Tensor:
+    """Q x for rows x, Q block-diagonal; coordinates past the last block stay as they are.
+
+    Args:
+        x: (t, n).
+        blocks: (m, b, b) with m b <= n.
+
+    Returns:
+        (t, n).
+    """
+    m, b, _ = blocks.shape
+    split = x[:, : m * b].unflatten(1, (m, b)).transpose(0, 1)
+    turned = torch.bmm(split, blocks.mT).transpose(0, 1).flatten(1)
+    return turned if m * b == x.shape[1] else torch.cat([turned, x[:, m * b :]], 1)
+
+
 @dataclass(frozen=True)
 class Butterfly:
     """Which pairs the stages of a butterfly on ``n`` coordinates rotate, and how they are cut into blocks.
@@ -90,13 +106,13 @@ class Butterfly:
 
     @property
     def counts(self) -> list[int]:
-        """Angles of each stage."""
-        return [len(self.low(j % self.depth)) for j in range(self.stages)]
-
-    def low(self, stage: int) -> Tensor:
-        """The lower coordinate of each pair of this stage, in order."""
-        i = torch.arange(self.n)
-        return i[((i >> stage) & 1 == 0) & (i + (1 << stage) < self.n)]
+        """Angles of each stage: its pairs (i, i + 2^j) with bit j of i zero."""
+        counts = []
+        for stage in range(self.stages):
+            j = stage % self.depth
+            lower = max(0, self.n - (1 << j))  # i below this has a partner, where its bit j is zero
+            counts.append((lower >> (j + 1) << j) + min(lower % (2 << j), 1 << j))
+        return counts
 
 
 def butterfly_blocks(angles: Tensor, plan: Butterfly) -> list[tuple[Tensor, Tensor]]:
@@ -112,32 +128,41 @@ def butterfly_blocks(angles: Tensor, plan: Butterfly) -> list[tuple[Tensor, Tens
     """
     b = 1 << plan.inner
     number = -(-plan.n // b)
-    parts = list(angles.split(plan.counts))
+    places = _butterfly_places(plan).to(angles.device)
+    nothing = angles.new_zeros(1)
+    shape = (plan.stages, number * b)
+    cosines = torch.cat([angles.cos(), angles.cos(), nothing + 1]).index_select(0, places).view(shape)
+    sines = torch.cat([-angles.sin(), angles.sin(), nothing]).index_select(0, places).view(shape)
     out = []
     for begin in range(0, plan.stages, plan.depth):
-        run = parts[begin : begin + plan.depth]
         within = torch.eye(b, dtype=angles.dtype, device=angles.device).expand(number, b, b)
         across = torch.eye(number, dtype=angles.dtype, device=angles.device).expand(b, number, number)
-        for j, part in enumerate(run):
-            cosine, sine = _full(part.cos(), plan, j, number * b, 1.0), _full(part.sin(), plan, j, number * b, 0.0)
-            if j < plan.inner:  # a row of the product: cos of its own, +-sin of its partner
-                within = _rotate(within, cosine.view(number, b), sine.view(number, b), 1 << j)
+        for j in range(min(plan.depth, plan.stages - begin)):
+            # a row of the product: cos of its own, -+sin of its partner's
+            cosine, sine = cosines[begin + j].view(number, b), sines[begin + j].view(number, b)
+            if j < plan.inner:
+                within = _rotate(within, cosine, sine, 1 << j)
             else:
-                columns = (cosine.view(number, b).T, sine.view(number, b).T)
-                across = _rotate(across, *columns, 1 << (j - plan.inner))
+                across = _rotate(across, cosine.T, sine.T, 1 << (j - plan.inner))
         out.append((within, across))
     return out
 
 
-def _full(values: Tensor, plan: Butterfly, stage: int, length: int, fill: float) -> Tensor:
-    """A value for each coordinate: that of its pair (with a minus on the lower one for the sine), or ``fill``."""
-    low = plan.low(stage).to(values.device)
-    sign = -1.0 if fill == 0.0 else 1.0
-    number = torch.full((length,), len(low), device=values.device)
-    number[low] = torch.arange(len(low), device=values.device)
-    number[low + (1 << stage)] = len(low) + 1 + torch.arange(len(low), device=values.device)
-    filled = torch.cat([sign * values, values.new_full((1,), fill), values])
-    return filled.index_select(0, number)
+@constant
+def _butterfly_places(plan: Butterfly) -> Tensor:
+    """For each stage and coordinate, padded, the number of its angle as the lower one of its pair, that plus the number
+    of all angles as the upper one, and twice that number without a pair."""
+    total = sum(plan.counts)
+    length = -(-plan.n // (1 << plan.inner)) << plan.inner
+    places, first = torch.full((plan.stages, length), 2 * total), 0
+    for stage, count in enumerate(plan.counts):
+        j = stage % plan.depth
+        i = torch.arange(plan.n)
+        low = i[((i >> j) & 1 == 0) & (i + (1 << j) < plan.n)]
+        places[stage, low] = torch.arange(first, first + count)
+        places[stage, low + (1 << j)] = total + torch.arange(first, first + count)
+        first += count
+    return places.flatten()
 
 
 def _rotate(blocks: Tensor, cosine: Tensor, sine: Tensor, distance: int) -> Tensor:

@@ -20,6 +20,7 @@ from qft.errors import QftError
 
 # switches that change what a method can do; a method without an entry is tested as it is
 SWITCHES = {
+    "cua": [{"readout": "sign_constrained"}],
     "qwthn": [{"circuit": "none"}, {"circuit": "constants"}, {"mpo": False}],
     "qtha": [
         {"circuit": "none"},
@@ -42,6 +43,9 @@ ALL_SWITCHES = {
     "qwthn": [*_SHARED, {"blocks": 2}],
     "qtha": [*_SHARED, {"encode": "once"}, {"order": "ry_first"}, {"layers": 1}],
     "quanta": [{"num_axes": 2}, {"num_axes": 3}],
+    "cua": [{"readout": "sign_constrained"}, {"block": 2}],
+    "quic": [{"num_adapters": 2}, {"order": 1, "offset": False, "num_adapters": 2}],
+    "butterfly": [{"stages": 1}, {"stages": 6}],
     "quantum_peft": [{"start": "difference"}, {"sizes": "mixed"}, {"layers": 0}],
 }
 CASES = {
@@ -76,11 +80,10 @@ pytestmark = pytest.mark.filterwarnings(
 )
 
 
+ALL = [pytest.mark.extended]
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
-# These methods stand for the code that all share (layer, tuner, cache) and run everywhere. The others have their own
-# mathematics on top of it: one family in both dtypes shows its faults, and what only the shared code can get wrong is
-# left to `make test-all`, as are the other families.
-EVERY_FAMILY = ("qaa", "qtha", "quanta", "qwthn", "sora")
+# what only the layer, tuner and cache that all share can get wrong is left to `make test-all` for most methods, as are
+# further families; tiny.EVERY_FAMILY names those that always run
 OF_SHARED_CODE = (
     "test_a_mixed_batch_takes_one_adapter_a_row",
     "test_all_linear_reaches_every_linear_but_the_head",
@@ -109,9 +112,9 @@ def pytest_generate_tests(metafunc):
     if names:
         values = []
         for row in dict.fromkeys(rows):
-            rare = {*row} & {"llama", "gpt_neo"} or metafunc.definition.name in OF_SHARED_CODE
-            seldom = rare and "case" in names and CASES[row[0]][0] not in EVERY_FAMILY
-            marks = [pytest.mark.extended] if seldom else []
+            method = CASES[row[0]][0] if "case" in names else tiny.EVERY_FAMILY[0]
+            rare = method not in tiny.EVERY_FAMILY and metafunc.definition.name in OF_SHARED_CODE
+            marks = [] if all(tiny.runs_on(method, word) for word in {*row} & {*tiny.CONFIGS}) and not rare else ALL
             values.append(pytest.param(*(DTYPES.get(v, v) for v in row), id="-".join(row), marks=marks))
         metafunc.parametrize(names, values)
 
@@ -262,12 +265,12 @@ def test_every_switch_merges_and_unmerges_or_is_refused_on_a_layer(name, bias, d
     """Merged and taken off again a weight has been rounded twice: by half an epsilon of the merged and of its own."""
     merged = refused = 0
     for options in [{}, *ALL_SWITCHES.get(name, [])]:
-        base = torch.nn.Linear(12, 10, bias=bias, dtype=dtype).requires_grad_(False)
+        base = torch.nn.Linear(12, 14, bias=bias, dtype=dtype).requires_grad_(False)
         weights = copy.deepcopy(base.state_dict())
-        layer = QftLayer(base, 12, 10)
+        layer = QftLayer(base, 12, 14)
         settings = METHODS[name](**options)
-        settings.resolve([(12, 10)])
-        layer.add("default", settings.delta_class(12, 10, settings, None))
+        settings.resolve([(12, 14)])
+        layer.add("default", settings.delta_class(12, 14, settings, None))
         delta = perturb(layer).qft_delta["default"]
         x = torch.randn(5, 12, dtype=dtype)
         before = layer(x)
@@ -278,7 +281,7 @@ def test_every_switch_merges_and_unmerges_or_is_refused_on_a_layer(name, bias, d
             assert all(torch.equal(v, weights[k]) for k, v in base.state_dict().items())
             refused += 1
             continue
-        assert delta.has_bias == (delta.matrix()[1] is not None)
+        assert delta.has_bias == (delta.merged(base.weight)[1] is not None)
         layer.merge()
         eps, on = torch.finfo(dtype).eps, copy.deepcopy(base.state_dict())
         torch.testing.assert_close(layer(x), before, rtol=0, atol=(8 * eps * before.abs().max()).item())
@@ -296,7 +299,7 @@ def test_a_merge_into_bfloat16_rounds_once(case):
     model = perturb(adapted(case, "qwen2", torch.bfloat16))
     expected = {}
     for name, layer in layers(model).items():
-        weight, bias = layer.qft_delta["default"].matrix()
+        weight, bias = layer.qft_delta["default"].merged(layer.base_layer.weight)
         zero = 0 if layer.base_layer.bias is None else layer.base_layer.bias.float()
         expected[name] = (layer.base_layer.weight.float() + weight), None if bias is None else zero + bias
     model.merge_adapter()
@@ -486,10 +489,11 @@ def test_init_seed_decides_the_initial_weights(case, family):
     one = initial(1, init_seed=3)
     assert torch.equal(torch.get_rng_state(), torch.manual_seed(1).get_state())  # nothing was drawn from it
     assert not differ(one, initial(2, init_seed=3))
-    assert differ(one, initial(1, init_seed=4))
-    assert differ(initial(1), initial(2))
+    drawn = any(tensor.any() for tensor in one.values())  # what starts at zero whole, such as a turn, draws nothing
+    assert differ(one, initial(1, init_seed=4)) == drawn
+    assert differ(initial(1), initial(2)) == drawn
     by_layer = [{k.split(".qft_delta.")[1]: v for k, v in one.items() if f".{i}." in k} for i in (0, 1)]
-    assert differ(*by_layer)
+    assert differ(*by_layer) == drawn
 
 
 def fresh_logits(model):

@@ -5,6 +5,7 @@ circuit in another way.
 """
 
 import pytest
+import tiny
 import torch
 from torch.autograd import forward_ad
 from torch.func import functional_call, grad, hessian, jacfwd, jacrev, jvp, vmap
@@ -20,6 +21,7 @@ SMALL = {
     "quanta": {"axes": [2, 3]},
     "sora": {"r": 2},
     "loretta": {"r": 2},
+    "quic": {"blocks": 1},
 }
 # name -> (method, options, backend)
 PATHS = {name: (name, SMALL.get(name, {}), None) for name in METHODS} | {
@@ -96,8 +98,15 @@ def test_second_derivatives_are_right(path):
     assert torch.autograd.gradgradcheck(f, tuple(t.clone().requires_grad_() for t in inputs), fast_mode=True)
 
 
-@pytest.mark.parametrize("training", [True, False], ids=["training", "evaluation"])
-@pytest.mark.parametrize("path", EXACT)
+@pytest.mark.parametrize(
+    ("path", "training"),
+    [  # of most methods in evaluation alone, where something is kept besides
+        pytest.param(p, t, id=f"{p}-{'training' if t else 'evaluation'}", marks=[pytest.mark.extended] * later)
+        for p in EXACT
+        for t in (True, False)
+        for later in [t and PATHS[p][0] not in tiny.EVERY_FAMILY]
+    ],
+)
 def test_torch_func_follows(path, training):
     delta = build(path).train(training)
     f, weights = of_weights(delta)
