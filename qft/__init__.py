@@ -1,7 +1,107 @@
 """qft: quantum-enhanced parameter-efficient fine-tuning of language models.
 
-Importing this package is cheap: neither torch nor peft is loaded. ``import qft.adapters`` registers
+``import qft`` is cheap: neither torch nor peft is loaded before a function is called. ``import qft.adapters`` registers
 the adapters with PEFT.
+
+    import qft
+
+    run = qft.train("adapter=qwthn", "data=cpsycoun", n=300, trainer={"lr": 1e-3})
+    run.history.plot("step", ["train_loss", "validation_loss"])
+    qft.evaluate(run, evaluation={"limit": 10})
+    run.scores
 """
 
-__version__ = "0.1.0"
+from os import PathLike
+from typing import TYPE_CHECKING, Any
+
+from qft.version import __version__
+
+if TYPE_CHECKING:
+    from qft.runs.run import Run
+
+__all__ = ["__version__", "evaluate", "load_run", "score", "train"]
+
+
+def train(*overrides: str, **options: Any) -> "Run":
+    """Fine-tune a model with an adapter; with ``eval=True`` evaluate it, too. What ``qft train`` does.
+
+    Args:
+        *overrides: Words as on the command line: ``"adapter=lora"``, ``"trainer.lr=0.001"``.
+        **options: Values, in which no character has a meaning: ``n=300``, ``trainer={"lr": 1e-3}``,
+            ``data={"path": Path("it's here")}``, ``**{"model.path": "DIR"}``. A text for a group chooses one of its
+            yamls: ``adapter="lora"``.
+
+    Returns:
+        The finished run.
+
+    Raises:
+        qft.errors.QftError: For what you can put right, in one sentence.
+        KeyboardInterrupt: After Ctrl-C, once the step is finished and saved; ``resume=True`` resumes the run.
+    """
+    from qft.compose.python import call, show_call
+    from qft.config import TrainConfig
+    from qft.runs.train import train as recipe
+
+    return call("train", TrainConfig, recipe, overrides, options, show_call("train", *overrides, **options))
+
+
+def evaluate(run: "Run | str | PathLike[str] | None" = None, /, *overrides: str, **options: Any) -> "Run":
+    """Validation loss, answers on the test set and their scores. What ``qft eval`` does.
+
+    Args:
+        run: A finished run, its directory, or its name below ``outputs``. None: the adapter that ``adapter.path``
+            names, or the base alone.
+        *overrides: Words as on the command line.
+        **options: Values, as ``train`` takes them; n, seed, model and data are the run's own unless they are given.
+
+    Returns:
+        The evaluated run; with ``out=DIR``, or without a run, the directory of the evaluation.
+
+    Raises:
+        qft.errors.QftError: For what you can put right, in one sentence.
+    """
+    from qft.compose.python import call, show_call
+    from qft.config import EvalConfig
+    from qft.runs.evaluate import evaluate as recipe
+
+    named = {} if run is None else {"run": run}
+    return call(
+        "eval", EvalConfig, recipe, overrides, options | named, show_call("evaluate", run, *overrides, **options)
+    )
+
+
+def score(run: "Run | str | PathLike[str]", /, *overrides: str, **options: Any) -> "Run":
+    """Score the answers of an evaluated run once more, or by other metrics. What ``qft score`` does; needs no model.
+
+    Args:
+        run: An evaluated run, its directory, or its name below ``outputs``.
+        *overrides: Words as on the command line: ``"evaluation.metrics=[reasoning]"``.
+        **options: Values, as ``train`` takes them.
+
+    Returns:
+        The run, with its scores written anew.
+
+    Raises:
+        qft.errors.QftError: For what you can put right, in one sentence.
+    """
+    from qft.compose.python import call, show_call
+    from qft.config import ScoreConfig
+    from qft.runs.score import score as recipe
+
+    shown = show_call("score", run, *overrides, **options)
+    return call("score", ScoreConfig, recipe, overrides, options | {"run": run}, shown)
+
+
+def load_run(path: "str | PathLike[str]", output_dir: str = "outputs") -> "Run":
+    """A run that is there.
+
+    Args:
+        path: Its directory, or its name below ``output_dir``.
+        output_dir: Where runs are made.
+
+    Raises:
+        qft.errors.QftError: There is no such run.
+    """
+    from qft.runs.run import load_run as load
+
+    return load(path, output_dir)

@@ -2,13 +2,20 @@
 
 import logging
 import sys
-from collections.abc import Iterable
-from typing import TypeVar
+import threading
+import warnings
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any, TypeVar
 
 from qft.names import visible
 
 T = TypeVar("T")
 DELAY = 2.0  # seconds
+_lock = threading.Lock()
+_borrowers = 0  # calls from Python at this moment
+_before: list[Any] = []  # what the first of them found
+_shown: list[Callable[[logging.LogRecord], bool]] = []  # its filter
 NOISY = ("httpx", "urllib3", "jieba", "absl", "matplotlib")
 
 
@@ -62,6 +69,76 @@ def start_logging(verbose: bool = False) -> None:
     logging.captureWarnings(True)
     for noisy in NOISY:
         logging.getLogger(noisy).setLevel(logging.WARNING)
+
+
+@contextmanager
+def borrow_logging(verbose: bool = False) -> Iterator[None]:
+    """Let every detail of ours reach log.txt while Python code calls us; the caller's logging shows what it would.
+
+    Where the caller has set up none, warnings of ours go to standard error, as Python does it. What is set here, and
+    by ``quiet_libraries`` meanwhile, is put back at the end of the outermost call.
+
+    Args:
+        verbose: Whether notes of ours are shown, however the caller's logging is set.
+    """
+    global _borrowers
+    ours, root = logging.getLogger("qft"), logging.getLogger()
+    with _lock:
+        _borrowers += 1
+        if _borrowers == 1:
+            captured = warnings.showwarning.__module__ == "logging"
+            _before.append((ours.level, list(root.handlers), captured, _library_state()))
+            least = min(ours.getEffectiveLevel(), logging.INFO if verbose else logging.CRITICAL)
+            if not root.handlers:
+                console = logging.StreamHandler(sys.stderr)
+                console.setFormatter(Plain("%(message)s"))
+                console.addFilter(lambda record: record.name.split(".")[0] == "qft")
+                root.addHandler(console)
+            logging.captureWarnings(True)
+            _shown.append(lambda record: record.name.split(".")[0] != "qft" or record.levelno >= least)
+            for handler in root.handlers:
+                handler.addFilter(_shown[0])
+            ours.setLevel(logging.DEBUG)
+    try:
+        yield
+    finally:
+        with _lock:
+            _borrowers -= 1
+            if _borrowers == 0:
+                level, handlers, captured, libraries = _before.pop()
+                if not captured:
+                    logging.captureWarnings(False)
+                shown = _shown.pop()
+                for handler in list(root.handlers):
+                    handler.removeFilter(shown)
+                root.handlers[:] = handlers
+                ours.setLevel(level)
+                _restore_libraries(libraries)
+
+
+def _library_state() -> tuple[bool, list[logging.Handler], bool] | None:
+    """How transformers speaks: whether to the loggers above it, by which handlers, and with bars; None: not loaded."""
+    if "transformers" not in sys.modules:
+        return None
+    from transformers.utils import logging as hf
+
+    library = logging.getLogger("transformers")
+    return library.propagate, list(library.handlers), hf.is_progress_bar_enabled()
+
+
+def _restore_libraries(state: tuple[bool, list[logging.Handler], bool] | None) -> None:
+    if "transformers" not in sys.modules:
+        return
+    from transformers.utils import logging as hf
+
+    library = logging.getLogger("transformers")
+    if state is None:
+        hf.enable_default_handler()
+        hf.disable_propagation()
+    else:
+        library.propagate, library.handlers[:] = state[0], state[1]
+    if state is None or state[2]:
+        hf.enable_progress_bar()
 
 
 def quiet_libraries() -> None:

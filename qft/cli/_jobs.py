@@ -29,7 +29,8 @@ def run(name: str, schema: Any, command: Command, args: Sequence[str]) -> int:
     then 2. Whatever else the command raises is raised here.
     """
     if any(a.startswith("-") for a in args):
-        return _with_flags(name, schema, command, args)
+        with typed.borrow_hydra(name, schema):
+            return _with_flags(name, schema, command, args)
     with trust.command(_given(name, args)):
         command(typed.compose(name, schema, args))
     return 0
@@ -42,7 +43,7 @@ def _given(name: str, args: Sequence[str]) -> trust.Given:
 def _with_flags(name: str, schema: Any, command: Command, args: Sequence[str]) -> int:
     """Hydra itself reads its flags; each job of a multirun is composed and run as a single one is."""
     os.environ["HYDRA_FULL_ERROR"] = "1"  # exceptions come through to us instead of being printed
-    args = typed.prepare(name, schema, args)
+    args = typed.prepare(name, args)
     typed.check_own(name, args)
     failures: list[QftError] = []
     single: list[Exception] = []  # raised only after Hydra has returned: it would print a notice of its own

@@ -8,11 +8,11 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import qft
 from qft import records
 from qft.cli._command import Command
 from qft.cli._output import show
 from qft.config import EnvConfig
+from qft.version import PACKAGE, __version__
 
 # variables that change what runs do; their values are no secrets
 VARIABLES = (
@@ -42,8 +42,8 @@ def environment() -> dict[str, Any]:
     cuda = torch.cuda.is_available()
     names = [torch.cuda.get_device_name(k) for k in range(torch.cuda.device_count())] if cuda else []
     return {
-        "qft": qft.__version__,
-        "git": asdict(records.git_state(Path(qft.__file__).parent)),
+        "qft": __version__,
+        "git": asdict(records.git_state(PACKAGE)),
         "python": sys.version.split()[0],
         "system": platform.platform(),
         "cpu": f"{_processor()}, {os.cpu_count()} cores",

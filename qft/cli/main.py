@@ -10,13 +10,13 @@ import traceback
 from pathlib import Path
 
 import qft.cli
-from qft import __version__
 from qft.cli import _help
 from qft.cli._command import Command
 from qft.cli._output import complain
 from qft.errors import QftError, nearest
 from qft.names import visible
 from qft.process import signals
+from qft.version import __version__
 
 FULL = ("can't allocate memory", "out of memory", "cannot allocate memory", "failed to map segment")
 

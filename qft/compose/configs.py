@@ -3,16 +3,16 @@
 from pathlib import Path
 from typing import Any
 
-import qft
 from qft.errors import QftError, nearest
+from qft.version import PACKAGE
 
 ALIASES = 10  # of a file at most: each level of nested ones multiplies what there is to read
 
 
 def packaged() -> Path:
     """The configs of the installed package, or of the source tree it runs from."""
-    inside = Path(qft.__file__).parent / "configs"
-    return inside if inside.is_dir() else Path(qft.__file__).parent.parent / "configs"
+    inside = PACKAGE / "configs"
+    return inside if inside.is_dir() else PACKAGE.parent / "configs"
 
 
 def directories() -> list[Path]:

@@ -5,10 +5,12 @@ See docs/security.md. The rules look at what Hydra has composed, whichever file 
 
 import re
 from collections.abc import Collection, Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
+from omegaconf.resolvers import oc
 
 from qft import trust
 from qft.compose import configs
@@ -21,13 +23,18 @@ USERS_WORDS = ("_target_", "trust_", "hydra", "backend.url", "backend.plain_http
 VOLATILE = ("runtime", "overrides")  # of Hydra's node: different for each command by itself
 
 
-def disarm() -> None:
+@contextmanager
+def disarmed() -> Iterator[None]:
     """No interpolation reads the environment, not even in a list of defaults, which is resolved before any check."""
 
     def refuse(*_: Any) -> None:
         raise ValueError("the environment is not read")
 
     OmegaConf.register_new_resolver("oc.env", refuse, replace=True)
+    try:
+        yield
+    finally:
+        OmegaConf.register_new_resolver("oc.env", oc.env, replace=True)
 
 
 def check_words(args: Iterable[str]) -> None:

@@ -1,7 +1,9 @@
 """Composes the words of a user and the yamls into a typed config, and turns Hydra's complaints into one sentence."""
 
 import re
-from collections.abc import Callable, Collection, Mapping, Sequence
+import threading
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import cache
 from itertools import product
 from typing import Any, TypeVar
@@ -23,6 +25,7 @@ from qft.config import EvalConfig
 from qft.errors import QftError, nearest
 
 C = TypeVar("C")
+_lock = threading.RLock()  # Hydra is one for the process; a job of a multirun composes within it
 REQUIRED = {"run": ", or its name or directory as a word", "dir": ", or the directory as a word"}
 PATHS = ("output_dir", "run", "out", "dir", "markdown", "journal")
 
@@ -30,7 +33,7 @@ PATHS = ("output_dir", "run", "out", "dir", "markdown", "journal")
 class OwnConfigsFirst(SearchPathPlugin):
     """Lets a user's ./configs win over the packaged files."""
 
-    wanted = True
+    wanted = False  # only while we compose: a caller's own Hydra has other places
 
     def manipulate_search_path(self, search_path: ConfigSearchPath) -> None:
         for directory in reversed(configs.directories()[:-1]) if self.wanted else ():
@@ -55,8 +58,35 @@ def compose(
     Raises:
         QftError: For the first thing that cannot be meant, or that a file of ./configs may not say.
     """
-    choices, assigned = values.split(options or {}, configs.groups())
-    args = prepare(name, schema, [*overrides, *choices], assigned)
+    with borrow_hydra(name, schema):
+        return _composed(name, overrides, options or {})
+
+
+@contextmanager
+def borrow_hydra(name: str, schema: Any) -> Iterator[None]:
+    """While entered Hydra knows our schema and the user's ./configs, and OmegaConf reads no environment.
+
+    Both keep such things for the whole process, which may have a Hydra of its own; one thread at a time enters.
+    """
+    store = ConfigStore.instance()
+    with _lock:
+        store.store(name=f"{name}_schema", node=schema)
+        if OwnConfigsFirst.wanted:  # a job within a multirun
+            yield
+            return
+        Plugins.instance().register(OwnConfigsFirst)
+        OwnConfigsFirst.wanted = True
+        try:
+            with trusted.disarmed():
+                yield
+        finally:
+            OwnConfigsFirst.wanted = False
+            store.repo.pop(f"{name}_schema.yaml", None)
+
+
+def _composed(name: str, overrides: Sequence[str], options: Mapping[str, Any]) -> Any:
+    choices, assigned = values.split(options, configs.groups())
+    args = prepare(name, [*overrides, *choices], assigned)
     composed = _compose(name, args)
     if len(configs.directories()) > 1:
         trusted.check_hydra(composed.hydra, _packaged_hydra(name))
@@ -69,18 +99,15 @@ def compose(
     except OmegaConfBaseException as error:
         raise QftError(explain(error, name)) from error
     given = words.keys(args) | set(assigned)
-    config: C = _typed(composed, chosen, given)
+    config = _typed(composed, chosen, given)
     address.check(config, args, given)
     return config
 
 
-def prepare(name: str, schema: Any, args: Sequence[str], assigned: Mapping[str, Any] | None = None) -> list[str]:
+def prepare(name: str, args: Sequence[str], assigned: Mapping[str, Any] | None = None) -> list[str]:
     """The words as Hydra takes them, once all of them can be read and each choice exists."""
     words.check(args)
     trusted.check_words(args)
-    trusted.disarm()
-    Plugins.instance().register(OwnConfigsFirst)
-    ConfigStore.instance().store(name=f"{name}_schema", node=schema)
     args = [_as_choice(a) for a in args]
     if name != "sweep" and _wants_local_model(words.keys(args) | set(assigned or ()), args):
         args.append("model=local")
@@ -124,11 +151,11 @@ def _compose(name: str, args: list[str]) -> DictConfig:
 @cache
 def _packaged_hydra(name: str) -> Any:
     """The node ``hydra`` as the packaged configs alone have it."""
-    OwnConfigsFirst.wanted = False
+    wanted, OwnConfigsFirst.wanted = OwnConfigsFirst.wanted, False
     try:
         return _compose(name, []).hydra
     finally:
-        OwnConfigsFirst.wanted = True
+        OwnConfigsFirst.wanted = wanted
 
 
 def _wants_local_model(given: Collection[str], args: Sequence[str]) -> bool:
@@ -216,11 +243,13 @@ def explain(error: Exception, name: str) -> str:
     """One sentence for a Hydra or OmegaConf error."""
     cause = error.__cause__ if isinstance(error.__cause__, OmegaConfBaseException) else error
     text = str(error).strip()
+    where = re.search(r"full_key: (\S+)", str(cause))
+    if where and re.match(r"Key '[^']+' (not in|is not in struct)", text):
+        return f"There is no key '{where[1]}'.{nearest(where[1], _siblings(where[1], _keys(name)))}"
     if match := re.search(r"Could not (?:override|append to|delete) '([^']+)'|Key '([^']+)' is not in struct", text):
         key = (match[1] or match[2]).replace("/", ".")
         return f"There is no key '{key}'.{nearest(key, _siblings(key, _keys(name)))}"
     first = str(cause).strip().splitlines()
-    where = re.search(r"full_key: (\S+)", str(cause))
     message = first[0] if first else type(error).__name__
     return (
         f"{where[1]}: {message}." if where else f"{message}. Overrides are written key=value; quote special characters."

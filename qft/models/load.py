@@ -8,12 +8,12 @@ from typing import Any
 import torch
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, PreTrainedModel
 
-import qft
 from qft.data.sources import why_unreachable
 from qft.errors import QftError, nearest
 from qft.models import files
 from qft.names import shortened
 from qft.trust import given
+from qft.version import PACKAGE
 
 Spec = Mapping[str, Any]
 HUBS = ("hf", "modelscope")
@@ -40,7 +40,7 @@ def locate(spec: Spec) -> str:
         raise QftError(f"model.hub={spec['hub']} does not exist.{nearest(spec['hub'], HUBS)}")
     path = str(spec["path"])
     if path.startswith("package:qft/"):  # looked at like any other: what follows may lead out of the package
-        path = str(Path(qft.__file__).parent / path.removeprefix("package:qft/"))
+        path = str(PACKAGE / path.removeprefix("package:qft/"))
     looks_local = path.startswith((".", "/", "~")) or path.count("/") > 1
     expanded = _expanded(path)
     if expanded.is_dir():

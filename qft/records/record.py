@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
 
-import qft
 from qft import trust
 from qft.records.schema import Document, absent
+from qft.version import PACKAGE, __version__
 
 # those of plug-ins are given by whoever knows the plug-ins
 PACKAGES = ("torch", "transformers", "peft", "accelerate", "datasets", "numpy", "hydra-core", "pyqpanda3", "pennylane")
@@ -138,7 +138,7 @@ class Record(Document):
     command: str  # that started it
     started: str  # local time with its offset
     seed: int  # of weights, order of samples and draws
-    qft: str = qft.__version__  # version of qft
+    qft: str = __version__  # version of qft
     python: str = platform.python_version()  # version of Python
     machine: str = f"{platform.system()} {platform.machine()}"  # operating system and architecture
     packages: dict[str, str] = field(default_factory=dict)  # name -> version
@@ -163,7 +163,7 @@ def new_record(seed: int, packages: Iterable[str] = ()) -> Record:
             record.packages[package] = importlib.metadata.version(package)
         except importlib.metadata.PackageNotFoundError:
             continue
-    record.git = git_state(Path(qft.__file__).parent)
+    record.git = git_state(PACKAGE)
     return record
 
 

@@ -59,11 +59,7 @@ def evaluate(config: EvalConfig) -> RunDirectory:
     questions = _ask(config, subject, parts)
     decoding = _decoding(config, subject)
     settings = _settings(config, subject, parts, questions, base, decoding)
-    place = _place(config, subject)
-    if place and decoding.batch_size:  # else nothing is there yet
-        from qft.evaluation.evaluate import check_predictions
-
-        check_predictions(place, settings, config.overwrite)
+    _check_answers(config, subject, settings)
     model = _load(subject, backend)
     decoding = _fitting(decoding, model, subject)
     settings = replace(settings, batch_size=decoding.batch_size)
@@ -177,6 +173,15 @@ def _settings(
         batch_size=decoding.batch_size,
         max_seconds=decoding.max_seconds,
     )
+
+
+def _check_answers(config: EvalConfig, subject: Subject, settings: EvaluationSettings) -> None:
+    """Refuse answers that lie there and were made with other settings."""
+    from qft.evaluation.evaluate import check_predictions
+
+    place = _place(config, subject)
+    if place and settings.batch_size:  # without one nothing is there yet
+        check_predictions(place, settings, config.overwrite)
 
 
 def _load(subject: Subject, backend: "Backend") -> Any:

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from qft.training.learning_rate import LearningRate
 
 log = logging.getLogger(__name__)
+EXACT = "statevector"
 STOPPING = "finishing the step and saving; Ctrl-C again stops at once"
 
 
@@ -101,14 +102,16 @@ def _check(config: TrainConfig) -> None:
         checks.check_baseline(config.evaluation, whole=config.adapter["_target_"] is None)
     template.check_name(config.model["template"])
     prepare.overlong(config.data)
+    if config.backend["name"] != EXACT:  # which trains; to ask another one loads torch
+        from qft.quantum import backends
+
+        backends.check_trains(config.backend["name"])
 
 
 def _read(config: TrainConfig) -> "Parts":
     """Rows: the samples to train on, to validate on and to test on."""
     from qft.data import prepare
-    from qft.quantum import backends
 
-    backends.check_trains(config.backend["name"])
     parts = prepare.split(prepare.load(config.data), config.n, config.data)
     if config.eval and not parts.test:
         raise QftError(f"data={config.data['name']} has no test samples to evaluate on.")

@@ -7,12 +7,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import groupby
 
-from qft import __version__
 from qft.names import visible
 from qft.reports.analysis import facts
 from qft.reports.document import Report, Section, Table
 from qft.reports.render.table import escape, markdown, md
 from qft.reports.sweep import Sweep, ordered
+from qft.version import __version__
 
 
 def page(reports: Sequence[Report], target: str, names: Mapping[str, str] | None = None) -> str:

@@ -5,13 +5,13 @@ from collections.abc import Sequence
 from itertools import groupby
 from pathlib import Path
 
-from qft import __version__
 from qft.names import slug
 from qft.reports.analysis import facts
 from qft.reports.document import Figure, Report, Section
 from qft.reports.render import svg
 from qft.reports.render.table import escape, html_text
 from qft.reports.sweep import Sweep, ordered
+from qft.version import __version__
 
 
 def page(report: Report) -> str:

@@ -1,0 +1,131 @@
+"""A run as an object: what was trained, how it went, and what came out of it."""
+
+from dataclasses import asdict
+from functools import cached_property
+from os import PathLike, fspath
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from qft import trust
+from qft.config import EvalConfig
+from qft.errors import QftError
+from qft.progress import borrow_logging, quiet_libraries
+from qft.records import Metrics, Record, RunDirectory
+from qft.runs import stored
+
+if TYPE_CHECKING:
+    import pandas
+
+EVALUATED = "evaluation.json"
+
+
+class Run:
+    """A run directory, read when asked. What is not there, or damaged, raises QftError and says what to do.
+
+    Attributes:
+        path: The directory.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._directory = RunDirectory(path)
+
+    def __repr__(self) -> str:
+        return f"Run({str(self.path)!r})"
+
+    def __fspath__(self) -> str:
+        return str(self.path)
+
+    @cached_property
+    def config(self) -> dict[str, Any]:
+        """The resolved config, as config.yaml holds it."""
+        return stored.read_config(self.path)
+
+    @property
+    def record(self) -> Record:
+        """Versions, data, parameters and results of the training (docs/artefacts.md)."""
+        return self._directory.record()
+
+    @property
+    def history(self) -> "pandas.DataFrame":
+        """A row a step: step, epoch, train_loss, validation_loss, lr, seconds, tokens_per_second, peak_memory_mb.
+
+        Losses are in nats per token; what was not measured at a step is NaN.
+        """
+        import pandas
+
+        return pandas.DataFrame([asdict(row) for row in self._directory.history()])
+
+    @property
+    def metrics(self) -> Metrics:
+        """Validation loss and test scores with their intervals, and the settings they were made with.
+
+        ``run.metrics.metrics.test["bleu4_standard"].value``; those of the base are ``run.metrics.base``.
+        """
+        self._check_evaluated()
+        return self._directory.metrics()
+
+    @property
+    def scores(self) -> "pandas.DataFrame":
+        """The test scores of ``metrics``: a row a score, with its value, its 95 % interval and the answers it is of."""
+        import pandas
+
+        test = self.metrics.metrics.test
+        rows = {name: (s.value, *(s.interval or (None, None)), s.samples) for name, s in test.items()}
+        return pandas.DataFrame.from_dict(rows, orient="index", columns=["value", "low", "high", "answers"])
+
+    @property
+    def predictions(self) -> "pandas.DataFrame":
+        """A row an answer: id, turn, prompt, reference, prediction, tokens, seconds, ..."""
+        import pandas
+
+        self._check_evaluated()
+        return pandas.DataFrame([asdict(row) for row in self._directory.predictions()])
+
+    def model(self) -> Any:
+        """The base model with the trained adapter in it, in evaluation mode, ready to generate.
+
+        Circuits are evaluated exactly, whatever backend the run was trained with.
+
+        Raises:
+            QftError: The run is not finished or not what it was, or the base is not the one it was trained on.
+        """
+        from qft.models import inject, load
+
+        with trust.command(), borrow_logging():
+            quiet_libraries()
+            subject = self._subject()
+            stored.check_base(self.path, load.fingerprint(subject.model))
+            base = load.load_base(subject.model, load.precision())
+            return inject.load_adapter(base, self.path / "adapter").eval()
+
+    def tokenizer(self) -> Any:
+        """The base model's tokenizer."""
+        from qft.models import load
+
+        with trust.command(), borrow_logging():
+            quiet_libraries()
+            return load.load_tokenizer(self._subject().model)
+
+    def _subject(self) -> stored.Subject:
+        return stored.subject(EvalConfig(run=str(self.path.absolute())))
+
+    def _check_evaluated(self) -> None:
+        if not (self.path / EVALUATED).exists():
+            raise QftError(f"{self.path} was not evaluated: qft.evaluate(run), or eval=True when it is trained.")
+
+
+def load_run(path: str | PathLike[str], output_dir: str = "outputs") -> Run:
+    """A run, or an evaluation without one, that is there.
+
+    Args:
+        path: Its directory, or its name below ``output_dir``.
+        output_dir: Where runs are made.
+
+    Raises:
+        QftError: There is no such directory, or it holds neither.
+    """
+    folder = stored.find(fspath(path), output_dir)
+    if not (folder / "config.yaml").exists() and not (folder / EVALUATED).exists():
+        raise QftError(f"{folder} is not a run directory: it holds no config.yaml.")
+    return Run(folder)
