@@ -182,6 +182,12 @@ def ablation(path: Path, effect: float = 6.0, seeds: int = 3, **options: Any) ->
     return write(path, cells, strength, "ablation", effect=effect, **options)
 
 
+def controls(path: Path, variants: Sequence[dict[str, Any]], effect: float, seeds: int = 3, **options: Any) -> Path:
+    """QWTHN and its ``variants`` on one dataset; without its circuit it loses ``effect``."""
+    cells = [cell("QWTHN", "qwthn", "demo", 300, s, **v) for v in [{}, *variants] for s in range(seeds)]
+    return write(path, cells, {"QWTHN": (237, 1.4, 30.0)}, "ablation", effect=effect, **options)
+
+
 def noise(path: Path, seeds: int = 2) -> Path:
     """QWTHN trained without and with noise, each at four noise scales and, at scale 1, by number of shots."""
     settings: list[dict] = [{"noise_scale": scale, "shots": None} for scale in (0.0, 0.5, 1.0, 2.0)]

@@ -33,7 +33,7 @@ def load(path: Path, names: Mapping[str, str] | None = None) -> Sweep:
         QftError: it is no sweep directory, is damaged, or was written by a newer version.
     """
     if not (path / SweepPlan.FILE).is_file():
-        raise QftError(f"{path} is no sweep directory: it holds no sweep.json. Make one with: qft sweep table1.")
+        raise QftError(f"{path} is not a sweep directory: it has no sweep.json. Make one with: qft sweep table1.")
     plan = records.read(path / SweepPlan.FILE, SweepPlan)
     if not plan.cells:
         raise QftError(f"{path / SweepPlan.FILE} plans no cells; there is nothing to report.")

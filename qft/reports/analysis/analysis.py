@@ -16,7 +16,7 @@ class Analysis:
 
     Attributes:
         lora: every row against LoRA r=4.
-        same_size: every row against the LoRA of nearly its size.
+        same_size: every row against the LoRA closest to it in size.
         controls: every method against its controls.
         answers: what the circuits contribute.
         claims: the papers' claims, held against ``lora``.

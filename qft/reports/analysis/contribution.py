@@ -40,18 +40,18 @@ def headline(found: Sequence[Answer]) -> str:
     """All answers in one line."""
     if not found:
         return (
-            "Cannot be told from these cells: no finished pair of a method and the same method without its circuit. "
+            "These runs cannot tell: no method has finished runs both with and without its circuit. "
             "qft sweep ablation trains them."
         )
     if len(found) == 1:
         return found[0].sentence
     words = {
         "contributes": "the circuit contributes",
-        "replaceable": "it helps, but is not shown to beat something classical in its place",
+        "replaceable": "it helps, but is not shown to beat a classical stand-in",
         "nothing": "no difference is shown",
         "unsettled": "a difference that other seeds may undo",
         "costs": "the method is better without it",
-        "unknown": "cannot be told",
+        "unknown": "these runs cannot tell",
     }
     counted = [(sum(a.kind == kind for a in found), text) for kind, text in words.items()]
     return f"Of {len(found)} comparisons: " + "; ".join(f"{text} in {k}" for k, text in counted if k) + "."
@@ -63,7 +63,7 @@ def _answer(cells: Sequence[Cell], found: Sequence[Comparison], measure: Measure
     where = f"{whole} on {data}, n = {n}"
     without = next((c for c in here if c.other in _rows(cells, ("none",))), None)
     if without is None or without.difference.interval is None:
-        return Answer("unknown", f"{where}: cannot be told from these cells; {_lacking(cells, without)}.")
+        return Answer("unknown", f"{where}: these runs cannot tell; {_lacking(cells, without)}.")
     samples = "" if measures.is_loss(measure) else f"{without.difference.count} test samples, "
     shown = (
         f"with its circuit {measure.title} is {without.mean:.{measure.digits}f}, without it "
@@ -87,7 +87,7 @@ def _against_stand_ins(found: Sequence[Comparison], planned: Sequence[str]) -> t
     equal += [f"{row} (no finished run)" for row in planned if row not in {c.other for c in stand_ins}]
     if equal:
         rivals = " and ".join(equal)
-        return "replaceable", f"; but it is not shown to beat {rivals}, so no gain from its being quantum is shown."
+        return "replaceable", f"; but it is not shown to beat {rivals}, so no gain from being quantum is shown."
     if not stand_ins:
         return "contributes", ". No classical stand-in was tried."
     return "contributes", f"; it also beats {' and '.join(f'{_short(c)} ({_difference(c)})' for c in stand_ins)}."

@@ -1,4 +1,4 @@
-"""Every method against the LoRA of nearly its own size: with fewer parameters than LoRA r=4, that is the fair question.
+"""Every method against the LoRA of about its own size: with fewer parameters than LoRA r=4, that is the fair question.
 
 The papers compare with LoRA r=4 alone; this comparison is ours.
 """
@@ -38,7 +38,7 @@ def summary(sweep: Sweep, found: Sequence[Comparison], shown: Sequence[Measure])
             counts = [f"{w} in {verdicts.count(w)}" for w in ("better", "worse", "undecided") if w in verdicts]
             parts += [f"{measure.title} {', '.join(counts)} of {len(verdicts)}"] if verdicts else []
         sizes = " and ".join(f"{_size([c for c in sweep.plain() if c.row == r]):,}" for r in (row, other))
-        lines.append(f"{row} against {other}, of nearly its size ({sizes} parameters): {'; '.join(parts)}.")
+        lines.append(f"{row} against {other}, which is about its size ({sizes} parameters): {'; '.join(parts)}.")
     return lines
 
 

@@ -125,7 +125,7 @@ def _bootstrap(x: np.ndarray, y: np.ndarray, generator: np.random.Generator) -> 
         return float(d[0]), float(d[0])
 
     def mean_difference(u: np.ndarray, v: np.ndarray, axis: int) -> np.ndarray:
-        return np.mean(u - v, axis=axis)
+        return np.asarray(np.mean(u - v, axis=axis))
 
     for method in ("BCa", "percentile"):  # BCa is undefined where no resample lies below the estimate
         with warnings.catch_warnings():

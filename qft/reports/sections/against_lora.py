@@ -1,4 +1,4 @@
-"""Against LoRA: the papers' claims, and every row against LoRA r=4 and against the LoRA of nearly its size."""
+"""Against LoRA: the papers' claims, and every row against LoRA r=4 and against the LoRA closest to it in size."""
 
 from collections.abc import Sequence
 
@@ -18,7 +18,7 @@ def sections(analysis: Analysis) -> list[Section]:
         *([Section(TITLE, claims_table(a.claims), aside=False)] if a.claims else []),
         *verdicts.section(a.lora, TITLE, "lora", "Every row against LoRA r=4", "LoRA r=4", a.main),
         *verdicts.section(
-            a.same_size, TITLE, "matched", "Every row against the LoRA of nearly its size", "that LoRA", a.main
+            a.same_size, TITLE, "matched", "Every row against the LoRA closest to it in size", "that LoRA", a.main
         ),
     ]
 
@@ -32,5 +32,5 @@ def claims_table(found: Sequence[Claim]) -> Table:
         line += [number(count, 0) for count in (c.better, c.worse, c.undecided)]
         rows.append([*line, Entry(c.outcome)])
     columns = ["Row", "measure", "printed as", "printed better in", "measured better", "worse", "undecided", "outcome"]
-    notes = ["Printed: cells of the paper's tables, held against LoRA r=4. Measured: cells of this sweep."]
+    notes = ["Printed: cells of the paper's tables, compared with LoRA r=4. Measured: cells of this sweep."]
     return Table("claims", "The papers' claims against LoRA", columns, rows, notes=notes)

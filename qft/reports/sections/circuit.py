@@ -15,7 +15,7 @@ from qft.reports.sweep import ordered
 TITLE = "What does the circuit contribute?"
 CAPTION = (
     "Bars to the right: the whole method is better than with this one change. Lines: paired 95 % intervals. "
-    "Coloured: decided (no interval, over samples or seeds, holds zero; p after Holm < 0.05); grey: not."
+    "Coloured: decided (no interval, over samples or seeds, contains zero; p after Holm < 0.05); grey: not."
 )
 
 

@@ -13,7 +13,7 @@ from qft.reports.render.svg import MARKERS, canvas, colour, dash, figure
 from qft.reports.sweep import Cell, Sweep, ordered
 from qft.sweeps.labels import describe
 
-CAPTION = "Means over seeds; bars: standard deviation over seeds. Scale 1 is the noise model as it is."
+CAPTION = "Means over seeds; bars: standard deviation over seeds. Scale 1 is the unchanged noise model."
 
 
 def sections(analysis: Analysis) -> list[Section]:

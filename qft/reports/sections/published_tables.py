@@ -21,16 +21,16 @@ from qft.reports.sweep import Cell, Sweep, ordered
 TITLE = "The papers' tables"
 ONE_SEED = "A cell with one seed has no deviation over seeds and shows none."
 BOLD = (
-    "Bold: better than LoRA r=4; the 95 % intervals of the difference, over samples and over seeds, leave out zero, "
+    "Bold: better than LoRA r=4; the 95 % intervals of the difference, over samples and over seeds, exclude zero, "
     "and p after Holm < 0.05."
 )
 MEANS = "Train loss: mean over the run. Validation loss: per token, at the last step."
 VARIANT = (
-    "BLEU-4 and ROUGE beside which no variant is named are the ..._llamafactory variants (character BLEU-4, "
+    "BLEU-4 and ROUGE without the name of a variant are the ..._llamafactory variants (character BLEU-4, "
     "rouge-chinese F1 on jieba words, averaged over samples), the way published tables of this kind are usually made."
 )
 APART = "Published numbers come from other bases, so the two sides are not comparable."
-TWO = "Two published values: the paper's table and its text differ, both are shown."
+TWO = "Two published values: the paper's table and its text differ; both are shown."
 SIZES = {300: "Small (300)", 600: "Medium (600)", 1000: "Full (1000)"}
 LOSS_HEADINGS = {measures.TRAIN: "train", measures.VALIDATION: "val"}
 
@@ -52,7 +52,7 @@ def sections(analysis: Analysis) -> list[Section]:
     """One table a data set for losses, one a data set and n for scores."""
     made = [*loss_tables(analysis.sweep, analysis.lora), *score_tables(analysis.sweep, analysis.lora)]
     taken: list[str] = []
-    for table in made:  # names are made of those of data sets: here they become file names and ids, each unique
+    for table in made:  # names are made of those of data sets: here they become unique file names and ids
         table.name = slug(table.name, taken)
         taken.append(table.name)
     return [Section(TITLE, table, aside=False) for table in made]

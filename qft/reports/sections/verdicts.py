@@ -14,7 +14,7 @@ NOTES = [
     "the row is better, ties half. Losses: paired over seeds, t interval and test, on these validation samples "
     "only, which also chose the learning rate. Over seeds: t interval of the seeds' differences.",
     "Holm's correction within one measure of one question; measures are not corrected for each other. Undecided: "
-    "an interval holds zero or is not to be had, or p (Holm) is 0.05 or more.",
+    "an interval contains zero or cannot be computed, or p (Holm) is 0.05 or more.",
 ]
 
 

@@ -9,6 +9,11 @@ from scipy import stats
 from qft.reports.analysis import statistics
 
 
+@pytest.fixture(autouse=True)
+def all_resamples(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(statistics, "RESAMPLES", 9999)
+
+
 def generator():
     return np.random.default_rng(0)
 
