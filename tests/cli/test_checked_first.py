@@ -49,3 +49,13 @@ def test_what_cannot_be_answered_is_refused_before_training(
     said = refused(capsys, "eval=true", "n=20", "max_seq_len=96", "evaluation.max_new_tokens=90", "data.overlong=error")
     assert "max_seq_len" in said
     assert not list(tmp_path.iterdir())
+
+
+def test_a_backend_that_cannot_train_is_refused_before_it_asks_for_anything(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("QFT_QCLOUD_KEY", raising=False)
+    monkeypatch.setattr(prepare, "load", lambda *_: pytest.fail("data are read"))
+    assert "backend=qcloud gives no gradient, so it cannot train" in refused(capsys, "backend=qcloud")
+    assert not list(tmp_path.iterdir())
