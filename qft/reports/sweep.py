@@ -118,6 +118,11 @@ class Sweep:
             for o in words
         )
 
+    def differs(self, row: str, data: str) -> str:
+        """What a row declares not to share with the others on a data set: ``layers: 7, others 28``; often nothing."""
+        declared = next((c.differs for c in self.final() if (c.row, c.data) == (row, data)), {})
+        return "; ".join(f"{kind}: {how}" for kind, how in declared.items())
+
     def of(self, group: Group) -> list[Cell]:
         """The final cells of one group, by seed."""
         return sorted((c for c in self.final() if c.group == group), key=lambda c: c.seed)

@@ -31,7 +31,7 @@ def csv_text(table: Table) -> str:
         out: list[object] = []
         for entry, wide in zip(row, spread):
             words = entry.value is None or entry.kind == "interval" or "/" in entry.text
-            out.append(_not_computed(entry.text) if words else entry.value)
+            out.append(_not_computed(_words(entry)) if words else entry.value)
             out += [_blank(entry.sd), _blank(entry.seeds)] if wide else []
         writer.writerow(out)
     return text.getvalue()
@@ -93,6 +93,8 @@ def _html(entry: Entry, tag: str) -> str:
         seeds = (f'<a href="{escape(to)}">{escape(words)}</a>' for words, to in entry.links)
         remark = escape(f"· {entry.remark}") if entry.remark else ""
         text += f"<small>{' '.join([*seeds, remark]).strip()}</small>"
+    elif entry.remark:
+        text += f"<small>{escape(entry.remark)}</small>"
     scope = ' scope="row"' if tag == "th" else ""
     kind = "number" if entry.kind == "text" and (entry.value is not None or entry.text == DASH) else entry.kind
     return f'<{tag}{scope} class="{kind}"{sort}{hint}>{text}</{tag}>'

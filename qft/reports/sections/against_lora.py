@@ -16,9 +16,9 @@ def sections(analysis: Analysis) -> list[Section]:
     a = analysis
     return [
         *([Section(TITLE, claims_table(a.claims), aside=False)] if a.claims else []),
-        *verdicts.section(a.lora, TITLE, "lora", "Every row against LoRA r=4", "LoRA r=4", a.main),
+        *verdicts.section(a, a.lora, TITLE, "lora", "Every row against LoRA r=4", "LoRA r=4"),
         *verdicts.section(
-            a.same_size, TITLE, "matched", "Every row against the LoRA closest to it in size", "that LoRA", a.main
+            a, a.same_size, TITLE, "matched", "Every row against the LoRA closest to it in size", "that LoRA"
         ),
     ]
 

@@ -27,7 +27,7 @@ def sections(analysis: Analysis) -> list[Section]:
     shown = {data: measures.shown(analysis.sweep, data) for data in {c.data for c in controls}}
     draw = partial(controls_figure, controls, shown)
     title = "Each method against its controls"
-    return [lead, *verdicts.section(controls, TITLE, "controls", title, "control", analysis.main, draw)]
+    return [lead, *verdicts.section(analysis, controls, TITLE, "controls", title, "control", draw)]
 
 
 def controls_figure(found: Sequence[Comparison], shown: dict[str, list[Measure]]) -> Figure | None:

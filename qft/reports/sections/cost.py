@@ -5,7 +5,7 @@ from collections.abc import Callable
 from qft.reports.analysis import facts
 from qft.reports.analysis.analysis import Analysis
 from qft.reports.document import Entry, Section, Table
-from qft.reports.sections.entries import mean_over_seeds, number, parameters
+from qft.reports.sections.entries import mean_over_seeds, number, parameters, row_name
 from qft.reports.sweep import Cell, Sweep, ordered
 
 
@@ -40,7 +40,7 @@ def table(sweep: Sweep) -> Table | None:
     for group in ordered(c.group for c in sweep.final()):
         cells = [c for c in sweep.of(group) if c.done]
         if cells:
-            line = [Entry(group[0]), Entry(group[1]), number(group[2], 0), *parameters(cells)]
+            line = [row_name(sweep, group[0], group[1]), Entry(group[1]), number(group[2], 0), *parameters(cells)]
             rows.append([*line, *(mean_over_seeds(cells, list(map(of, cells)), digits) for _, digits, of in NUMBERS)])
     if not rows:
         return None

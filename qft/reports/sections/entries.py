@@ -5,7 +5,12 @@ from collections.abc import Sequence
 from qft.evaluation.metrics.base import Measure
 from qft.reports.analysis import measures, statistics, words
 from qft.reports.document import DASH, Entry
-from qft.reports.sweep import MISSING, WITHOUT_RESULT, Cell
+from qft.reports.sweep import MISSING, WITHOUT_RESULT, Cell, Sweep
+
+
+def row_name(sweep: Sweep, row: str, data: str, text: str = "") -> Entry:
+    """A row's name, or ``text`` for it, with what the row declares not to share with the others."""
+    return Entry(text or row, remark=sweep.differs(row, data))
 
 
 def measured(cells: Sequence[Cell], measure: Measure, bold: bool = False) -> Entry:

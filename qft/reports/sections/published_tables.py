@@ -15,7 +15,7 @@ from qft.reports.analysis.analysis import Analysis
 from qft.reports.analysis.comparisons import Comparison
 from qft.reports.analysis.published import Method, Paper, Printed, Scores
 from qft.reports.document import DASH, Entry, Section, Table
-from qft.reports.sections.entries import measured, parameters
+from qft.reports.sections.entries import measured, parameters, row_name
 from qft.reports.sweep import Cell, Sweep, ordered
 
 TITLE = "The papers' tables"
@@ -78,7 +78,7 @@ def loss_tables(sweep: Sweep, compared: Sequence[Comparison]) -> list[Table]:
             notes.append("The papers print no losses for this dataset.")
         title = f"Train and validation loss, {data}{f' ({paper.losses_in})' if block else ''}"
         beside = paper if block else None
-        out.append(Table(f"losses-{data}", title, *_pivot(cells, columns, compared, paper, beside), notes))
+        out.append(Table(f"losses-{data}", title, *_pivot(sweep, cells, columns, compared, paper, beside), notes))
     return out
 
 
@@ -101,8 +101,7 @@ def score_tables(sweep: Sweep, compared: Sequence[Comparison]) -> list[Table]:
         shown = ordered([*beside, *(m for m in measures.scores(sweep) if m.name in computed)])
         columns = [_score_column(measure, n, block) for measure in shown]
         title = f"Test scores, {data}, n = {n}{f' ({paper.scores_in})' if block else ''}"
-        everywhere = [c for c in sweep.plain() if c.data == data]  # parameters are known of a run of any n
-        heads, rows, groups = _pivot(cells, columns, compared, paper, paper if block else None, everywhere)
+        heads, rows, groups = _pivot(sweep, cells, columns, compared, paper, paper if block else None)
         notes = _score_notes(sweep, data, shown, block)
         out.append(Table(f"scores-{data}-n{n}", title, heads, rows, groups if block else [], notes))
     return out
@@ -131,18 +130,18 @@ def _score_notes(sweep: Sweep, data: str, shown: Sequence[Measure], block: Score
 
 
 def _pivot(
+    sweep: Sweep,
     cells: Sequence[Cell],
     columns: Sequence[Column],
     compared: Sequence[Comparison],
     paper: Paper,
     beside: Paper | None,
-    everywhere: Sequence[Cell] = (),
 ) -> tuple[list[str], list[list[Entry]], list[tuple[str, int]]]:
     """Headings, rows and groups of a table: a row a method of ``cells``, the published number beside each measured one.
 
     Args:
+        cells: of one data set.
         paper: whose ratio of parameters is shown; ``beside``: the same where it prints this table, else None.
-        everywhere: runs that parameters may be taken from; none: ``cells``.
     """
     first = ["Model", "parameters", f"of {paper.ratio_to}"]
     if beside:
@@ -156,12 +155,11 @@ def _pivot(
     for row in ordered(c.row for c in cells):
         runs = [c for c in cells if c.row == row]
         method = beside.method(runs[0]) if beside else None
-        line = [
-            Entry(_name(row, method)),
-            *_first([c for c in everywhere or cells if c.row == row], method, paper, beside),
-        ]
+        data = runs[0].data
+        everywhere = [c for c in sweep.plain() if (c.row, c.data) == (row, data)]  # of any n: parameters are the same
+        line = [row_name(sweep, row, data, _name(row, method)), *_first(everywhere, method, paper, beside)]
         for column in columns:
-            bold = (row, runs[0].data, column.n, column.measure) in better
+            bold = (row, data, column.n, column.measure) in better
             line.append(measured([c for c in runs if c.n == column.n], column.measure, bold))
             if column.printed is not None:
                 line.append(_printed(column.printed.get(method.name) if method else None, column.digits))

@@ -12,7 +12,7 @@ from qft.reports.analysis.convergence import percent_of_steps
 from qft.reports.analysis.statistics import mean_sd
 from qft.reports.document import DASH, Entry, Figure, Panel, Section, Table
 from qft.reports.render.svg import MARKERS, canvas, colour, dash, figure
-from qft.reports.sections.entries import mean_over_seeds, number
+from qft.reports.sections.entries import mean_over_seeds, number, row_name
 from qft.reports.sweep import Cell, Sweep, is_lora, ordered
 from qft.training.curve import running_mean
 
@@ -111,7 +111,8 @@ def reduction_table(sweep: Sweep) -> Table | None:
         here = [c for c in sweep.plain() if (c.data, c.n) == (data, n) and c.role != "base"]
         lora = {c.seed: c for c in here if is_lora(c) and c.done}
         for row in ordered(c.row for c in here if not is_lora(c)):
-            rows.append(_reduction([c for c in here if c.row == row], lora))
+            name = row_name(sweep, row, data)
+            rows.append([name, *_reduction([c for c in here if c.row == row], lora)])
     if not rows or not any(is_lora(c) for c in sweep.plain()):
         return None
     columns = ["Row", "data", "n", "train loss, run mean", "train loss, last epoch", "validation loss"]
@@ -121,9 +122,9 @@ def reduction_table(sweep: Sweep) -> Table | None:
 
 
 def _reduction(cells: Sequence[Cell], lora: dict[int, Cell]) -> list[Entry]:
-    """One row of the table; ``lora``: seed -> LoRA's finished run."""
+    """One row of the table behind its name; ``lora``: seed -> LoRA's finished run."""
     pairs = [(c, lora.get(c.seed) if c.done else None) for c in cells]
-    line = [Entry(cells[0].row), Entry(cells[0].data), number(cells[0].n, 0)]
+    line = [Entry(cells[0].data), number(cells[0].n, 0)]
     for measure in (measures.TRAIN, measures.FINAL_EPOCH, measures.VALIDATION):
         less = [_less(c, other, measure) if other else None for c, other in pairs]
         line.append(mean_over_seeds(cells, less, 1, unit=" %"))

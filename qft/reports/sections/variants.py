@@ -3,7 +3,7 @@
 from qft.reports.analysis import measures
 from qft.reports.analysis.analysis import Analysis
 from qft.reports.document import Entry, Section, Table
-from qft.reports.sections.entries import measured, number, parameters
+from qft.reports.sections.entries import measured, number, parameters, row_name
 from qft.reports.sweep import Sweep, ordered
 
 
@@ -23,7 +23,7 @@ def table(sweep: Sweep) -> Table | None:
     rows = []
     for group in ordered(c.group for c in sweep.final() if (c.adapter, c.data, c.n) in methods):
         cells = sweep.of(group)
-        line = [Entry(group[0]), Entry(group[1]), number(group[2], 0), parameters(cells)[0]]
+        line = [row_name(sweep, group[0], group[1]), Entry(group[1]), number(group[2], 0), parameters(cells)[0]]
         rows.append([*line, *(measured(cells, measure) for measure in shown)])
     columns = ["Row", "data", "n", "parameters", *(measure.title for measure in shown)]
     notes = ["Mean ± standard deviation over seeds; a cell with one seed shows none."]

@@ -2,11 +2,12 @@
 
 from collections.abc import Callable, Sequence
 
-from qft.evaluation.metrics.base import Measure
 from qft.reports.analysis import measures, statistics
+from qft.reports.analysis.analysis import Analysis
 from qft.reports.analysis.comparisons import Comparison
 from qft.reports.document import Entry, Figure, Section, Table
-from qft.reports.sections.entries import bounds, number, p_value
+from qft.reports.sections.entries import bounds, number, p_value, row_name
+from qft.reports.sweep import Sweep
 
 NOTES = [
     "Scores: each sample's scores averaged over seeds, paired over test samples; interval: paired bootstrap (BCa, "
@@ -19,15 +20,15 @@ NOTES = [
 
 
 def section(
+    analysis: Analysis,
     found: Sequence[Comparison],
     heading: str,
     name: str,
     title: str,
     other: str,
-    main: Sequence[Measure],
     figure: Callable[[], Figure | None] | None = None,
 ) -> list[Section]:
-    """All comparisons of one question, folded, and those by the ``main`` measures; none where nothing was compared.
+    """All comparisons of one question, folded, and those by the main measures; none where nothing was compared.
 
     Args:
         name, title: of the table.
@@ -37,26 +38,26 @@ def section(
         return []
     counts = [f"{sum(c.verdict == verdict for c in found)} {verdict}" for verdict in ("better", "worse", "undecided")]
     folded = f"{title}: {len(found)} comparisons ({', '.join(counts)})"
-    chosen = [c for c in found if c.measure in main]
-    short = table(chosen, f"{name}-short", f"{title}, in the main measures", other) if chosen else None
-    return [Section(heading, table(found, name, title, other), figure, short=short, folded=folded)]
+    chosen = [c for c in found if c.measure in analysis.main]
+    short = table(analysis.sweep, chosen, f"{name}-short", f"{title}, in the main measures", other) if chosen else None
+    return [Section(heading, table(analysis.sweep, found, name, title, other), figure, short=short, folded=folded)]
 
 
-def table(found: Sequence[Comparison], name: str, title: str, other: str) -> Table:
+def table(sweep: Sweep, found: Sequence[Comparison], name: str, title: str, other: str) -> Table:
     """A row a comparison."""
     several = len({c.other for c in found}) > 1
     columns = ["Row", *["against"] * several, "data", "n", "measure", "verdict", "difference", "95 % interval"]
     columns += ["95 % over seeds", "p (Holm)", "p", "effect d_z", "P(better)", "row", other]
     columns += ["seeds", "seeds that agree", "pairs"]
-    return Table(name, title, columns, [_row(c, several) for c in found], notes=list(NOTES))
+    return Table(name, title, columns, [_row(sweep, c, several) for c in found], notes=list(NOTES))
 
 
-def _row(c: Comparison, several: bool) -> list[Entry]:
+def _row(sweep: Sweep, c: Comparison, several: bool) -> list[Entry]:
     d, digits = c.difference, c.measure.digits
     of_samples = not measures.is_loss(c.measure)  # three seeds have no effect size worth the name
     return [
-        Entry(c.row),
-        *[Entry(c.other)] * several,
+        row_name(sweep, c.row, c.data),
+        *[row_name(sweep, c.other, c.data)] * several,
         Entry(c.data),
         number(c.n, 0),
         Entry(c.measure.title, hint=c.measure.unit),

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 import synthetic
 
-from qft.reports import document, read
+from qft import records
+from qft.reports import document, read, report
 from qft.reports.analysis import comparisons, measures
 from qft.reports.document import Entry, Table
 from qft.reports.render import table
@@ -121,3 +122,22 @@ def test_loss_reduction_is_in_percent_of_the_same_seeds_lora(first) -> None:
 def test_without_lora_nothing_is_said_of_its_steps(tmp_path: Path) -> None:
     of = read.load(synthetic.ablation(tmp_path, seeds=1))
     assert training.reduction_table(of) is None
+
+
+def test_what_a_row_declares_to_differ_stands_beside_it_everywhere(tmp_path: Path) -> None:
+    path = synthetic.table1(tmp_path, sizes=(300,), seeds=2)
+    plan = json.loads((path / "sweep.json").read_text())
+    for planned in plan["cells"]:
+        if planned["label"] == "QuanTA":
+            planned["differs"] = {"layers": "up_proj; theirs: q_proj"}
+    records.write_json(path / "sweep.json", plan)
+    made = report.make(path)
+    named = {t.name: [r[0].remark for r in t.rows if r[0].text.startswith("QuanTA")] for t in made.tables}
+    for name in ("losses-cpsycoun", "scores-demo-n300", "lora", "reduction", "cost"):
+        assert named[name] and set(named[name]) == {"layers: up_proj; theirs: q_proj"}, name
+    assert not [r for t in made.tables if t.name == "cost" for r in t.rows if "QuanTA" not in r[0].text and r[0].remark]
+    (cost,) = (t for t in made.tables if t.name == "cost")
+    for form in (table.markdown, table.csv_text):
+        assert "QuanTA (layers: up_proj; theirs: q_proj)" in form(cost)
+    assert r"QuanTA (layers: up\_proj; theirs: q\_proj)" in table.latex(cost)
+    assert "QuanTA<small>layers: up_proj; theirs: q_proj</small>" in table.html_text(cost)
