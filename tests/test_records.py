@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+import stored
 
 from qft import records
 from qft.errors import QftError
@@ -68,3 +69,51 @@ def test_the_newest_whole_checkpoint_is_chosen(tmp_path: Path) -> None:
 def test_a_record_knows_its_versions_and_commit() -> None:
     record = records.new_record(seed=3)
     assert record.seed == 3 and record.packages["torch"] and record.git.dirty in (None, True, False)
+
+
+LINE = {"id": "s0", "turn": 1, "prompt": "", "reference": "", "prediction": "x", "tokens": 3, "finished": True}
+
+
+@pytest.mark.parametrize(
+    ("kind", "content", "words"),
+    [
+        (records.Choices, {"grid": {}}, "there is no key 'grid'"),
+        (records.Choices, {"grids": []}, r"'grids' is \[\], not a mapping"),
+        (records.Choices, {"grids": {"A": [0.1, "x"]}}, r"'grids\.A\[1\]' is \"x\", not a number"),
+        (records.Choices, {"chosen": [{"label": "A"}]}, r"'chosen\[0\]\.data' is missing \(there is: label\)"),
+        (records.Choices, {"schema": 2}, "written by a newer qft .schema 2.; update qft"),
+        (records.Choices, {"schema": True}, "'schema' is true, not a whole number"),
+        (records.CellState, {"id": "x", "state": None}, "'state' is null, not text"),
+        (records.Completion, {"finished": "", "files": {"a": [1]}}, r"'files\.a' holds 1 values, not 2"),
+        (records.Prediction, LINE | {"seconds": True}, "'seconds' is true, not a number"),
+        (records.Prediction, [1], r"it is \[1\], not a mapping"),
+    ],
+)
+def test_content_of_another_kind_is_one_sentence(kind: type, content: object, words: str) -> None:
+    with pytest.raises(records.Misfit, match=words):
+        records.from_json(kind, content)
+
+
+def test_what_is_written_is_read_again(tmp_path: Path) -> None:
+    run = records.RunDirectory(tmp_path)
+    score = records.Score(50.0, (40.0, 60.0), "sa", samples=3)
+    scores = records.Scores(stored.loss(1.0), stored.generation(), {"sa": score}, "0" * 64)
+    use = records.BackendUse("qcloud", 7, {"jobs": {"finished": 2}})
+    documents = (stored.record(), stored.settings(decoding=records.Sampling(0.5, 0.9, 1)))
+    for document in (*documents, stored.metrics(scores, base=scores, backend=use, record=stored.record())):
+        run.save(document)
+    assert (run.record(), run.settings()) == documents
+    assert run.metrics() == stored.metrics(scores, base=scores, backend=use, record=stored.record())
+    rows = [records.Prediction(**LINE, seconds=0.5, answer=None), records.Prediction(**LINE, seconds=1, answer="7")]
+    records.write_lines(run / "base_predictions.jsonl", rows)
+    assert run.predictions(base=True) == rows and run.predictions() == []
+
+
+def test_a_newer_file_is_refused_and_an_unknown_key_is_named_with_its_file(tmp_path: Path) -> None:
+    run = records.RunDirectory(tmp_path)
+    records.write_json(run / "record.json", records.to_json(stored.record()) | {"schema": 9})
+    with pytest.raises(QftError, match=r"record\.json cannot be read: it was written by a newer qft"):
+        run.record()
+    records.write_json(run / "record.json", records.to_json(stored.record()) | {"notes": ""})
+    with pytest.raises(QftError, match=r"record\.json is damaged \(there is no key 'notes'\); run again"):
+        run.record()

@@ -9,7 +9,7 @@ from qft.cli._output import log, show
 from qft.config import SweepConfig
 from qft.errors import QftError
 from qft.names import visible
-from qft.records import Cell, to_json
+from qft.records import Cell, Plain, to_json
 from qft.sweeps import cells, estimate
 from qft.sweeps.identity import Sources
 
@@ -23,7 +23,7 @@ def dry_run(
     config: SweepConfig,
     directory: Path,
     planned: list[Cell],
-    composed: dict[str, dict[str, Any]],
+    composed: dict[str, Plain],
     steps: dict[str, int],
     stated: float | None,
     workers: int,
@@ -75,7 +75,7 @@ def dry_run(
         raise QftError(f"{len(problems)} cells cannot run as planned.")
 
 
-def _counts(planned: list[Cell], composed: dict[str, dict[str, Any]], problems: dict[str, str]) -> dict[Any, Any]:
+def _counts(planned: list[Cell], composed: dict[str, Plain], problems: dict[str, str]) -> dict[Any, Any]:
     """Parameters of each row on each data set's model; what cannot run is noted under the cell's name."""
     from qft.adapters import methods
     from qft.config import EvaluationConfig, TrainerConfig
@@ -83,7 +83,7 @@ def _counts(planned: list[Cell], composed: dict[str, dict[str, Any]], problems: 
     from qft.runs.checks import check_evaluation
     from qft.training import trainer
 
-    known: dict[str, Any] = {}
+    known: Plain = {}
     sources = Sources()
     counts: dict[Any, Any] = {}
     for cell in planned:

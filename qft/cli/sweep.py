@@ -4,6 +4,7 @@
 ones finish their step and save, twice stops them. The same command goes on where it was.
 """
 
+import importlib
 import os
 import shlex
 from collections import Counter
@@ -77,7 +78,7 @@ def run(config: SweepConfig) -> None:
         log.info("%s: %d cells, %d at a time", directory, len(planned), workers)
         _failures(directory, planned, config.retry)
         launcher = _launcher(config, directory, planned_jobs, workers, gpus)
-        sweep = running.Sweep(directory, spec.name, config.scale, command(config), planned, steps, stated)
+        sweep = running.PlannedSweep(directory, spec.name, config.scale, command(config), planned, steps, stated)
         running.run(sweep, launcher, workers, config.retry)
         _report(config, directory, planned)
 
@@ -99,7 +100,7 @@ def _check(config: SweepConfig) -> None:
             hint = nearest(getattr(config, key), (c for c in choices if c))
             raise QftError(f"{key}={getattr(config, key)} does not exist.{hint}")
     if config.launcher == "slurm":
-        _slurm().check(config.slurm)
+        _slurm("slurm_setup").check(config.slurm)
     elif config.slurm:
         raise QftError(f"slurm.{next(iter(config.slurm))} does nothing without launcher=slurm.")
 
@@ -132,17 +133,16 @@ def _launcher(config: SweepConfig, directory: Path, planned: Mapping[str, jobs.J
     from qft.sweeps.launch import Local
 
     if config.launcher == "slurm":
-        return _slurm().Slurm(directory, planned, config.threads, config.slurm)
+        return _slurm("slurm").Slurm(directory, planned, config.threads, config.slurm)
     return Local(directory, planned, workers, config.threads, gpus)
 
 
-def _slurm() -> Any:
-    """The room of Slurm jobs, which needs an extra."""
+def _slurm(name: str) -> Any:
+    """A module of Slurm jobs, which need an extra."""
     try:
-        from qft.sweeps import slurm
+        return importlib.import_module(f"qft.sweeps.{name}")
     except ImportError:
         raise QftError("launcher=slurm needs the extra: pip install 'qft[slurm]'.") from None
-    return slurm
 
 
 def _failures(directory: Path, planned: list[Cell], retry: str | None) -> None:

@@ -48,7 +48,7 @@ from qft.records.record import (
     new_record,
     now,
 )
-from qft.records.schema import Document, Misfit, from_json, to_json
+from qft.records.schema import Document, Misfit, Plain, from_json, to_json
 from qft.records.sweep import Attempt, Cell, CellState, Choice, Choices, Identities, Identity, SweepPlan
 
 __all__ = [
@@ -87,6 +87,7 @@ __all__ = [
     "ModelRecord",
     "ModuleParameters",
     "ParameterRecord",
+    "Plain",
     "Prediction",
     "Prompts",
     "Record",

@@ -1,10 +1,10 @@
 """evaluation.json, metrics.json and the rows beside them: how answers were made, and what they are worth."""
 
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from qft.records.record import Record
-from qft.records.schema import Document, absent, rest
+from qft.records.schema import Document, Plain, absent, rest
 
 Interval = tuple[float, float]  # 95 %
 
@@ -40,7 +40,7 @@ class EvaluationSettings(Document):
     data: str  # fingerprint of the data set
     validation: str  # SHA-256 over the ids of training and validation
     prompts: Prompts
-    backend: dict[str, Any]  # its resolved config, without what changes no number
+    backend: Plain  # its resolved config, without what changes no number
     max_seq_len: int  # longest prompt and answer, in tokens
     overlong: str  # what became of longer texts: truncate, drop or error
     turns: str  # which turns were asked: last or all
@@ -107,7 +107,7 @@ class BackendUse:
 
     name: str  # of its yaml
     circuits: int  # evaluated in all
-    report: dict[str, Any] = rest()  # what it says besides: jobs, shots, the journal
+    report: Plain = rest()  # what it says besides: jobs, shots, the journal
 
 
 @dataclass

@@ -7,10 +7,10 @@ import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from qft import trust
-from qft.records.schema import Document, absent
+from qft.records.schema import Document, Plain, absent
 from qft.version import PACKAGE, __version__
 
 # those of plug-ins are given by whoever knows the plug-ins
@@ -107,7 +107,7 @@ class BackendRecord:
     """The backend that evaluated the circuits of training."""
 
     name: str  # of its yaml
-    options: dict[str, Any]  # its resolved config
+    options: Plain  # its resolved config
     circuits: int  # evaluated in all
 
 
@@ -126,7 +126,7 @@ class TrainingRecord:
     circuits: int  # evaluated in training and validation
     lr: float | None = absent()  # peak learning rate
     lr_automatic: bool | None = absent()  # whether it was chosen by rule: trainer.lr was null
-    modules: dict[str, dict[str, Any]] | None = absent()  # what a method says of each layer: {"rank": 3}
+    modules: dict[str, Plain] | None = absent()  # what a method says of each layer: {"rank": 3}
 
 
 @dataclass
@@ -150,7 +150,7 @@ class Record(Document):
     training: TrainingRecord | None = absent()
 
     @classmethod
-    def migrated(cls, content: dict[str, Any], schema: int) -> dict[str, Any]:
+    def migrated(cls, content: Plain, schema: int) -> Plain:
         """0.1.0 wrote ``{}`` for what it did not know yet."""
         return {key: value for key, value in content.items() if value != {} or key == "packages"}
 

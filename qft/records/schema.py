@@ -23,6 +23,7 @@ from qft.errors import nearest
 from qft.names import shortened, visible
 
 T = TypeVar("T")
+Plain = dict[str, Any]  # a JSON object whose keys only its writer knows: a config, what a plug-in says of itself
 WORDS: Mapping[Any, str] = {
     str: "text",
     int: "a whole number",
@@ -58,7 +59,7 @@ class Document:
     ADVICE: ClassVar[str] = "run again with overwrite=true"  # for a damaged one
 
     @classmethod
-    def migrated(cls, content: dict[str, Any], schema: int) -> dict[str, Any]:
+    def migrated(cls, content: Plain, schema: int) -> Plain:
         """Content of an earlier schema as this one has it."""
         return content
 
@@ -81,7 +82,7 @@ def to_json(value: Any) -> Any:
         return [to_json(inner) for inner in value]
     if not is_dataclass(value):
         return value
-    out: dict[str, Any] = {"schema": value.SCHEMA} if isinstance(value, Document) else {}
+    out: Plain = {"schema": value.SCHEMA} if isinstance(value, Document) else {}
     for each in fields(value):
         inner = getattr(value, each.name)
         if each.metadata.get("rest"):
@@ -167,7 +168,7 @@ def _dataclass(kind: Any, content: Any, key: str) -> Any:
     return kind(**given, **({extra: unknown} if extra else {}))
 
 
-def _of_schema(kind: type[Document], content: dict[str, Any], key: str) -> dict[str, Any]:
+def _of_schema(kind: type[Document], content: Plain, key: str) -> Plain:
     schema = content.pop("schema", 1)  # files of early versions do not say it
     if not _is(int, schema):
         raise Misfit(f"'{_join(key, 'schema')}' is {_shown(schema)}, not a whole number")
@@ -177,7 +178,7 @@ def _of_schema(kind: type[Document], content: dict[str, Any], key: str) -> dict[
 
 
 @cache
-def _hints(kind: type) -> dict[str, Any]:
+def _hints(kind: type) -> Plain:
     return get_type_hints(kind)
 
 

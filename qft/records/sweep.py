@@ -1,9 +1,9 @@
 """What a sweep writes: its plan, its choices, what decided each cell, and what became of it."""
 
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import ClassVar
 
-from qft.records.schema import Document
+from qft.records.schema import Document, Plain
 
 
 @dataclass
@@ -19,7 +19,7 @@ class Cell:
     seed: int  # of the run
     overrides: list[str]  # options of the run
     lr: float | None = None  # null until its search has ended
-    variant: dict[str, Any] = field(default_factory=dict)  # what the row changes of its method
+    variant: Plain = field(default_factory=dict)  # what the row changes of its method
     command: str = "train"  # train or eval
     test: bool = True  # whether the test set is touched
     after: list[str] = field(default_factory=list)  # cells that must be done first
@@ -66,7 +66,7 @@ class Choices(Document):
 class Identity:
     """Everything that decides a cell's result."""
 
-    config: dict[str, Any]  # resolved, without places on the disk
+    config: Plain  # resolved, without places on the disk
     model: str  # fingerprint
     data: str  # fingerprint
     threads: int  # sums are taken in another order with another number
@@ -86,7 +86,7 @@ class Identities(Document):
     cells: dict[str, Identity] = field(default_factory=dict)  # name of the cell -> what decided it
 
     @classmethod
-    def migrated(cls, content: dict[str, Any], schema: int) -> dict[str, Any]:
+    def migrated(cls, content: Plain, schema: int) -> Plain:
         """Schema 1 is the mapping of cells itself, with one digest for all code."""
         if schema > 1:
             return content

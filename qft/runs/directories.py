@@ -15,9 +15,10 @@ from qft.errors import Diverged, QftError
 from qft.names import one_name, place, shortened, slug
 from qft.process.files import write_text
 from qft.process.locks import is_free
-from qft.records import COMPLETE, DIVERGED, Record, RunDirectory, removal
+from qft.records import COMPLETE, DIVERGED, Plain, Record, RunDirectory, removal
 from qft.runs.stored import Subject, read_config
 from qft.training import distributed
+from qft.training.learning_rate import learning_rate
 
 log = logging.getLogger(__name__)
 
@@ -70,11 +71,12 @@ def decide(config: TrainConfig, held: bool = False) -> tuple[Path | None, bool]:
     return path, _resumes(config, path, mine)
 
 
-def _resumes(config: TrainConfig, path: Path, mine: dict[str, Any]) -> bool:
+def _resumes(config: TrainConfig, path: Path, mine: Plain) -> bool:
     """Whether the run at ``path`` is resumed or replaced; refuses where the config allows neither."""
     diverged = RunDirectory(path).diverged
     if config.resume:
-        if changed := differences(_deciding(read_config(path)), mine):
+        started = _deciding(read_config(path))
+        if changed := differences(started, _with_rate(mine, started)):
             raise QftError(f"{path} was started with another configuration ({'; '.join(changed[:3])}).")
         if diverged:
             raise Diverged(f"{path} has ended ({diverged}); overwrite=true starts afresh.")
@@ -166,18 +168,29 @@ def _new_name(config: TrainConfig | Subject, prefix: str) -> str:
     return f"{slug('-'.join(parts))}-{time.strftime('%Y%m%d-%H%M%S')}"
 
 
-def _deciding(config: Mapping[str, Any]) -> dict[str, Any]:
+def _with_rate(mine: Plain, started: Plain) -> Plain:
+    """Our config with the automatic learning rate written out where ``started`` has it, as 0.1.0 wrote it."""
+    trainer, known = mine["trainer"], (started.get("trainer") or {}).get("lr")
+    if trainer["lr"] is not None or known is None or mine["model"]["lr"] is None:
+        return mine
+    automatic = learning_rate(None, mine["model"], mine["adapter"], hidden_size=0).value
+    return mine | {"trainer": trainer | {"lr": automatic}} if automatic == known else mine
+
+
+def _deciding(config: Mapping[str, Any]) -> Plain:
     """The part of a resolved config that decides the trained weights."""
     return {k: v for k, v in config.items() if k not in TRANSIENT}
 
 
-def _unfinished(root: Path, mine: dict[str, Any]) -> Path | None:
+def _unfinished(root: Path, mine: Plain) -> Path | None:
     for path in sorted(root.glob("*/config.yaml"), key=lambda p: p.stat().st_mtime, reverse=True):
         try:
-            same = _deciding(read_config(path.parent)) == mine
+            started = _deciding(read_config(path.parent))
         except QftError:
             continue
-        if same and not any((path.parent / end).exists() for end in (COMPLETE, DIVERGED)):
+        if started == _with_rate(mine, started) and not any(
+            (path.parent / end).exists() for end in (COMPLETE, DIVERGED)
+        ):
             return path.parent
     return None
 

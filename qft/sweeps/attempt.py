@@ -19,7 +19,7 @@ Recipe = Callable[[Config], object]
 
 
 def attempt(directory: Path, cell: Cell, job: Job, recipe: Recipe | None = None) -> None:
-    """Run the cell, going on where an earlier attempt stopped; a cell that is done is left alone.
+    """Run the cell, resuming where an earlier attempt stopped; a cell that is done is left alone.
 
     Whether another process is at it is asked of the operating system's lock, never of a clock, so a process that
     was stopped for a while is still alive.

@@ -17,7 +17,8 @@ def steps_of(config: Mapping[str, Any]) -> int:
     """Optimizer steps of a run with this resolved config."""
     t = config["trainer"]
     train = config["n"] - max(1, config["n"] // 10)  # every tenth sample validates
-    return t["max_steps"] or math.ceil(math.ceil(train / (t["batch_size"] * t["accumulation"])) * t["epochs"])
+    limit: int | None = t["max_steps"]
+    return limit or math.ceil(math.ceil(train / (t["batch_size"] * t["accumulation"])) * t["epochs"])
 
 
 class Speed:

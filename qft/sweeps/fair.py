@@ -9,7 +9,7 @@ from typing import Any
 
 from qft.config import differences
 from qft.errors import QftError
-from qft.records import Cell
+from qft.records import Cell, Plain
 from qft.sweeps.spec import Row
 
 BUDGET = ("epochs", "max_steps", "batch_size", "accumulation")  # of the trainer: how long each trial is
@@ -32,7 +32,7 @@ def check(name: str, rows: Mapping[str, Row], planned: Sequence[Cell], configs: 
     trained = [cell for cell in planned if cell.role == "final" and cell.command == "train"]
     for data in dict.fromkeys(cell.data for cell in trained):
         cells = {cell.key: cell for cell in trained if cell.data == data}  # of each row one: they differ in n and seed
-        facts: dict[str, dict[str, Any]] = {
+        facts: dict[str, Plain] = {
             "layers": {key: _layers(configs[cell.name]) for key, cell in cells.items()},
             "data": {key: _data(configs[cell.name]) for key, cell in cells.items()},
             "search": {key: _search(cell, planned, configs) for key, cell in cells.items()},
@@ -64,11 +64,11 @@ def _layers(config: Config) -> Any:
     return model["target_modules"] if own is None else own
 
 
-def _data(config: Config) -> dict[str, Any]:
+def _data(config: Config) -> Plain:
     return {"data": config["data"], "max_seq_len": config["max_seq_len"]}
 
 
-def _search(cell: Cell, planned: Sequence[Cell], configs: Mapping[str, Config]) -> dict[str, Any]:
+def _search(cell: Cell, planned: Sequence[Cell], configs: Mapping[str, Config]) -> Plain:
     """Of a row that takes another's rate, the other's."""
     trials = [trial for trial in planned if trial.name in cell.after]
     trainer = configs[cell.name]["trainer"]

@@ -10,7 +10,7 @@ from typing import Any
 from qft.config import differences
 from qft.errors import QftError
 from qft.process.locks import is_free
-from qft.records import Cell, Identities, Identity, read, removal, to_json, write
+from qft.records import Cell, Identities, Identity, Plain, read, removal, to_json, write
 from qft.sweeps import cells, code
 
 # where, not what
@@ -74,7 +74,7 @@ class Sources:
     """The data of composed configs, each read once and split once for each n."""
 
     def __init__(self) -> None:
-        self._read: dict[str, Any] = {}
+        self._read: Plain = {}
         self._split: set[tuple[str, int]] = set()
 
     def checked(self, config: Mapping[str, Any]) -> Any:

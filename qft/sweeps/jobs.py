@@ -5,12 +5,11 @@ import shlex
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from qft import trust
 from qft.config import EvalConfig, TrainConfig
 from qft.errors import QftError
-from qft.records import Cell, RunDirectory
+from qft.records import Cell, Plain, RunDirectory
 from qft.runs.checks import metrics_of
 from qft.runs.stored import given_subject, of_run
 from qft.sweeps import cells
@@ -68,7 +67,7 @@ def _of_cell(cell: Cell, config: Config, trained: Config | None) -> Config:
         subject = given_subject(config)
     else:
         subject = of_run(replace(config, model=None, data=None), asdict(trained), Path(cell.after[0]))
-    settings: dict[str, Any] = {"model": subject.model, "data": subject.data, "max_seq_len": subject.max_seq_len}
+    settings: Plain = {"model": subject.model, "data": subject.data, "max_seq_len": subject.max_seq_len}
     evaluation = replace(config.evaluation, metrics=subject.metrics)
     return replace(config, n=cell.n, seed=cell.seed, evaluation=evaluation, **settings)
 
@@ -87,7 +86,7 @@ def located(directory: Path, cell: Cell, config: Config, afresh: bool = False) -
         run = str(cells.folder(directory, cell.after[0])) if cell.after else None
         return replace(config, run=run, out=str(place))
     lr = config.trainer.lr if cell.lr is None else cell.lr
-    where: dict[str, Any] = {"output_dir": str(place.parent), "run": place.name}
+    where: Plain = {"output_dir": str(place.parent), "run": place.name}
     return replace(
         config, **where, resume=not afresh, overwrite=afresh, eval=cell.test, trainer=replace(config.trainer, lr=lr)
     )
@@ -101,6 +100,6 @@ def run(config: Config) -> RunDirectory:
     return train(config) if isinstance(config, TrainConfig) else evaluate(config)
 
 
-def resolved(jobs: Mapping[str, Job]) -> dict[str, dict[str, Any]]:
+def resolved(jobs: Mapping[str, Job]) -> dict[str, Plain]:
     """The configs as plain data, by the names of their cells."""
     return {name: json.loads(json.dumps(asdict(job.config))) for name, job in jobs.items()}

@@ -31,7 +31,7 @@ PASSED_ON = (signal.SIGTERM, signal.SIGHUP)  # what tells a sweep to stop it tel
 
 
 class Left(Exception):
-    """The sweep ends, and the cell goes on without it."""
+    """The sweep ends, and the cell continues without it."""
 
 
 class Launcher(Protocol):

@@ -136,8 +136,9 @@ def _merged(overrides: Sequence[str]) -> list[str]:
 
 def _check_choice(choice: Choice) -> None:
     """A cell is known by its row, data set, n and seed: none of them is empty, and none is there twice."""
-    for key in ("rows", "datasets", "n", "seeds"):
-        values = getattr(choice, key)
+    chosen: dict[str, Sequence[str] | Sequence[int] | None]
+    chosen = {"rows": choice.rows, "datasets": choice.datasets, "n": choice.n, "seeds": choice.seeds}
+    for key, values in chosen.items():
         if values is not None and not values:
             raise QftError(f"{key}=[] leaves nothing of the sweep; leave {key} out for all there are.")
         if values and (twice := next((v for v in values if list(values).count(v) > 1), None)) is not None:

@@ -21,7 +21,7 @@ from qft.sweeps.estimate import Speed, in_words
 log = logging.getLogger(__name__)
 
 
-class Progress(AbstractContextManager):
+class Progress(AbstractContextManager["Progress"]):
     """Bars on a terminal, one line a finished cell elsewhere."""
 
     def __init__(self, directory: Path, plan: list[Cell], steps: Mapping[str, int], speed: Speed, workers: int) -> None:

@@ -1,7 +1,7 @@
 """Runs what is left of a sweep: searches and bases, then final runs, then their further evaluations.
 
 joblib keeps ``workers`` threads busy; each hands its cell to the launcher and waits. What became of a cell is read
-from its directory, never from the process, so a sweep that is killed at any moment goes on from what lies there.
+from its directory, never from the process, so a sweep that is killed at any moment resumes from what lies there.
 """
 
 import logging
@@ -28,7 +28,7 @@ PHASES = (("search", "train"), ("base", "eval"), ("final", "train"), ("final", "
 
 
 @dataclass(frozen=True)
-class Sweep:
+class PlannedSweep:
     """A planned sweep in its directory. ``steps``: optimizer steps of each training cell, by name."""
 
     directory: Path
@@ -58,7 +58,7 @@ def locked(directory: Path) -> Iterator[None]:
         yield
 
 
-def run(sweep: Sweep, launcher: Launcher, workers: int, retry: str | None) -> None:
+def run(sweep: PlannedSweep, launcher: Launcher, workers: int, retry: str | None) -> None:
     """Run every cell that is not done, failed or diverged (``retry`` names one of the last two: those too).
 
     Told to stop, it starts nothing new and raises Stopped once running cells have saved; Ctrl-C twice kills them.
@@ -81,7 +81,7 @@ def run(sweep: Sweep, launcher: Launcher, workers: int, retry: str | None) -> No
             stop.check()
 
 
-def _ready(sweep: Sweep, cell: Cell, retried: set[str]) -> bool:
+def _ready(sweep: PlannedSweep, cell: Cell, retried: set[str]) -> bool:
     """Whether a cell is to be run now: not done, not failed or diverged before, and what it builds on has ended."""
     ended = cells.state_of(sweep.directory, cell) in cells.WITHOUT_RESULT and cell.name not in retried
     if cells.done(sweep.directory, cell) or ended:

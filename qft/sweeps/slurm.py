@@ -5,134 +5,34 @@ became of a cell is read from the shared disk, and whether a job is still there 
 has; sacct answers only where accounting is on.
 """
 
-import contextlib
-import difflib
-import hashlib
-import hmac
 import logging
 import os
-import secrets
-import shutil
 import signal
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import submitit
-from submitit.core.core import InfoWatcher
-from submitit.core.plugins import get_executors
 from submitit.core.utils import UncompletedJobError
 
-from qft.errors import QftError, nearest
+from qft.errors import QftError
 from qft.process.signals import Stopped, listen
 from qft.progress import start_logging
-from qft.records import Cell, Document, read, write
+from qft.records import Cell, read, write
 from qft.sweeps import cells
 from qft.sweeps.attempt import attempt
 from qft.sweeps.jobs import Job
 from qft.sweeps.launch import Left
+from qft.sweeps.slurm_queue import Note, QueuedJob
+from qft.sweeps.slurm_setup import OF_EXECUTORS, check, folder
 
 log = logging.getLogger(__name__)
 
-ENDED = {"BOOT_FAIL", "CANCELLED", "COMPLETED", "DEADLINE", "FAILED", "NODE_FAIL", "OUT_OF_MEMORY", "TIMEOUT", "GONE"}
 STOPPED = {"BOOT_FAIL", "CANCELLED", "NODE_FAIL"}  # through no fault of the cell: it is run again without retry=failed
-OF_EXECUTORS = ("slurm_max_num_timeout", "slurm_python")  # submitit takes these when its executor is made
-
-
-def check(options: Mapping[str, Any]) -> None:
-    """Raise QftError for options that submitit does not know, or of another type, and where there is no cluster."""
-    executors = get_executors()
-    if (cluster := options.get("cluster", "slurm")) not in executors:
-        raise QftError(f"slurm.cluster={cluster} does not exist.{nearest(cluster, executors)}")
-    if cluster == "slurm" and shutil.which("sbatch") is None:
-        raise QftError("launcher=slurm needs a machine that submits to a cluster: there is no sbatch here.")
-    types: dict[str, Any] = submitit.AutoExecutor._typed_parameters()
-    known = {f"{name}_{key}" for name, e in executors.items() for key in e._valid_parameters()} | {*types, "cluster"}
-    known |= {*OF_EXECUTORS, *(f"slurm_{key}" for key in types)}
-    for key, value in options.items():
-        if key not in known:
-            close = difflib.get_close_matches(f"slurm_{key}", known, n=1) or difflib.get_close_matches(key, known, n=1)
-            hint = f" Did you mean 'slurm.{close[0]}'?" if close else ""
-            raise QftError(f"There is no option slurm.{key}.{hint} They are those of submitit's AutoExecutor.")
-        kind = types.get(key.removeprefix("slurm_"))
-        if kind and (not isinstance(value, (int, kind)) or (isinstance(value, bool) and kind is not bool)):
-            raise QftError(f"slurm.{key}={value} should be of type {kind.__name__}.")
-
-
-def folder(directory: Path) -> Path:
-    """Where submitit keeps a sweep's jobs: a name in DIR/.slurm that only this user's machines know.
-
-    Answers of jobs are pickles, which run code when they are read. A sweep directory may come from a stranger, and
-    one who does not know the name cannot have put any there. The key to it is made once, in the user's home.
-    """
-    state = Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local/state") / "qft"
-    path = state / "key"
-    try:
-        state.mkdir(parents=True, exist_ok=True, mode=0o700)
-        if not path.exists():
-            drawn = state / f"key.{os.getpid()}"
-            drawn.touch(mode=0o600)
-            drawn.write_bytes(secrets.token_bytes(32))
-            with contextlib.suppress(FileExistsError):  # another process was first: its key counts
-                path.hardlink_to(drawn)
-            drawn.unlink()
-        key = path.read_bytes()
-    except OSError as error:
-        raise QftError(f"launcher=slurm keeps a key of yours in {path}: {error.strerror}.") from error
-    if len(key) < 32:
-        raise QftError(f"{path} is damaged; remove it.")
-    name = hmac.new(key, str(directory.resolve()).encode(), hashlib.sha256).hexdigest()[:32]
-    return directory.resolve() / ".slurm" / name
-
-
-@dataclass
-class Note(Document):
-    """NAME.json: the job that was submitted for a cell."""
-
-    ADVICE: ClassVar[str] = "remove it where no such job is in the queue"
-
-    job: str
-    cell: str  # its id
-
-
-class Queue(InfoWatcher):
-    """States of all jobs of this user that are in the queue or left it lately; one that is not there is GONE."""
-
-    def __init__(self) -> None:
-        super().__init__(delay_s=30)  # seconds between two looks, at most; the first ones follow more closely
-        self._lock = threading.Lock()
-        self._silent = False
-
-    def update(self) -> None:
-        with self._lock:
-            command = ["squeue", "--noheader", "--states=all", f"--user={os.getuid()}", "--format=%i %T"]
-            done = subprocess.run(command, capture_output=True, text=True)
-            self._last_status_check = time.time()
-            if done.returncode:
-                if not self._silent:
-                    log.warning("squeue does not answer (%s); waiting for it", done.stderr.strip().partition("\n")[0])
-                self._silent = True
-                return
-            self._silent = False
-            found = dict(line.split() for line in done.stdout.splitlines())
-            self._info_dict = {job: {"State": found.get(job, "GONE")} for job in self._registered}
-
-    def get_state(self, job_id: str, mode: str = "standard") -> str:
-        return self.get_info(job_id, mode).get("State", "UNKNOWN")
-
-    def is_done(self, job_id: str, mode: str = "standard") -> bool:
-        return self.get_state(job_id, mode) in ENDED
-
-
-class QueuedJob(submitit.SlurmJob):
-    """A job whose state squeue tells."""
-
-    watcher: Any = Queue()
 
 
 class Slurm:
@@ -198,7 +98,7 @@ class Slurm:
         except (RuntimeError, OSError) as error:  # sbatch refused, or is not there
             self.leaving = True
             why = str(error).strip().partition("\n")[0]
-            raise QftError(f"{cell.name} could not be submitted: {why}; jobs submitted before go on.") from error
+            raise QftError(f"{cell.name} could not be submitted: {why}; jobs submitted before continue.") from error
         if self.cluster == "slurm":
             write(self._note(cell), Note(job.job_id, cell.id))
         return job
@@ -214,10 +114,12 @@ class Slurm:
         return f"its job {job.job_id} ended without an answer ({state}); see {job.paths.stderr}"
 
     def interrupt(self, number: int) -> None:
-        """Ctrl-C: waiting jobs are cancelled, running ones save. Else the sweep alone is to end, and jobs go on."""
+        """Ctrl-C: waiting jobs are cancelled, running ones save. Else the sweep alone is to end, and jobs continue."""
         if number != signal.SIGINT:
             self.leaving = True
-            log.warning("%d jobs go on without this process; the same command waits for them again", len(self.running))
+            log.warning(
+                "%d jobs continue without this process; the same command waits for them again", len(self.running)
+            )
         elif self.cluster == "slurm":
             log.warning(
                 "waiting jobs are cancelled, running ones finish their step and save; Ctrl-C again stops at once"

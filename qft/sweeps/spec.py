@@ -18,7 +18,7 @@ import yaml
 
 from qft.errors import QftError, nearest
 from qft.names import shortened
-from qft.records import Misfit, from_json
+from qft.records import Misfit, Plain, from_json
 from qft.sweeps.labels import describe
 
 # what rows of one sweep must share unless a row says that it varies
@@ -38,7 +38,7 @@ class Evaluation:
     """One more evaluation of each trained run of a row."""
 
     set: list[str]  # options of `qft eval`, such as backend=noisy
-    variant: dict[str, Any]  # what it changes, for tables and pictures
+    variant: Plain  # what it changes, for tables and pictures
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class Row:
     adapter: str = ""  # the method, as in adapter=NAME; a control has that of its row
     of: str | None = None  # the row it is a control of: the same but for `set`
     set: list[str] = field(default_factory=list)  # options of its runs, such as adapter.r=1
-    variant: dict[str, Any] | None = None  # what it changes of its method; of a control it follows from `set`
+    variant: Plain | None = None  # what it changes of its method; of a control it follows from `set`
     varies: list[Varied] = field(default_factory=list)  # what it does not share with the other rows
     test: bool = True  # false: its answers mean nothing, and the test set is left alone
     lr_of: str | None = None  # the row whose learning rate it takes; it searches none of its own
@@ -122,7 +122,7 @@ def _filled(where: str, key: str, row: Row, rows: Mapping[str, Row]) -> Row:
     return replace(row, label=label, adapter=parent.adapter, set=[*parent.set, *row.set], variant=changes)
 
 
-def _changes(options: list[str]) -> dict[str, Any]:
+def _changes(options: list[str]) -> Plain:
     """``["adapter.circuit=none"]`` -> {"circuit": "none"}."""
     parts = (option.partition("=") for option in options)
     return {key.rpartition(".")[2]: _value(text) for key, _, text in parts}

@@ -19,9 +19,10 @@ from qft.sweeps import cells
 from qft.sweeps.attempt import attempt
 from qft.sweeps.jobs import Job
 from qft.sweeps.plan import Choice, plan
-from qft.sweeps.run import Sweep, locked, run
+from qft.sweeps.run import PlannedSweep, locked, run
 from qft.sweeps.search import choose
-from qft.sweeps.slurm import Slurm, check, folder
+from qft.sweeps.slurm import Slurm
+from qft.sweeps.slurm_setup import check, folder
 from qft.sweeps.spec import read_spec
 from qft.trust import Given
 
@@ -93,7 +94,7 @@ def go(directory: Path, launcher: Any, workers: int = 1, retry: str | None = Non
     """Run the sweep; the states it leaves by name."""
     made = planned()
     run(
-        Sweep(directory, "t", "s", "qft sweep t", made, {c.name: 3 for c in made if c.command == "train"}),
+        PlannedSweep(directory, "t", "s", "qft sweep t", made, {c.name: 3 for c in made if c.command == "train"}),
         launcher,
         workers,
         retry,
@@ -167,7 +168,7 @@ def test_a_run_that_diverged_is_left_alone_until_it_is_retried(tmp_path: Path) -
         assert go(tmp_path, left_alone, retry=retry)[name] == "diverged" and left_alone.order == []
     again = Fake(tmp_path)
     states = go(tmp_path, again, retry="diverged")
-    assert again.order == [name, f"{name}-noise1"] and again.afresh == [name], "not gone on with, but run afresh"
+    assert again.order == [name, f"{name}-noise1"] and again.afresh == [name], "not resumed, but run afresh"
     assert set(states.values()) == {"done"}
 
 

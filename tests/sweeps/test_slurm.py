@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 from killing import decided, start, states
 
-from qft.sweeps.slurm import folder
+from qft.sweeps.slurm_setup import folder
 
 pytestmark = [
     pytest.mark.extended,
