@@ -3,11 +3,11 @@
 import shutil
 from pathlib import Path
 
-import psutil
 import torch
 
 from qft.errors import QftError
 from qft.models.count import Counts
+from qft.process.memory import free_bytes
 
 CHECKPOINTS = 3  # two kept and one being written
 HEADROOM = 256_000_000  # bytes the process itself and its buffers take, at the least
@@ -17,10 +17,7 @@ def check_memory(counts: Counts) -> None:
     """Refuse where weights, gradients and optimizer state alone exceed what is free (activations come on top)."""
     apart = 0 if counts.trainable == counts.base else counts.weight_bytes  # weights that are not the base's own
     needed = counts.base_bytes + apart + counts.weight_bytes + counts.optimizer_bytes + HEADROOM
-    if torch.cuda.is_available():
-        free, where = torch.cuda.mem_get_info()[0], "GPU memory"
-    else:
-        free, where = psutil.virtual_memory().available, "memory"
+    free, where = free_bytes(), "GPU memory" if torch.cuda.is_available() else "memory"
     if needed > free:
         raise QftError(
             f"This run needs at least {needed / 1e9:.1f} GB of {where} before activations; "

@@ -15,8 +15,8 @@ def peak_bytes() -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
 
 
-def free_bytes(device: torch.device) -> int:
-    """Memory that is free on ``device``."""
-    if device.type == "cuda":
+def free_bytes(device: torch.device | None = None) -> int:
+    """Memory that is free on ``device``; None: on the GPU where there is one, else of the machine."""
+    if device.type == "cuda" if device is not None else torch.cuda.is_available():
         return int(torch.cuda.mem_get_info(device)[0])
     return int(psutil.virtual_memory().available)

@@ -6,13 +6,14 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from program import qft_here
 
-from qft.process.signals import DeferredStop, Stopped, listen, restore
+from qft.process.signals import Blocked, DeferredStop, Stopped, listen, number_of, restore
 
 # sends the program SIGINT while it imports the module of this name
 AT_IMPORT = """
@@ -84,6 +85,30 @@ def test_what_was_ignored_stays_ignored_unless_it_is_asked_for() -> None:
         restore(handlers)
     finally:
         signal.signal(signal.SIGHUP, before)
+
+
+def test_in_another_thread_handlers_stay_as_they_are() -> None:
+    before = signal.getsignal(signal.SIGINT)
+    seen: list[object] = []
+
+    def work() -> None:  # a notebook or a server may call us from any thread
+        handlers = listen()
+        with DeferredStop() as stop:
+            seen.extend([handlers, stop.number, signal.getsignal(signal.SIGINT)])
+        restore(handlers)
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+    assert seen == [{}, None, before] and signal.getsignal(signal.SIGINT) == before
+
+
+def test_a_blocked_signal_comes_when_the_block_ends(listening: None) -> None:
+    with pytest.raises(Stopped) as stop, Blocked(signal.SIGTERM):
+        tell(signal.SIGTERM)
+        done = True
+    assert done and number_of(stop.value) == signal.SIGTERM
+    assert number_of(KeyboardInterrupt()) == signal.SIGINT
 
 
 @pytest.mark.parametrize("module", ["qft.cli._help", "hydra", "torch"])

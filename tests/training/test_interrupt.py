@@ -13,14 +13,14 @@ from qft.config import TrainerConfig
 from qft.models import load
 from qft.process.signals import DeferredStop, Stopped, listen, restore
 from qft.quantum import backends
-from qft.records import RunDirectory, newest_checkpoint
+from qft.records import RunDirectory, TrainingRecord, newest_checkpoint
 from qft.training import trainer
 
 DEMO = {"path": "package:qft/models/demo", "revision": None}
 LORA = {"_target_": "peft.LoraConfig", "name": "lora", "r": 2, "target_modules": ["q_proj"]}
 
 
-def fit(run: Path, steps: int) -> dict[str, Any]:
+def fit(run: Path, steps: int) -> TrainingRecord:
     """Train LoRA on the demo model for so many steps of the four an epoch has."""
     tokenizer = load.load_tokenizer(DEMO)
     model = methods.of(LORA).add_to(load.load_base(DEMO, torch.float32), None, seed=0)
@@ -62,6 +62,6 @@ def test_a_run_killed_after_its_last_checkpoint_is_not_trained_further(tmp_path:
     first = fit(tmp_path / "run", steps=3)
     weights = (tmp_path / "run/adapter/adapter_model.safetensors").read_bytes()
     again = fit(tmp_path / "run", steps=3)
-    assert again["steps"] == first["steps"] == 3
-    assert again["train_loss_run_mean"] == first["train_loss_run_mean"]
+    assert again.steps == first.steps == 3
+    assert again.train_loss_run_mean == first.train_loss_run_mean
     assert (tmp_path / "run/adapter/adapter_model.safetensors").read_bytes() == weights
