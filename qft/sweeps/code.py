@@ -19,18 +19,13 @@ from qft.errors import QftError
 # what reads, writes, refuses, shows or starts, and computes no number
 WITHOUT_NUMBERS = (
     *("qft.cli", "qft.compose", "qft.config", "qft.errors", "qft.names", "qft.process", "qft.progress", "qft.ranges"),
-    *(
-        "qft.records",
-        "qft.reports",
-        "qft.runs.checks",
-        "qft.runs.directories",
-        "qft.runs.stored",
-        "qft.sweeps",
-        "qft.trust",
-    ),
-    *("qft.training.curve", "qft.training.model_card"),
+    *("qft.records", "qft.reports", "qft.runs.checks", "qft.runs.directories", "qft.runs.stored", "qft.sweeps"),
+    *("qft.training.curve", "qft.training.model_card", "qft.trust", "qft.version"),
 )
-PACKAGES_WITHOUT_NUMBERS = ("filelock", "huggingface_hub", "matplotlib", "psutil", "rich", "tqdm", "yaml")
+PACKAGES_WITHOUT_NUMBERS = (
+    *("filelock", "huggingface_hub", "matplotlib", "psutil", "rich", "tqdm", "yaml"),
+    *("datasets", "modelscope", "pyarrow"),  # read data, whose fingerprint says what was read
+)
 EVALUATION = ("qft.evaluation", "qft.runs.evaluate", "qft.runs.score")  # plays no part where the test set is untouched
 BEHIND_OTHERS = ("accelerate", "tokenizers")  # compute within transformers
 TEMPLATES = "qft.data.template"  # the chat templates lie beside it

@@ -3,7 +3,8 @@
 import hashlib
 import json
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +19,19 @@ ELSEWHERE = ("output_dir", "run", "out", "resume", "overwrite", "format", "verbo
 RECIPES = {"train": ("qft.runs.train", "qft.runs.evaluate"), "eval": ("qft.runs.evaluate",)}
 LIBRARIES = ("peft",)  # whose methods are known by the library's version
 EARLIER = "qft"  # key of the code in what 0.1.0 wrote
+Computing = Callable[[tuple[str, ...], bool], code.Code]
 SHOWN = 3  # differences that a refusal names
 
 
 def identity(
-    cell: Cell, config: Mapping[str, Any], model: str, data: str, threads: int, device: str, after: Sequence[str]
+    cell: Cell,
+    config: Mapping[str, Any],
+    model: str,
+    data: str,
+    threads: int,
+    device: str,
+    after: Sequence[str],
+    computing: Computing = code.computing,
 ) -> Identity:
     """Everything that decides a cell's result.
 
@@ -34,6 +43,7 @@ def identity(
         threads: CPU threads; sums are taken in another order with another number.
         device: cpu, cuda, ...
         after: Ids of the cells it builds on; a learning rate is decided by its search.
+        computing: Finds the code, given the modules it starts from and whether the test set is evaluated.
 
     Raises:
         QftError: A plug-in that the config names has no source file that can be read.
@@ -42,7 +52,7 @@ def identity(
     for group in ("model", "data"):
         kept[group] = {k: v for k, v in (kept.get(group) or {}).items() if k not in ("path", "hub", "name")}
     recipes = RECIPES[cell.command] if cell.test else RECIPES[cell.command][:1]
-    found = code.computing([*recipes, *plug_ins(config, cell.test)], cell.test)
+    found = computing((*recipes, *plug_ins(config, cell.test)), cell.test)
     return Identity(kept, model, data, threads, device, list(after), found.packages, found.modules)
 
 
@@ -110,6 +120,7 @@ def of_cells(
     sources = Sources()
     found: dict[str, Identity] = {}
     ids: dict[str, str] = {}
+    computing = cache(code.computing)  # cells of one row have the same code
     for cell in planned:
         config = configs[cell.name]
         model = data = ""  # of an evaluation of a trained run they are those of the run
@@ -121,7 +132,7 @@ def of_cells(
                 prints[data] = prints.get(data) or source.fingerprint()
                 model, data = prints[model], prints[data]
             after = [ids[name] for name in cell.after]
-            found[cell.name] = identity(cell, config, model, data, threads, device, after)
+            found[cell.name] = identity(cell, config, model, data, threads, device, after, computing)
         except QftError as error:
             raise QftError(f"{cell.name}: {error}") from error
         ids[cell.name] = cell.id = digest(found[cell.name])
