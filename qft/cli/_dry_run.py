@@ -37,16 +37,7 @@ def dry_run(
         speed.learn(cell)
     problems: dict[str, str] = {}
     counts = _counts(planned, composed, problems)
-    rows: list[list[Any]] = []
-    for label, data in dict.fromkeys((c.label, c.data) for c in planned):
-        own = [c for c in planned if (c.label, c.data) == (label, data)]
-        left = [c for c in own if found[c.name] != "done"]
-        seconds = [speed.seconds(c) for c in left]
-        known = None if None in seconds else sum(s or 0.0 for s in seconds)
-        count = counts.get((label, data))
-        size = (count.trainable, f"{count.ratio:.2%}") if count else (None, None)
-        total = sum(steps[c.name] for c in left if c.name in steps)
-        rows.append([label, data, *size, len(own), len(own) - len(left), len(left), total, estimate.in_words(known)])
+    rows = _rows(planned, found, counts, steps, speed)
     left = [c for c in planned if found[c.name] != "done"]
     expected = [speed.seconds(c) for c in left]
     total_seconds = None if None in expected else sum(e or 0.0 for e in expected) / workers
@@ -73,6 +64,23 @@ def dry_run(
         for name, problem in problems.items():
             log.error("%s: %s", name, problem)
         raise QftError(f"{len(problems)} cells cannot run as planned.")
+
+
+def _rows(
+    planned: list[Cell], found: dict[str, str], counts: dict[Any, Any], steps: dict[str, int], speed: estimate.Speed
+) -> list[list[Any]]:
+    """A line for each row and data set: its size, its cells, and what is left of them."""
+    rows: list[list[Any]] = []
+    for label, data in dict.fromkeys((c.label, c.data) for c in planned):
+        own = [c for c in planned if (c.label, c.data) == (label, data)]
+        left = [c for c in own if found[c.name] != "done"]
+        seconds = [speed.seconds(c) for c in left]
+        known = None if None in seconds else sum(s or 0.0 for s in seconds)
+        count = counts.get((label, data))
+        size = (count.trainable, f"{count.ratio:.2%}") if count else (None, None)
+        total = sum(steps[c.name] for c in left if c.name in steps)
+        rows.append([label, data, *size, len(own), len(own) - len(left), len(left), total, estimate.in_words(known)])
+    return rows
 
 
 def _counts(planned: list[Cell], composed: dict[str, Plain], problems: dict[str, str]) -> dict[Any, Any]:

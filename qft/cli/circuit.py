@@ -7,7 +7,8 @@ with measurements), angles.json (the numbers in both). Input and weight angles a
 import random
 from collections.abc import Sequence
 from math import pi
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from qft.cli._command import Command
 from qft.cli._output import log, show
@@ -17,6 +18,10 @@ from qft.names import place, slug
 from qft.process.files import write_text
 from qft.progress import quiet_libraries, start_logging
 from qft.records import write_json
+
+if TYPE_CHECKING:
+    from qft.quantum.circuit import Circuit
+    from qft.quantum.hardware.chip import BoundOp
 
 DRAWN = 2000  # gates in a picture at most; it would take minutes to draw, and nobody could read it
 
@@ -28,13 +33,12 @@ def run(config: CircuitConfig) -> None:
         raise QftError("Choose a method with a circuit: adapter=qwthn or adapter=qtha.")
     quiet_libraries()
     from qft.adapters import methods
-    from qft.quantum import draw, export
+    from qft.quantum import draw
     from qft.quantum.hardware import chip
 
     name = config.adapter["name"]
-    folder = (
-        place("out", config.out) if config.out else place("output_dir", config.output_dir) / slug(f"circuit-{name}")
-    )
+    folder = place("out", config.out) if config.out else place("output_dir", config.output_dir)
+    folder = folder if config.out else folder / slug(f"circuit-{name}")
     circuit = methods.of(config.adapter).build_circuit()
     if circuit is None:
         raise QftError(
@@ -43,12 +47,30 @@ def run(config: CircuitConfig) -> None:
     generator = random.Random(config.seed)
     z = _angles("inputs", config.inputs, circuit.num_inputs, generator)
     w = _angles("weights", config.weights, circuit.num_weights, generator)
-    in_basis = chip.to_chip(circuit)
-    ops = chip.bound(in_basis, z, w)
+    ops = chip.bound(chip.to_chip(circuit), z, w)
+    drawing = draw.text(circuit)
+    _write(folder, name, circuit, drawing, ops, {"inputs": z, "weights": w})
+
+    sizes = _sizes(circuit, ops)
+    if config.format == "table":
+        print(drawing)
+    document = {"adapter": name, "directory": str(folder)} | sizes | {"angles": {"inputs": z, "weights": w}}
+    rows = [[key, sizes["circuit"][key], sizes["chip"][key]] for key in sizes["circuit"]]
+    show(config.format, document, f"{name}'s circuit", ["", "as designed", "in U3 and CZ"], rows)
+    drawn = [key for key, angles in (("inputs", config.inputs), ("weights", config.weights)) if angles is None]
+    if drawn:
+        log.info("%s in the texts: random U(-pi, pi), seed %d", " and ".join(drawn), config.seed)
+    log.info("written: %s/circuit.{txt,png,originir,qasm}, angles.json", folder)
+
+
+def _write(
+    folder: Path, name: str, circuit: "Circuit", drawing: str, ops: "Sequence[BoundOp]", angles: dict[str, list[float]]
+) -> None:
+    """The drawings, the texts in the chip's basis, and the angles in them."""
+    from qft.quantum import draw, export
 
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        drawing = draw.text(circuit)
         write_text(folder / "circuit.txt", drawing + "\n")
         if len(circuit.gates) <= DRAWN:
             draw.picture(circuit, folder / "circuit.png", f"{name}: z inputs, w trainable angles")
@@ -56,28 +78,22 @@ def run(config: CircuitConfig) -> None:
             log.warning("%s gates are too many for a picture; the text has them all.", f"{len(circuit.gates):,}")
         write_text(folder / "circuit.originir", export.originir(circuit.qubits, ops))
         write_text(folder / "circuit.qasm", export.qasm(circuit.qubits, ops))
-        write_json(folder / "angles.json", {"inputs": z, "weights": w})
+        write_json(folder / "angles.json", angles)
     except OSError as error:
         raise QftError(f"{folder} cannot be written: {error.strerror}.") from error
 
+
+def _sizes(circuit: "Circuit", ops: "Sequence[BoundOp]") -> dict[str, dict[str, Any]]:
+    """Figures of the circuit as it is designed and in the chip's basis."""
+    from qft.quantum.hardware import chip
+
+    designed = _size(circuit.qubits, [g.qubits for g in circuit.gates], [g.name for g in circuit.gates])
+    designed["angles in gates"] = sum(g.angle is not None for g in circuit.gates)
     on = [op.qubits if isinstance(op, chip.CZ) else (op.qubit,) for op in ops]
-    sizes: dict[str, dict[str, Any]] = {
-        "circuit": _size(circuit.qubits, [g.qubits for g in circuit.gates], [g.name for g in circuit.gates])
-        | {"angles in gates": sum(g.angle is not None for g in circuit.gates)},
-        "chip": _size(circuit.qubits, on, [type(op).__name__.removeprefix("Bound") for op in ops])
-        | {"angles in gates": 3 * sum(isinstance(op, chip.BoundU3) for op in ops)},
-    }
-    for size in sizes.values():
-        size |= {"inputs": circuit.num_inputs, "trainable parameters": circuit.num_weights}
-    if config.format == "table":
-        print(drawing)
-    document = {"adapter": name, "directory": str(folder)} | sizes | {"angles": {"inputs": z, "weights": w}}
-    rows = [[key, sizes["circuit"][key], sizes["chip"][key]] for key in sizes["circuit"]]
-    show(config.format, document, f"{name}'s circuit", ["", "as designed", "in U3 and CZ"], rows)
-    drawn = [n for n in ("inputs", "weights") if getattr(config, n) is None]
-    if drawn:
-        log.info("%s in the texts: random U(-pi, pi), seed %d", " and ".join(drawn), config.seed)
-    log.info("written: %s/circuit.{txt,png,originir,qasm}, angles.json", folder)
+    in_basis = _size(circuit.qubits, on, [type(op).__name__.removeprefix("Bound") for op in ops])
+    in_basis["angles in gates"] = 3 * sum(isinstance(op, chip.BoundU3) for op in ops)
+    both = {"inputs": circuit.num_inputs, "trainable parameters": circuit.num_weights}
+    return {"circuit": designed | both, "chip": in_basis | both}
 
 
 def _size(qubits: int, on: Sequence[tuple[int, ...]], names: list[str]) -> dict[str, Any]:

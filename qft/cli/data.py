@@ -1,7 +1,7 @@
 """What would be trained and tested on: counts, lengths, irregularities, samples with the loss mask; trains nothing."""
 
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from qft.cli._command import Command
 from qft.cli._output import drawable, log, show
@@ -11,6 +11,11 @@ from qft.names import place, shortened, slug, visible
 from qft.progress import quiet_libraries, start_logging
 from qft.runs import directories
 
+if TYPE_CHECKING:
+    from qft.data.datasets.base import Source
+    from qft.data.prepare import Parts
+    from qft.data.template import Encoded
+
 MARKS = (("⟦", "[["), ("⟧", "]]"))  # around what is learned where there is no colour, and where there are no such
 SHOWN = 1500  # characters of a stretch of text on the terminal; format=json gives all
 
@@ -19,30 +24,12 @@ def run(config: DataConfig) -> None:
     """Data -> tokens -> tables, histogram and samples."""
     start_logging(config.verbose)
     root = place("output_dir", config.output_dir)
-    from qft.data import prepare
-
-    overlong = prepare.overlong(config.data)
-    source = prepare.load(config.data)
-    n = config.n
-    if n > len(source.pool) >= 2:
-        most = len(source.pool)
-        said = shortened(str(n))
-        log.warning("n=%s is more than there is: all %d samples are shown; train with n=%d at most", said, most, most)
-        n = most
-    parts = prepare.split(source, n, config.data)
-
+    source, parts = _read(config)
     quiet_libraries()
-    from qft.data import lengths, template
-    from qft.data.template import spans
-    from qft.models import load
+    from qft.data import lengths, prepare, template
 
-    tokenizer = load.load_tokenizer(config.model)
-    chosen = template.choose(tokenizer, config.model["template"])
-    named = {"training": parts.train, "validation": parts.validation, "test": parts.test}
-    whole = {k: template.encode(p, tokenizer, chosen, sys.maxsize) for k, p in named.items() if p}
-    used = {k: template.encode(named[k], tokenizer, chosen, config.max_seq_len, overlong) for k in whole}
+    tokenizer, chosen, whole, used = _encode(config, parts)
     sizes = {k: [len(r["input_ids"]) for r in e.rows] for k, e in whole.items()}
-
     model = directories.model_name(config.model)
     try:
         root.mkdir(parents=True, exist_ok=True)
@@ -51,33 +38,76 @@ def run(config: DataConfig) -> None:
         picture = lengths.draw(sizes, config.max_seq_len, title, root / f"{name}.png")
     except OSError as error:
         raise QftError(f"{root} cannot be written: {error.strerror}.") from error
-    step = max(1, len(used["training"].rows) // max(1, config.samples))
-    examples = [
-        {"id": used["training"].ids[k], "spans": [s._asdict() for s in spans(used["training"].rows[k], tokenizer)]}
-        for k in range(0, len(used["training"].rows), step)
-    ][: config.samples]
     document = vars(parts.summary) | {
         "left_out": source.left_out,
         "tokenizer": model,
-        "template": chosen.name,
+        "template": chosen,
         "max_seq_len": config.max_seq_len,
-        "overlong": overlong,
+        "overlong": prepare.overlong(config.data),
         "parts": {k: used[k].counts | {"longest": max(sizes[k]), "whole": whole[k].counts["tokens"]} for k in used},
         "lengths": sizes,
         "picture": str(picture),
-        "samples": examples,
+        "samples": _examples(used["training"], tokenizer, config.samples),
     }
     if config.format == "json":
         show("json", document, "", [], [])
         return
-    _tables(document, named)
-    print(f"  tokens a sample, training and validation (picture: {visible(str(picture))})\n")
-    bars = lengths.histogram([*sizes["training"], *sizes["validation"]], config.max_seq_len)
-    print(bars.replace("█", drawable("█", "#")))
-    _samples(examples)
+    _print(document, parts, config.max_seq_len)
     for part, encoded in used.items():
         for sentence in template.report(encoded.counts, f"{part} samples", config.max_seq_len):
             log.info("%s", sentence)
+
+
+def _read(config: DataConfig) -> "tuple[Source, Parts]":
+    """The source, and n samples of it; all of them where there are fewer."""
+    from qft.data import prepare
+
+    prepare.overlong(config.data)
+    source = prepare.load(config.data)
+    n = config.n
+    if n > len(source.pool) >= 2:
+        most = len(source.pool)
+        asked = shortened(str(n))
+        log.warning("n=%s is more than there is: all %d samples are shown; train with n=%d at most", asked, most, most)
+        n = most
+    return source, prepare.split(source, n, config.data)
+
+
+def _encode(config: DataConfig, parts: "Parts") -> "tuple[Any, str, dict[str, Encoded], dict[str, Encoded]]":
+    """The tokenizer, the template's name, and the tokens of each part: whole, and as they are trained on."""
+    from qft.data import prepare, template
+    from qft.models import load
+
+    tokenizer = load.load_tokenizer(config.model)
+    chosen = template.choose(tokenizer, config.model["template"])
+    named = {"training": parts.train, "validation": parts.validation, "test": parts.test}
+    whole = {k: template.encode(p, tokenizer, chosen, sys.maxsize) for k, p in named.items() if p}
+    limits = (config.max_seq_len, prepare.overlong(config.data))
+    used = {k: template.encode(named[k], tokenizer, chosen, *limits) for k in whole}
+    return tokenizer, chosen.name, whole, used
+
+
+def _examples(training: "Encoded", tokenizer: Any, samples: int) -> list[dict[str, Any]]:
+    """Some samples, spread over all, in stretches that are learned or not."""
+    from qft.data.template import spans
+
+    step = max(1, len(training.rows) // max(1, samples))
+    return [
+        {"id": training.ids[k], "spans": [s._asdict() for s in spans(training.rows[k], tokenizer)]}
+        for k in range(0, len(training.rows), step)
+    ][:samples]
+
+
+def _print(document: dict[str, Any], parts: "Parts", max_seq_len: int) -> None:
+    """Tables, histogram and samples."""
+    from qft.data import lengths
+
+    _tables(document, {"training": parts.train, "validation": parts.validation, "test": parts.test})
+    print(f"  tokens a sample, training and validation (picture: {visible(document['picture'])})\n")
+    sizes = document["lengths"]
+    bars = lengths.histogram([*sizes["training"], *sizes["validation"]], max_seq_len)
+    print(bars.replace("█", drawable("█", "#")))
+    _samples(document["samples"])
 
 
 def _tables(document: dict[str, Any], named: dict[str, Any]) -> None:
