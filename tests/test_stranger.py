@@ -17,7 +17,8 @@ SWEEP = """\
 rows:
   lora: {label: LoRA r=4, adapter: lora}
   vera: {label: VeRA, adapter: vera}
-  qwthn: {label: QWTHN, adapter: qwthn, evaluate: {dense: {set: [backend=dense], variant: {backend: dense}}}}
+  waist: {label: Waist, adapter: waist, evaluate: {dense: {set: [backend=dense], variant: {backend: dense}}}}
+  waist_r2: {of: waist, set: [adapter.r=2]}
 scales:
   smoke:
     data: {hints: [model=demo]}
@@ -73,5 +74,5 @@ def test_everything_is_visible_in_the_report(stranger: wheels.Installed) -> None
     folder = Path("outputs/sweeps/mine-smoke")
     stranger.qft("report", str(folder))
     page = (stranger.place / folder / "report.html").read_text(encoding="utf-8")
-    for added in ("VeRA", "hints", "dense", "Character error rate"):
+    for added in ("VeRA", "Waist", "r=2", "hints", "dense", "Character error rate"):
         assert added in page, added
