@@ -23,7 +23,8 @@ def check(backend: Backend, circuit: Circuit, training: bool = False) -> None:
 def bind(backend: Backend, circuit: Circuit, angles: Tensor) -> Readout:
     """The backend's read-out of ``circuit`` at these angles: inputs (num_inputs, t) -> <Z> (qubits, t).
 
-    Raises QftError where it is followed by what can follow torch's own operations alone, and the backend uses others.
+    Raises QftError when called under torch.func, torch.compile or forward-mode derivatives on a backend that does not
+    compute with torch's operations alone.
     """
     if backend.compiles if torch.compiler.is_compiling() else backend.plain_torch:
         return backend.bind(circuit, angles)

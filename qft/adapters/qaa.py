@@ -29,7 +29,7 @@ from torch import Tensor, nn
 from qft.adapters.config import QftConfig
 from qft.adapters.delta import Delta
 from qft.adapters.method_card import MethodCard
-from qft.adapters.targets import own_modules
+from qft.adapters.targets import base_modules
 from qft.errors import QftError, nearest
 from qft.quantum.autodiff import checkpointed
 from qft.quantum.backends.base import Backend
@@ -185,19 +185,19 @@ class QAAConfig(QftConfig):
             return
         leaves = {name.rpartition(".")[2] for name in blocks(model)}
         wanted = PLACES if self.placement == "both" else [self.placement]
-        found: list[str] = []
+        targets: list[str] = []
         for place in wanted:
             names = leaves.intersection(PLACES[place])
             if not names:
                 raise QftError(f"placement={self.placement}: the model has no {place} block.{nearest(place, leaves)}")
-            found += names
-        self.target_modules = sorted(found)
+            targets += names
+        self.target_modules = sorted(targets)
 
 
 def blocks(model: nn.Module) -> list[str]:
     """Names of the blocks: known leaf names, directly below a numbered layer."""
     known = {leaf for leaves in PLACES.values() for leaf in leaves}
-    split = (name.rpartition(".") for name in own_modules(model))
+    split = (name.rpartition(".") for name in base_modules(model))
     return [f"{layer}.{leaf}" for layer, _, leaf in split if leaf in known and layer.rpartition(".")[2].isdigit()]
 
 

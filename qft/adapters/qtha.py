@@ -5,7 +5,7 @@
     y = W x + s MPO_B(MLP_B(o))        o: r -> width -> out,  s = alpha / r
 
 QNN uploads z again in each of its L layers (``qft.quantum.ansatz.qtha``): 4 r L angles. No layer has a bias.
-Controls: ``qft/adapters/hybrid/delta.py``; here ``classical_path=false`` leaves W_c z out, ``circuit=none`` leaves
+Controls: ``qft/adapters/hybrid/middle.py``; here ``classical_path=false`` leaves W_c z out, ``circuit=none`` leaves
 W_q QNN(z) out, and the SiLU control is h <- SiLU(W_l h) for L matrices of (r, r) from h = z, at r = 4 exactly
 as many parameters as the circuit.
 

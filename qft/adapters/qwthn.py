@@ -5,7 +5,7 @@
     o = w * z + z
     y = W x + s MPO_B(MLP_B(o))        o: r -> width -> out,  s = alpha / r
 
-MLP_A and MLP_B are single linear layers with bias. Controls: ``qft/adapters/hybrid/delta.py``; here
+MLP_A and MLP_B are single linear layers with bias. Controls: ``qft/adapters/hybrid/middle.py``; here
 ``classical_path=false`` is Eq. 6 to the letter, o = w * z, and the SiLU control is w_k = SiLU(a_k z_k + b_k).
 
 Inferred, not published: three cores, bond dimension 5, the factorisations, one circuit block, s = 2 (they

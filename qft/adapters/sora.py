@@ -72,11 +72,11 @@ class SoRADelta(Delta):
         """Take over the rank of what is loaded: ranks that were pruned are not in the file."""
         gate = state_dict.get(f"{prefix}g")
         if gate is not None and gate.shape != self.g.shape and gate.dim() == 1 and len(gate) < len(self.g):
-            kept = len(gate)
+            rank = len(gate)
             self.a, self.g, self.b = (
-                _cut(self.a, self.a[:kept]),
-                _cut(self.g, self.g[:kept]),
-                _cut(self.b, self.b[:, :kept]),
+                _cut(self.a, self.a[:rank]),
+                _cut(self.g, self.g[:rank]),
+                _cut(self.b, self.b[:, :rank]),
             )
         super()._load_from_state_dict(state_dict, prefix, *args, **kwargs)
 
@@ -111,10 +111,10 @@ class SoRAConfig(QftConfig):
         self.ranks = {}
         packed = dict(state)
         for name, gate in gates.items():
-            kept = torch.ones_like(gate, dtype=torch.bool) if self.training_lasts else gate != 0
+            left = torch.ones_like(gate, dtype=torch.bool) if self.training_lasts else gate != 0
             stem, module = name[:-1], name.rpartition(".qft_delta.")[0].removeprefix("base_model.model.")
-            packed |= {stem + "a": state[stem + "a"][kept], name: gate[kept], stem + "b": state[stem + "b"][:, kept]}
-            self.ranks[module] = int(kept.sum())
+            packed |= {stem + "a": state[stem + "a"][left], name: gate[left], stem + "b": state[stem + "b"][:, left]}
+            self.ranks[module] = int(left.sum())
         return packed
 
     def callbacks(self) -> list[Any]:

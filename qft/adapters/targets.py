@@ -30,7 +30,7 @@ class TargetError(QftError, ValueError):
 
 
 def features(module: Any) -> tuple[int, int] | None:
-    """(in, out) of a layer an adapter can wrap: whatever states both, and GPT-2's Conv1D. None of anything else."""
+    """(in, out) of a layer that an adapter can wrap: one that states both, or GPT-2's Conv1D; None for any other."""
     if isinstance(module, Conv1D):
         return module.nx, module.nf
     if isinstance(module, NonDynamicallyQuantizableLinear):  # torch's own attention reads its weight, never calls it
@@ -39,24 +39,24 @@ def features(module: Any) -> tuple[int, int] | None:
     return None if None in sizes else sizes  # type: ignore[return-value]
 
 
-def own_modules(model: nn.Module) -> dict[str, nn.Module]:
-    """The base model's own modules by name, adapters and what they wrap left out."""
-    found = {}
+def base_modules(model: nn.Module) -> dict[str, nn.Module]:
+    """The base model's modules by name, adapters and what they wrap left out."""
+    modules = {}
     module: Any
     for name, module in model.named_modules():
         if not (".base_layer" in name or ".qft_delta" in name or ".modules_to_save" in name):
-            found[name] = module.get_base_layer() if isinstance(module, BaseTunerLayer) else module
-    return found
+            modules[name] = module.get_base_layer() if isinstance(module, BaseTunerLayer) else module
+    return modules
 
 
 def linears(model: nn.Module) -> dict[str, nn.Module]:
     """Every layer an adapter can wrap, by name."""
-    return {name: module for name, module in own_modules(model).items() if features(module)}
+    return {name: module for name, module in base_modules(model).items() if features(module)}
 
 
 def linear_sizes(model: nn.Module) -> dict[str, tuple[int, int]]:
     """Name -> (in, out) of the linear layers."""
-    return {name: sizes for name, module in own_modules(model).items() if (sizes := features(module))}
+    return {name: sizes for name, module in base_modules(model).items() if (sizes := features(module))}
 
 
 def all_linear(model: nn.Module) -> list[str]:
@@ -113,7 +113,7 @@ def target_sizes(
     ``able``: what the method can be put on, name -> (in, out); ``wraps``: what that is called in messages. Raises
     TargetError where nothing is selected, or something else.
     """
-    chosen = {n: m for n, m in own_modules(model).items() if n and check_target_module_exists(config, n)}
+    chosen = {n: m for n, m in base_modules(model).items() if n and check_target_module_exists(config, n)}
     for name, module in chosen.items():
         if name not in able:
             raise TargetError(

@@ -97,7 +97,7 @@ def fingerprint(spec: Spec) -> str:
 
 def _unreachable(path: str, hub: str, error: Exception) -> QftError:
     return QftError(
-        f"Model '{path}' could not be had from {hub} ({type(error).__name__}). "
+        f"Model '{path}' could not be fetched from {hub} ({type(error).__name__}). "
         "Where there is no network, download it elsewhere and give the directory: model.path=DIR."
     )
 

@@ -28,7 +28,7 @@ def check_memory(counts: Counts) -> None:
 def check_disk(folder: Path, counts: Counts) -> None:
     """Refuse where the checkpoints and the adapter do not fit beside what is on the disk."""
     needed = (CHECKPOINTS + 1) * (counts.weight_bytes + counts.optimizer_bytes) + 20_000_000
-    there = next(p for p in (folder, *folder.absolute().parents) if p.exists())
-    free = shutil.disk_usage(there).free
+    existing = next(p for p in (folder, *folder.absolute().parents) if p.exists())
+    free = shutil.disk_usage(existing).free
     if needed > free:
         raise QftError(f"This run writes up to {needed / 1e6:.0f} MB below {folder}; {free / 1e6:.0f} MB are free.")
