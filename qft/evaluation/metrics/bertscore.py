@@ -61,8 +61,8 @@ def score(
     each = [0.0] * len(pairs)
     if both:
         texts = [pairs[k].prediction for k in both], [pairs[k].reference for k in both]
-        _, _, found = scorer.score(*texts, batch_size=batch_size)
-        for k, f1 in zip(both, found.tolist(), strict=True):
+        _, _, f1_scores = scorer.score(*texts, batch_size=batch_size)
+        for k, f1 in zip(both, f1_scores.tolist(), strict=True):
             each[k] = min(max(100.0 * f1, 0.0), 100.0)
     signature = f"bert-score-{version('bert-score')}|model:{model}|layer:{scorer.num_layers}|idf:no|rescaled:no"
     return [Score(F1, mean(each), signature, each)]

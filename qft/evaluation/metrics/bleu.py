@@ -71,8 +71,8 @@ def _corpus(table: np.ndarray, measure: Measure, tokenize: str, smooth: str, cut
     from sacrebleu.metrics.bleu import BLEU
 
     def bleu(n: list[int], effective_order: bool) -> float:
-        found = BLEU.compute_bleu(n[:4], n[4:8], n[8], n[9], smooth, effective_order=effective_order)
-        return min(found.score, 100.0)  # exp(log) lands at 100.00000000000004 for equal texts
+        result = BLEU.compute_bleu(n[:4], n[4:8], n[8], n[9], smooth, effective_order=effective_order)
+        return min(result.score, 100.0)  # exp(log) lands at 100.00000000000004 for equal texts
 
     def of(chosen: Sequence[int]) -> float:
         return bleu(table[list(chosen)].sum(0).tolist(), effective_order=False)

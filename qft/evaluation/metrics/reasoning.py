@@ -73,12 +73,12 @@ def score(pairs: Sequence[Pair], seconds: float = 5.0) -> list[Score]:
         log.warning("%d of %d answers are left out: %s.", len(unjudged), len(pairs), unjudged[0][0])
     scores = []
     for measure in MEASURES:
-        found = [v[measure.name] for v in verdicts]
-        each = [None if right is None else 100.0 * right for right, _ in found]
+        judged_as = [v[measure.name] for v in verdicts]
+        each = [None if right is None else 100.0 * right for right, _ in judged_as]
         judged = sum(v is not None for v in each)
         signature = f"math-verify-{version('math-verify')}|limit:{seconds:g}s|" if measure.packages == MATH else ""
         signature += f"avg:sample|judged:{judged} of {len(each)}"
-        scores.append(Score(measure, mean(each), signature, each, [why for _, why in found]))
+        scores.append(Score(measure, mean(each), signature, each, [why for _, why in judged_as]))
     return scores
 
 
@@ -121,13 +121,13 @@ def _judge(pair: Pair, judge: Judge, seconds: float) -> dict[str, Verdict]:
         nonlocal left
         fault = ""
         for candidate in dict.fromkeys(candidates):
-            found = judge(wanted, candidate, left) if left > 0 else Comparison(None)
-            left -= found.seconds
-            if found.same:
+            comparison = judge(wanted, candidate, left) if left > 0 else Comparison(None)
+            left -= comparison.seconds
+            if comparison.same:
                 return True, f"{candidate} is {wanted}"
-            if found.same is None and not found.fault:
+            if comparison.same is None and not comparison.fault:
                 return False, f"{wanted} was not found within {seconds:g} seconds of computing"
-            fault = fault or found.fault
+            fault = fault or comparison.fault
         return (None, f"{NOT_JUDGED}: {fault}") if fault else (False, f"{wanted} does not stand there")
 
     out["sa"] = _strict(parts, pair.prompt, wanted, find, boxed_only=asked and not parts.closed)
@@ -161,24 +161,24 @@ def _strict(
 
 def _unboxed(answer: str, wanted: str, prompt: str) -> list[str]:
     """What an answer without a box states; its x % is x only where the reference or the question is of percent."""
-    found = final_answer.stated(answer)
+    stated = final_answer.stated(answer)
     if not re.search(r"\d", wanted) and final_answer.says(answer, wanted):
-        found = [wanted]
+        stated = [wanted]
     if "%" in wanted or _PERCENT.search(prompt):
-        return found
-    return [re.sub(r"^([^,%]*?)\s?\\?%$", r"(\1)/100", value) for value in found]
+        return stated
+    return [re.sub(r"^([^,%]*?)\s?\\?%$", r"(\1)/100", value) for value in stated]
 
 
 def _written(text: str, wanted: str) -> list[str]:
     """Values that stand anywhere in a text, the last first; and ``wanted`` itself where it is a word there."""
-    found = values(text)
+    written = values(text)
     if re.fullmatch(r"[A-Za-z]", wanted):  # a choice; the letter alone may be an article or a variable
         named = re.search(_CHOICE.format(wanted, wanted), text)
     elif re.search(r"\d", wanted):
         named = None
     else:
         named = re.search(rf"(?<![A-Za-z]){re.escape(wanted)}(?![A-Za-z])", text)
-    return [*([wanted] if named else []), *found]
+    return [*([wanted] if named else []), *written]
 
 
 def _chain(parts: Segments, asked: bool) -> Verdict:

@@ -72,20 +72,20 @@ def _both(pairs: Sequence[Pair], tokenize: str, cut_off: str) -> tuple[list[Scor
 
     tokenizer = _Words(words if tokenize == "jieba" else DefaultTokenizer(use_stemmer=False).tokenize)
     scorer = RougeScorer(["rouge1", "rouge2"], tokenizer=tokenizer)
-    found = []
+    scored = []
     for pair in bar(pairs, "ROUGE"):
         scores = scorer.score(pair.reference, pair.prediction)
         ours, theirs = tokenizer.tokenize(pair.prediction), tokenizer.tokenize(pair.reference)
         common = common_length(theirs, ours)  # the library's own table has a cell for each pair of words
         precision, recall = common / max(len(ours), 1), common / max(len(theirs), 1)
-        found.append(scores | {"rougel": Stats(precision, recall, fmeasure(precision, recall))})
+        scored.append(scores | {"rougel": Stats(precision, recall, fmeasure(precision, recall))})
     cutter = f"jieba-{version('jieba')}" if tokenize == "jieba" else "default"
     formula: list[Score] = []
     standard: list[Score] = []
     for name in TYPES:
         for scores, measure in ((formula, FORMULA[name]), (standard, STANDARD[name])):
             stat = "recall" if scores is formula and name != "rougel" else "fmeasure"
-            each = [100.0 * getattr(f[name], stat) for f in found]
+            each = [100.0 * getattr(f[name], stat) for f in scored]
             what = f"rouge-score-{version('rouge-score')}|{'recall' if stat == 'recall' else 'f1'}"
             signature = f"{what}|avg:sample|tok:{cutter}|stem:no{cut_off}"
             scores.append(Score(measure, mean(each), signature, each))
@@ -96,18 +96,18 @@ def _llamafactory(pairs: Sequence[Pair], cut_off: str) -> list[Score]:
     from rouge_chinese import Rouge
 
     rouge = Rouge(["rouge-1", "rouge-2"], stats=["f"])
-    found: list[dict[str, float] | None] = []
+    scored: list[dict[str, float] | None] = []
     for pair in bar(pairs, "ROUGE as in LLaMA-Factory"):
         ours, theirs = (" ".join(cut(text)) for text in (pair.prediction, pair.reference))
         if not ours.split() or not theirs.split():
-            found.append(None)
+            scored.append(None)
             continue
         f1 = {kind.replace("-", ""): f["f"] for kind, f in rouge.get_scores(ours, theirs)[0].items()}
-        found.append(f1 | {"rougel": _longest(_split(rouge, ours), _split(rouge, theirs))})
+        scored.append(f1 | {"rougel": _longest(_split(rouge, ours), _split(rouge, theirs))})
     signature = f"rouge-chinese-{version('rouge-chinese')}|f1|avg:sample|tok:jieba-{version('jieba')}{cut_off}"
     scores = []
     for name in TYPES:
-        each = [100.0 * f[name] if f else 0.0 for f in found]
+        each = [100.0 * f[name] if f else 0.0 for f in scored]
         scores.append(Score(LLAMAFACTORY[name], mean(each), signature, each))
     return scores
 

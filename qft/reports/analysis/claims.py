@@ -44,8 +44,8 @@ class Claim:
     def sentence(self) -> str:
         """Published and measured, apart."""
         paper = f"printed as {self.direction} than LoRA" if self.direction in SIGNS else f"printed as {self.direction}"
-        here = f"measured as better in {self.better}, worse in {self.worse}, undecided in {self.undecided}"
-        return f"{self.method}, {self.measure.title}: {paper}; {here} of {self.measured}. {self.outcome.capitalize()}."
+        tally = f"measured as better in {self.better}, worse in {self.worse}, undecided in {self.undecided}"
+        return f"{self.method}, {self.measure.title}: {paper}; {tally} of {self.measured}. {self.outcome.capitalize()}."
 
     @property
     def outcome(self) -> str:
@@ -62,13 +62,13 @@ class Claim:
         return ", ".join(parts) or "undecided"
 
 
-def check(sweep: Sweep, found: Sequence[Comparison]) -> list[Claim]:
+def check(sweep: Sweep, compared: Sequence[Comparison]) -> list[Claim]:
     """One claim for each published method and measure that was compared with LoRA, on whatever data."""
     paper = published.paper_of(sweep)
     methods = {c.row: m.name for c in sweep.plain() if not is_lora(c) and (m := paper.method(c))}
     out = []
-    for row, measure in ordered((c.row, c.measure) for c in found if c.row in methods):
-        verdicts = [c.verdict for c in found if (c.row, c.measure) == (row, measure)]
+    for row, measure in ordered((c.row, c.measure) for c in compared if c.row in methods):
+        verdicts = [c.verdict for c in compared if (c.row, c.measure) == (row, measure)]
         better, worse, printed = printed_orders(paper, methods[row], measure)
         if printed:
             counts = (verdicts.count("better"), verdicts.count("worse"), verdicts.count("undecided"))
@@ -76,14 +76,14 @@ def check(sweep: Sweep, found: Sequence[Comparison]) -> list[Claim]:
     return out
 
 
-def summary(found: Sequence[Claim]) -> list[str]:
+def summary(claims: Sequence[Claim]) -> list[str]:
     """One line a method and printed order: in which measures it was confirmed, contradicted or left open."""
     lines = []
-    for method, direction in ordered((c.method, c.direction) for c in found if c.direction in SIGNS):
-        here = [c for c in found if (c.method, c.direction) == (method, direction)]
+    for method, direction in ordered((c.method, c.direction) for c in claims if c.direction in SIGNS):
+        alike = [c for c in claims if (c.method, c.direction) == (method, direction)]
         parts = [
-            f"{outcome} for {', '.join(c.measure.title for c in here if c.outcome == outcome)}"
-            for outcome in sorted({c.outcome for c in here})
+            f"{outcome} for {', '.join(c.measure.title for c in alike if c.outcome == outcome)}"
+            for outcome in sorted({c.outcome for c in alike})
         ]
         lines.append(f"{method}, which the paper prints as {direction} than LoRA r=4: {'; '.join(parts)}.")
     return lines

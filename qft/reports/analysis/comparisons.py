@@ -83,10 +83,10 @@ def with_lora(sweep: Sweep) -> list[Comparison]:
     rows: Pairs = []
     bases: Pairs = []
     for data, n in ordered((c.data, c.n) for c in sweep.plain()):
-        here = [c for c in sweep.plain() if (c.data, c.n) == (data, n)]
-        lora = [c for c in here if is_lora(c)]
-        for row in ordered(c.row for c in here if not is_lora(c)):
-            cells = [c for c in here if c.row == row]
+        plain = [c for c in sweep.plain() if (c.data, c.n) == (data, n)]
+        lora = [c for c in plain if is_lora(c)]
+        for row in ordered(c.row for c in plain if not is_lora(c)):
+            cells = [c for c in plain if c.row == row]
             (bases if cells[0].role == "base" else rows).append((cells, lora))
     return corrected(sweep, rows, bases)
 

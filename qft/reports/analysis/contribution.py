@@ -21,7 +21,7 @@ class Answer:
     sentence: str
 
 
-def answers(sweep: Sweep, found: Sequence[Comparison]) -> list[Answer]:
+def answers(sweep: Sweep, compared: Sequence[Comparison]) -> list[Answer]:
     """By the dataset's test score and, where it can be told, by validation loss.
 
     One of each for every method, dataset and n whose circuit was taken away; empty where none was planned.
@@ -30,21 +30,21 @@ def answers(sweep: Sweep, found: Sequence[Comparison]) -> list[Answer]:
     for method, data, n in ordered((c.adapter, c.data, c.n) for c in sweep.final() if "circuit" in c.variant):
         cells = [c for c in sweep.final() if (c.adapter, c.data, c.n) == (method, data, n)]
         score = measures.primary(sweep, data)
-        by_loss = _answer(cells, found, measures.VALIDATION, data, n)
-        out += [_answer(cells, found, score, data, n)] if score else []
+        by_loss = _answer(cells, compared, measures.VALIDATION, data, n)
+        out += [_answer(cells, compared, score, data, n)] if score else []
         out += [by_loss] if not score or by_loss.kind != "unknown" else []
     return out
 
 
-def headline(found: Sequence[Answer]) -> str:
+def headline(answered: Sequence[Answer]) -> str:
     """All answers in one line."""
-    if not found:
+    if not answered:
         return (
             "These runs cannot tell: no method has finished runs both with and without its circuit. "
             "qft sweep ablation trains them."
         )
-    if len(found) == 1:
-        return found[0].sentence
+    if len(answered) == 1:
+        return answered[0].sentence
     words = {
         "contributes": "the circuit contributes",
         "replaceable": "it helps, but is not shown to beat a classical stand-in",
@@ -53,15 +53,15 @@ def headline(found: Sequence[Answer]) -> str:
         "costs": "the method is better without it",
         "unknown": "these runs cannot tell",
     }
-    counted = [(sum(a.kind == kind for a in found), text) for kind, text in words.items()]
-    return f"Of {len(found)} comparisons: " + "; ".join(f"{text} in {k}" for k, text in counted if k) + "."
+    counted = [(sum(a.kind == kind for a in answered), text) for kind, text in words.items()]
+    return f"Of {len(answered)} comparisons: " + "; ".join(f"{text} in {k}" for k, text in counted if k) + "."
 
 
-def _answer(cells: Sequence[Cell], found: Sequence[Comparison], measure: Measure, data: str, n: int) -> Answer:
+def _answer(cells: Sequence[Cell], compared: Sequence[Comparison], measure: Measure, data: str, n: int) -> Answer:
     whole = next((c.row for c in cells if not c.variant), cells[0].label)
-    here = [c for c in found if (c.row, c.data, c.n, c.measure) == (whole, data, n, measure)]
+    alike = [c for c in compared if (c.row, c.data, c.n, c.measure) == (whole, data, n, measure)]
     where = f"{whole} on {data}, n = {n}"
-    without = next((c for c in here if c.other in _rows(cells, ("none",))), None)
+    without = next((c for c in alike if c.other in _rows(cells, ("none",))), None)
     if without is None or without.difference.interval is None:
         return Answer("unknown", f"{where}: these runs cannot tell; {_lacking(cells, without)}.")
     samples = "" if measures.is_loss(measure) else f"{without.difference.count} test samples, "
@@ -75,14 +75,14 @@ def _answer(cells: Sequence[Cell], found: Sequence[Comparison], measure: Measure
         return Answer("nothing", f"{where}: no difference is shown; {shown}.")
     if not without.improves:
         return Answer("costs", f"{where}: the circuit costs; {shown}.")
-    kind, rest = _against_stand_ins(here, ordered(_rows(cells, STAND_INS)))
+    kind, rest = _against_stand_ins(alike, ordered(_rows(cells, STAND_INS)))
     verb = "contributes" if kind == "contributes" else "helps"
     return Answer(kind, f"{where}: the circuit {verb}; {shown}{rest}")
 
 
-def _against_stand_ins(found: Sequence[Comparison], planned: Sequence[str]) -> tuple[str, str]:
+def _against_stand_ins(compared: Sequence[Comparison], planned: Sequence[str]) -> tuple[str, str]:
     """What the classical stand-ins say of a circuit that helps: the kind of the answer, and the rest of it."""
-    stand_ins = [c for c in found if c.other in planned]
+    stand_ins = [c for c in compared if c.other in planned]
     equal = [f"{_short(c)} ({_difference(c)})" for c in stand_ins if c.verdict != "better"]
     equal += [f"{row} (no finished run)" for row in planned if row not in {c.other for c in stand_ins}]
     if equal:

@@ -13,13 +13,13 @@ def diverged(sweep: Sweep) -> list[str]:
     ``["QWTHN on demo_math, n = 1000 (1 of 3 seeds, up to 12.1)"]``. Where the base was not measured, nothing.
     """
     base = {(c.data, c.n): c.loss("validation_loss") for c in sweep.final() if c.role == "base" and c.done}
-    found = []
+    groups = []
     for row, data, n in ordered(c.group for c in sweep.final() if c.role != "base"):
         start = base.get((data, n))
         ends = [_end(c) for c in sweep.of((row, data, n)) if c.done]
         if start is not None and (worse := [end for end in ends if end > start]):
-            found.append(f"{row} on {data}, n = {n} ({len(worse)} of {len(ends)} seeds, up to {max(worse):.3g})")
-    return found
+            groups.append(f"{row} on {data}, n = {n} ({len(worse)} of {len(ends)} seeds, up to {max(worse):.3g})")
+    return groups
 
 
 def without_loss(sweep: Sweep) -> list[str]:

@@ -26,12 +26,12 @@ def value(cell: Cell, measure: Measure) -> float | None:
 
 def scores(sweep: Sweep) -> list[Measure]:
     """Every score that a finished run has: those beside published columns first, in the papers' order."""
-    found = {name: score for c in sweep.final() if c.done for name, score in c.measured.test.items()}
-    installed = [measure for measure in metrics.measures().values() if measure.name in found]
+    stored = {name: score for c in sweep.final() if c.done for name, score in c.measured.test.items()}
+    installed = [measure for measure in metrics.measures().values() if measure.name in stored]
     beside = [m for column in published.columns() for m in installed if m.published == column]
     others = [  # of metrics that are not installed here: the name is a stranger's
         Measure(name, visible(name.replace("_", " ")), higher_is_better=score.higher_is_better)
-        for name, score in found.items()
+        for name, score in stored.items()
         if name not in metrics.measures()
     ]
     return ordered([*beside, *installed, *others])
@@ -54,8 +54,8 @@ def primary(sweep: Sweep, data: str) -> Measure | None:
 
 def main(sweep: Sweep) -> list[Measure]:
     """The validation loss and the scores that sentences are about."""
-    found = [primary(sweep, data) for data in ordered(c.data for c in sweep.final())]
-    return ordered([VALIDATION, *(m for m in found if m is not None)])
+    primaries = [primary(sweep, data) for data in ordered(c.data for c in sweep.final())]
+    return ordered([VALIDATION, *(m for m in primaries if m is not None)])
 
 
 def shown(sweep: Sweep, data: str) -> list[Measure]:

@@ -18,23 +18,23 @@ def with_lora_of_its_size(sweep: Sweep) -> list[Comparison]:
     """Rows that are no LoRA against the LoRA whose size is nearest, where that is not LoRA r=4."""
     pairs = []
     for data, n in ordered((c.data, c.n) for c in sweep.plain()):
-        here = [c for c in sweep.plain() if (c.data, c.n) == (data, n) and c.role != "base"]
-        loras = [[c for c in here if c.row == row] for row in ordered(c.row for c in here if c.adapter == "lora")]
-        for row in ordered(c.row for c in here if c.adapter != "lora"):
-            cells = [c for c in here if c.row == row]
+        plain = [c for c in sweep.plain() if (c.data, c.n) == (data, n) and c.role != "base"]
+        loras = [[c for c in plain if c.row == row] for row in ordered(c.row for c in plain if c.adapter == "lora")]
+        for row in ordered(c.row for c in plain if c.adapter != "lora"):
+            cells = [c for c in plain if c.row == row]
             nearest = min(loras, key=lambda lora: _apart(cells, lora), default=None)
             if nearest and _apart(cells, nearest) <= math.log(FACTOR) and not is_lora(nearest[0]):
                 pairs.append((cells, nearest))
     return comparisons.corrected(sweep, pairs)
 
 
-def summary(sweep: Sweep, found: Sequence[Comparison], shown: Sequence[Measure]) -> list[str]:
+def summary(sweep: Sweep, compared: Sequence[Comparison], shown: Sequence[Measure]) -> list[str]:
     """One line a pair of rows: how often better, worse and undecided, by the measures ``shown``."""
     lines = []
-    for row, other in ordered((c.row, c.other) for c in found):
+    for row, other in ordered((c.row, c.other) for c in compared):
         parts = []
         for measure in shown:
-            verdicts = [c.verdict for c in found if (c.row, c.other, c.measure) == (row, other, measure)]
+            verdicts = [c.verdict for c in compared if (c.row, c.other, c.measure) == (row, other, measure)]
             counts = [f"{w} in {verdicts.count(w)}" for w in ("better", "worse", "undecided") if w in verdicts]
             parts += [f"{measure.title} {', '.join(counts)} of {len(verdicts)}"] if verdicts else []
         sizes = " and ".join(f"{_size([c for c in sweep.plain() if c.row == r]):,}" for r in (row, other))

@@ -130,7 +130,7 @@ def _bootstrap(x: np.ndarray, y: np.ndarray, generator: np.random.Generator) -> 
     for method in ("BCa", "percentile"):  # BCa is undefined where no resample lies below the estimate
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", stats.DegenerateDataWarning)
-            found = stats.bootstrap(
+            interval = stats.bootstrap(
                 (x, y),
                 mean_difference,
                 paired=True,
@@ -140,8 +140,8 @@ def _bootstrap(x: np.ndarray, y: np.ndarray, generator: np.random.Generator) -> 
                 method=method,
                 random_state=generator,
             ).confidence_interval
-        if np.isfinite(found.low) and np.isfinite(found.high):
-            return float(found.low), float(found.high)
+        if np.isfinite(interval.low) and np.isfinite(interval.high):
+            return float(interval.low), float(interval.high)
     return None
 
 

@@ -16,8 +16,8 @@ from qft.version import __version__
 
 def page(report: Report) -> str:
     """The whole document. Its links are relative to the sweep's directory, where it belongs."""
-    here, sweep = Path(__file__), report.analysis.sweep
-    style, script = (here.with_name(name).read_text(encoding="utf-8") for name in ("page.css", "page.js"))
+    folder, sweep = Path(__file__), report.analysis.sweep
+    style, script = (folder.with_name(name).read_text(encoding="utf-8") for name in ("page.css", "page.js"))
     taken = [table.name for table in report.tables]
     links, bodies = "", ""
     for heading, sections in groupby(report.sections, key=lambda section: section.title):

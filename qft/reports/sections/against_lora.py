@@ -23,10 +23,10 @@ def sections(analysis: Analysis) -> list[Section]:
     ]
 
 
-def claims_table(found: Sequence[Claim]) -> Table:
+def claims_table(claims: Sequence[Claim]) -> Table:
     """What the papers print of a method against LoRA, beside what was measured."""
     rows = []
-    for c in found:
+    for c in claims:
         line = [Entry(c.method), Entry(c.measure.title), Entry(c.direction)]
         line.append(Entry(f"{c.printed_better} of {c.printed}"))
         line += [number(count, 0) for count in (c.better, c.worse, c.undecided)]

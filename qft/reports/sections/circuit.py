@@ -30,27 +30,27 @@ def sections(analysis: Analysis) -> list[Section]:
     return [lead, *verdicts.section(analysis, controls, TITLE, "controls", title, "control", draw)]
 
 
-def controls_figure(found: Sequence[Comparison], shown: dict[str, list[Measure]]) -> Figure | None:
+def controls_figure(compared: Sequence[Comparison], shown: dict[str, list[Measure]]) -> Figure | None:
     """For each control: how much better the whole method is, with its interval; ``shown``: data set -> measures."""
     panels = []
-    for method, data, n in ordered((c.row, c.data, c.n) for c in found):
+    for method, data, n in ordered((c.row, c.data, c.n) for c in compared):
         for measure in shown[data]:
-            here = [c for c in found if (c.row, c.data, c.n, c.measure) == (method, data, n, measure)]
-            panels += [_panel(here)] if here else []
+            against = [c for c in compared if (c.row, c.data, c.n, c.measure) == (method, data, n, measure)]
+            panels += [_panel(against)] if against else []
     return figure("ablation", "What each part contributes", CAPTION, panels, wide=True)
 
 
-def _panel(found: Sequence[Comparison]) -> Panel:
+def _panel(compared: Sequence[Comparison]) -> Panel:
     """One method against each of its controls by one measure; to the right is better, whatever the measure."""
     from matplotlib.ticker import MaxNLocator
 
-    first = found[0]
+    first = compared[0]
     title, sign = first.measure.title, 1 if first.measure.higher_is_better else -1
     words = f"{title}: {f'{first.row} minus control' if sign > 0 else f'control minus {first.row}'}"
-    names = [c.other.removeprefix(f"{first.row}, ") for c in found]
+    names = [c.other.removeprefix(f"{first.row}, ") for c in compared]
     where = f"{first.data}, n = {first.n}"
-    with canvas(f"{words}, {where}", words, "", 1.1 + 0.36 * len(found), 5.6) as (axes, svg):
-        for k, c in enumerate(reversed(found)):
+    with canvas(f"{words}, {where}", words, "", 1.1 + 0.36 * len(compared), 5.6) as (axes, svg):
+        for k, c in enumerate(reversed(compared)):
             shade, alpha = (colour(0), 0.85) if c.decided else (LINE, 1.0)
             axes.barh(k, sign * c.difference.mean, color=shade, height=0.62, alpha=alpha)
             if c.difference.interval is not None:
@@ -58,6 +58,6 @@ def _panel(found: Sequence[Comparison]) -> Panel:
                 axes.plot(ends, (k, k), color=INK, linewidth=1.5, marker="|", markersize=7)
         axes.axvline(0, color=INK, linewidth=1)
         axes.xaxis.set_major_locator(MaxNLocator(5))
-        axes.set_yticks(range(len(found)), list(reversed(names)))
+        axes.set_yticks(range(len(compared)), list(reversed(names)))
         axes.grid(axis="y", visible=False)
     return Panel(first.row, f"{first.row}, {where}, {title}", svg[0])

@@ -27,12 +27,12 @@ def noise_figure(sweep: Sweep) -> Figure | None:
     names = ordered(_series(c) for c in cells)
     panels = []
     for data, n in ordered((c.data, c.n) for c in cells):
-        here = [c for c in cells if (c.data, c.n) == (data, n)]
-        exact = [c for c in here if "noise_scale" in c.variant and c.variant.get("shots") is None]
+        group = [c for c in cells if (c.data, c.n) == (data, n)]
+        exact = [c for c in group if "noise_scale" in c.variant and c.variant.get("shots") is None]
         for measure in measures.shown(sweep, data):
             panels += _panel(exact, "noise_scale", "noise scale", names, measure)
-            for scale in ordered(c.variant.get("noise_scale") for c in here if c.variant.get("shots") is not None):
-                sampled = [c for c in here if "shots" in c.variant and c.variant.get("noise_scale") == scale]
+            for scale in ordered(c.variant.get("noise_scale") for c in group if c.variant.get("shots") is not None):
+                sampled = [c for c in group if "shots" in c.variant and c.variant.get("noise_scale") == scale]
                 words = "shots" if scale is None else f"shots, noise scale {scale:g}"
                 panels += _panel(sampled, "shots", words, names, measure)
     return figure("noise", "By noise scale and by shots", CAPTION, panels, list(enumerate(names)))
@@ -49,8 +49,8 @@ def _panel(cells: Sequence[Cell], key: str, words: str, names: list[str], measur
             points = []
             for x, value in enumerate(values):
                 group = [c for c in cells if _series(c) == name and c.variant[key] == value]
-                if found := [v for c in group if (v := measures.value(c, measure)) is not None]:
-                    points.append((value if key == "noise_scale" else x, *mean_sd(found)))
+                if numbers := [v for c in group if (v := measures.value(c, measure)) is not None]:
+                    points.append((value if key == "noise_scale" else x, *mean_sd(numbers)))
             if points:
                 amounts, mean, sd = zip(*points, strict=True)
                 k = names.index(name)

@@ -1,5 +1,6 @@
 """Training: curves, what was gained over LoRA and how fast, and parameters against loss."""
 
+from collections import Counter
 from collections.abc import Sequence
 from functools import partial
 
@@ -44,9 +45,9 @@ def curves_figure(sweep: Sweep) -> Figure | None:
         bottom = min((e.min() for e in ends if len(e)), default=0.0)
         top = max((np.percentile(e, 97) for e in ends if len(e)), default=1.0)
         for n in sorted({c.n for c in cells if c.data == data}):
-            here = [c for c in cells if (c.data, c.n) == (data, n)]
-            single |= len({c.row for c in here}) == len(here)
-            panels.append(_curves(here, places, (float(bottom), float(top))))
+            group = [c for c in cells if (c.data, c.n) == (data, n)]
+            single |= 1 in Counter(c.row for c in group).values()
+            panels.append(_curves(group, places, (float(bottom), float(top))))
     caption = "Running mean of the train loss over a twentieth of the run; line: mean over seeds, band: their range."
     caption += " A row with one seed has no band." if single else ""
     return figure("curves", "Training curves (the paper's Figure 3)", caption, panels, _legend(places, cells))
@@ -108,11 +109,11 @@ def reduction_table(sweep: Sweep) -> Table | None:
     """Percent loss reduction and share of LoRA's steps needed to reach LoRA's final loss, paired by seed."""
     rows = []
     for data, n in ordered((c.data, c.n) for c in sweep.plain()):
-        here = [c for c in sweep.plain() if (c.data, c.n) == (data, n) and c.role != "base"]
-        lora = {c.seed: c for c in here if is_lora(c) and c.done}
-        for row in ordered(c.row for c in here if not is_lora(c)):
+        group = [c for c in sweep.plain() if (c.data, c.n) == (data, n) and c.role != "base"]
+        lora = {c.seed: c for c in group if is_lora(c) and c.done}
+        for row in ordered(c.row for c in group if not is_lora(c)):
             name = row_name(sweep, row, data)
-            rows.append([name, *_reduction([c for c in here if c.row == row], lora)])
+            rows.append([name, *_reduction([c for c in group if c.row == row], lora)])
     if not rows or not any(is_lora(c) for c in sweep.plain()):
         return None
     columns = ["Row", "data", "n", "train loss, run mean", "train loss, last epoch", "validation loss"]

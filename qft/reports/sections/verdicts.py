@@ -21,7 +21,7 @@ NOTES = [
 
 def section(
     analysis: Analysis,
-    found: Sequence[Comparison],
+    compared: Sequence[Comparison],
     heading: str,
     name: str,
     title: str,
@@ -34,22 +34,24 @@ def section(
         name, title: of the table.
         other: heading of the column of what a row is compared with.
     """
-    if not found:
+    if not compared:
         return []
-    counts = [f"{sum(c.verdict == verdict for c in found)} {verdict}" for verdict in ("better", "worse", "undecided")]
-    folded = f"{title}: {len(found)} comparisons ({', '.join(counts)})"
-    chosen = [c for c in found if c.measure in analysis.main]
+    counts = [
+        f"{sum(c.verdict == verdict for c in compared)} {verdict}" for verdict in ("better", "worse", "undecided")
+    ]
+    folded = f"{title}: {len(compared)} comparisons ({', '.join(counts)})"
+    chosen = [c for c in compared if c.measure in analysis.main]
     short = table(analysis.sweep, chosen, f"{name}-short", f"{title}, in the main measures", other) if chosen else None
-    return [Section(heading, table(analysis.sweep, found, name, title, other), figure, short=short, folded=folded)]
+    return [Section(heading, table(analysis.sweep, compared, name, title, other), figure, short=short, folded=folded)]
 
 
-def table(sweep: Sweep, found: Sequence[Comparison], name: str, title: str, other: str) -> Table:
+def table(sweep: Sweep, compared: Sequence[Comparison], name: str, title: str, other: str) -> Table:
     """A row a comparison."""
-    several = len({c.other for c in found}) > 1
+    several = len({c.other for c in compared}) > 1
     columns = ["Row", *["against"] * several, "data", "n", "measure", "verdict", "difference", "95 % interval"]
     columns += ["95 % over seeds", "p (Holm)", "p", "effect d_z", "P(better)", "row", other]
     columns += ["seeds", "seeds that agree", "pairs"]
-    return Table(name, title, columns, [_row(sweep, c, several) for c in found], notes=list(NOTES))
+    return Table(name, title, columns, [_row(sweep, c, several) for c in compared], notes=list(NOTES))
 
 
 def _row(sweep: Sweep, c: Comparison, several: bool) -> list[Entry]:
