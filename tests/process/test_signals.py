@@ -32,7 +32,7 @@ sys.exit(main())
 
 @pytest.fixture
 def listening() -> Iterator[None]:
-    before = listen()
+    before = listen(signal.SIGHUP)  # also where nohup has it ignored
     yield
     restore(before)
 
