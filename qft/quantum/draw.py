@@ -12,7 +12,7 @@ from pathlib import Path
 from qft.process.files import write_bytes
 from qft.quantum.circuit import Circuit, Gate, Input, Weight
 
-COLUMNS = 16  # of the picture, before it goes on below
+COLUMNS = 16  # of one row of the picture
 COLOURS = {Input: "#fdd0a2", Weight: "#c6dbef"}  # what an angle is; others are grey
 
 
@@ -81,7 +81,7 @@ def text(circuit: Circuit, width: int = 100) -> str:
 
 
 def picture(circuit: Circuit, path: Path, title: str) -> None:
-    """Write a PNG: inputs orange, weights blue; dots are controls. Long circuits go on below."""
+    """Write a PNG: inputs orange, weights blue; dots are controls. Long circuits take several rows."""
     import matplotlib
 
     matplotlib.use("Agg")

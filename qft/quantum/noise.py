@@ -45,14 +45,14 @@ class NoiseModel:
 
     def __post_init__(self) -> None:
         for name in ("p1", "p2", "time1", "time2", "scale"):
-            _number(name, getattr(self, name))
+            _number(name, vars(self)[name])
         for name in ("t1", "t2"):
-            if getattr(self, name) is not None and _number(name, getattr(self, name)) == 0:
-                raise QftError(f"noise: {name}=0 is no lifetime; null means that there is no such decay.")
+            if vars(self)[name] is not None and _number(name, vars(self)[name]) == 0:
+                raise QftError(f"noise: {name}=0 is not a lifetime; null means that there is no such decay.")
         if self.t1 is not None and self.t2 is not None and self.t2 > 2 * self.t1:
             raise QftError(f"noise: t2={self.t2} is more than twice t1={self.t1}, which no qubit can have.")
         for name in ("p1", "p2"):
-            self._probability(name, getattr(self, name))
+            self._probability(name, vars(self)[name])
         rows = [list(row) if isinstance(row, Sequence) else row for row in self.readout]
         if len(rows) != 2 or any(not isinstance(row, list) or len(row) != 2 for row in rows):
             raise QftError(f"noise: readout={rows} must be [[P(0|0), P(1|0)], [P(0|1), P(1|1)]].")
@@ -68,7 +68,7 @@ class NoiseModel:
             raise QftError(f"noise: {name}={value} is not a probability: it must lie in [0, 1].")
         if value * self.scale > 1:
             raise QftError(
-                f"noise: scale={self.scale} makes {name}={value} more than 1; at most {1 / value:g} will do."
+                f"noise: scale={self.scale} makes {name}={value} more than 1; it can be at most {1 / value:g}."
             )
 
     @classmethod

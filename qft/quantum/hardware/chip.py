@@ -3,7 +3,7 @@
     CRZ(c, t, a) = RZ(t, a/2) CNOT(c, t) RZ(t, -a/2) CNOT(c, t)      exact
     CNOT(c, t)   = H(t) CZ(c, t) H(t)
 
-One-qubit gates between two CZ of a qubit are one U3. Its parts are kept, so that noise can be propagated and
+One-qubit gates between two CZ of a qubit are one U3. Its parts are stored, so that noise can be propagated and
 differentiated through them; ``bound`` multiplies them out to the three angles that are sent.
 """
 

@@ -68,7 +68,7 @@ class Terms:
     round_trip: float | None = None  # seconds from a submission to its results
 
     def cost(self, way: str, circuits: int, jobs: int, round_trips: int) -> Cost:
-        """Time and money of so many."""
+        """Time (seconds) and money of a number of circuits, jobs and round trips."""
         shots = circuits * self.shots
         times = [
             n * t for n, t in ((circuits, 1 / self.rate if self.rate else None), (round_trips, self.round_trip)) if t

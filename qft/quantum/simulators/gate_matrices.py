@@ -39,13 +39,13 @@ def _tables(circuit: Circuit) -> _Tables:
         constants.append(angle)
         return circuit.num_weights + len(constants) - 1
 
-    whole = unitary_layers(circuit)
+    layers = unitary_layers(circuit)
     names = {name: 1 + k for k, name in enumerate(FIXED)}
     paulis: list[np.ndarray] = []
     rotation_angles: list[int] = []
-    depth = max((len(q) for layer in whole for q in layer.local), default=1) or 1
-    factors = np.zeros((len(whole), circuit.qubits, depth), dtype=np.int64)
-    for k, layer in enumerate(whole):
+    depth = max((len(q) for layer in layers for q in layer.local), default=1) or 1
+    factors = np.zeros((len(layers), circuit.qubits, depth), dtype=np.int64)
+    for k, layer in enumerate(layers):
         for q, local in enumerate(layer.local):
             for d, factor in enumerate(local):
                 if isinstance(factor, str):
@@ -54,8 +54,8 @@ def _tables(circuit: Circuit) -> _Tables:
                     factors[k, q, d] = 1 + len(FIXED) + len(paulis)
                     paulis.append(_PAULI[factor[0]])
                     rotation_angles.append(angle_index(factor[1]))
-    owners = [k for k, layer in enumerate(whole) if layer.fixed]
-    terms = [(owners.index(k), *term) for k in owners for term in whole[k].fixed]
+    owners = [k for k, layer in enumerate(layers) if layer.fixed]
+    terms = [(owners.index(k), *term) for k in owners for term in layers[k].fixed]
     rows = np.zeros((len(owners), len(terms)))
     rows[[t[0] for t in terms], range(len(terms))] = 1
     return _Tables(

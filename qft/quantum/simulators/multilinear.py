@@ -164,7 +164,7 @@ def _by_halves(c: Tensor, cos: Tensor, sin: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _half_features(cos: Tensor, sin: Tensor) -> tuple[list[Tensor], list[Tensor]]:
-    """Products of (1, cos, sin) over the first and the second half of the qubits, each partial product kept."""
+    """Products of (1, cos, sin) over the first and the second half of the qubits, with every partial product."""
     each = torch.stack((torch.ones_like(cos), cos, sin), 1)
     half = (len(cos) + 1) // 2
     return _products(each[:half]), _products(each[half:])

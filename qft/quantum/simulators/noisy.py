@@ -67,18 +67,18 @@ def bind(circuit: Circuit, weights: Tensor, noise: NoiseModel, observables: Tens
     r = circuit.qubits
     if reason := refusal(circuit):
         raise ValueError(reason)
-    whole = noisy_layers(circuit)
-    steps = transfer_steps(whole, weights, noise)
+    layers = noisy_layers(circuit)
+    steps = transfer_steps(layers, weights, noise)
     reading = torch.as_tensor(noise.readout_transfer(), dtype=weights.dtype, device=weights.device)
     observables = pull_back(observables, [((q,), reading) for q in range(r)], r)
     if multilinear.is_multilinear(circuit):
         c = multilinear.on_encoding(pull_back(observables, steps[1], r), r)
         return lambda z: multilinear.evaluate(c, z)
-    return _Reader(_chain(whole, steps, weights, observables, r), circuit, whole, weights)
+    return _Reader(_chain(layers, steps, weights, observables, r), circuit, layers, weights)
 
 
 def _chain(
-    whole: list[Layer], steps: list[list[Step]], weights: Tensor, observables: Tensor, qubits: int
+    layers: list[Layer], steps: list[list[Step]], weights: Tensor, observables: Tensor, qubits: int
 ) -> Callable[[Tensor], Tensor]:
     """The circuit on Pauli vectors, layer by layer: inputs (num_inputs, t) -> expectations (k, t)."""
     start = weights.new_zeros((4,) * qubits)
@@ -96,7 +96,7 @@ def _chain(
 
     def run(z: Tensor) -> Tensor:
         v = first.expand(-1, z.shape[1])
-        for layer, after in zip(whole[1:], between, strict=True):
+        for layer, after in zip(layers[1:], between, strict=True):
             for u in layer.uploads:
                 v = _turned(v, u, z[u.input] * u.factor)
             v = after(v)
@@ -108,9 +108,9 @@ def _chain(
 class _Reader:
     """Reads rows in chunks; without gradients, by the Fourier series once enough rows have been read."""
 
-    def __init__(self, run: Readout, circuit: Circuit, whole: list[Layer], like: Tensor) -> None:
+    def __init__(self, run: Readout, circuit: Circuit, layers: list[Layer], like: Tensor) -> None:
         self._run, self._like = run, like
-        self._inputs, self._degree = circuit.num_inputs, _degree(whole)
+        self._inputs, self._degree = circuit.num_inputs, _degree(layers)
         self._numbers = 4**circuit.qubits  # a row
         self._seen = 0
         self._series: Readout | None = None
@@ -133,9 +133,9 @@ class _Reader:
         return torch.cat([self._run(part) for part in self._chunks(z)], 1)
 
 
-def _degree(whole: list[Layer]) -> int:
+def _degree(layers: list[Layer]) -> int:
     """Highest frequency of an input, in steps of 1; 0 where an input turns a CRZ and frequencies are halves."""
-    uploads = [u for layer in whole for u in layer.uploads]
+    uploads = [u for layer in layers for u in layer.uploads]
     most = max(Counter(u.input for u in uploads).values(), default=0)
     return most if all(u.factor == 1 for u in uploads) else 0
 

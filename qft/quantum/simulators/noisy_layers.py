@@ -74,11 +74,11 @@ def noisy_layers(circuit: Circuit) -> list[Layer]:
     return out
 
 
-def transfer_steps(whole: list[Layer], weights: Tensor, noise: NoiseModel) -> list[list[Step]]:
+def transfer_steps(layers: list[Layer], weights: Tensor, noise: NoiseModel) -> list[list[Step]]:
     """Transfer matrices of the layers' fixed operations with the noise of each, all U3 in a few products."""
 
     kind = weights.dtype, weights.device
-    pulses = [op for layer in whole for op in layer.ops if isinstance(op, Local)]
+    pulses = [op for layer in layers for op in layer.ops if isinstance(op, Local)]
     table, index = _factors(pulses, weights)
     matrices = table[index[:, 0]]  # (pulses, 4, 4)
     for d in range(1, index.shape[1]):
@@ -88,7 +88,7 @@ def transfer_steps(whole: list[Layer], weights: Tensor, noise: NoiseModel) -> li
     cz = constant(noise.transfer(2) @ fixed_transfer("CZ"), *kind)
     each = iter(matrices.unbind())
     return [
-        [(op.qubits, cz) if isinstance(op, CZ) else ((op.qubit,), next(each)) for op in layer.ops] for layer in whole
+        [(op.qubits, cz) if isinstance(op, CZ) else ((op.qubit,), next(each)) for op in layer.ops] for layer in layers
     ]
 
 

@@ -84,7 +84,7 @@ def _basis_tensors(name: str, dtype: torch.dtype, device: torch.device) -> tuple
 
 
 def constant(values: Any, dtype: torch.dtype, device: torch.device) -> Tensor:
-    """Numbers kept from step to step: an ordinary tensor, also where first asked for in inference mode."""
+    """Numbers to use in every step, as an ordinary tensor even if first asked for in inference mode."""
     with torch.inference_mode(False):
         return torch.tensor(values, dtype=dtype, device=device)
 

@@ -120,8 +120,8 @@ class Database:
 
     def _take_over(self, moved: bool) -> None:
         """Ask before a journal is written on another machine: its other copy may send the same circuits."""
-        here, last = file.machine(), self._meta("machine")
-        if last.partition(" ")[0] == here.partition(" ")[0]:
+        this, last = file.machine(), self._meta("machine")
+        if last.partition(" ")[0] == this.partition(" ")[0]:
             return
         if not moved:
             raise QftError(
@@ -130,7 +130,7 @@ class Database:
             )
         with self._transaction():
             self._db.execute("DELETE FROM meta WHERE key = 'machine'")
-            integrity.insert(self._db, "meta", [("machine", here)])
+            integrity.insert(self._db, "meta", [("machine", this)])
 
     def on_open(self) -> None:
         """What a process that is going to write does first."""
@@ -190,5 +190,5 @@ def _mark(db: sqlite3.Connection, experiment: str) -> None:
 def _unwritable(path: Path, error: Exception) -> QftError:
     text = os.strerror(error.errno) if isinstance(error, OSError) and error.errno else str(error)
     broken = getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_IOERR
-    kept = "" if broken else "What was recorded before is intact; "
-    return QftError(f"The journal {path} cannot be used: {text}. {kept}nothing is sent without a journal.")
+    before = "" if broken else "What was recorded before is intact; "
+    return QftError(f"The journal {path} cannot be used: {text}. {before}nothing is sent without a journal.")

@@ -2,7 +2,7 @@
 
 A row ends in ``sum``, a hash of its table's name and its values; ``seals`` holds the number of a table's rows and the
 exclusive or of their sums, kept up to date by triggers. So a changed row, one that vanished and a page of an older
-state are found. This is against accidents: whoever writes a journal on purpose can write the hashes too.
+state are noticed. This is against accidents: whoever forges a journal can forge its hashes too.
 """
 
 import functools
@@ -102,16 +102,16 @@ def problem(db: sqlite3.Connection, tables: str) -> str:
 def _schema_of(tables: str) -> list[Any]:
     fresh = sqlite3.connect(":memory:")
     create(fresh, tables)
-    found = fresh.execute(_SCHEMA).fetchall()
+    schema = fresh.execute(_SCHEMA).fetchall()
     fresh.close()
-    return found
+    return schema
 
 
 def _problem(db: sqlite3.Connection, expected: list[Any]) -> str:
     if db.execute(_SCHEMA).fetchall() != expected:
         return "its tables are not those of a journal"
-    if (found := db.execute("PRAGMA integrity_check(1)").fetchone()[0]) != "ok":
-        return str(found).splitlines()[-1]
+    if (verdict := db.execute("PRAGMA integrity_check(1)").fetchone()[0]) != "ok":
+        return str(verdict).splitlines()[-1]
     if db.execute("PRAGMA foreign_key_check").fetchone():
         return "a row belongs to one that is not there"
     for name in _tables(db):

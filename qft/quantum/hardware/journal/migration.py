@@ -55,7 +55,7 @@ def migrate(
         for name in COLUMNS:
             db.execute(f"DROP TABLE temp.old_{name}")
         db.execute("PRAGMA foreign_keys=ON")
-    log.info("%s is of qft 0.1.0 and was brought up to date; as it was, it is kept as %s", path, copy)
+    log.info("%s was written by qft 0.1.0 and is now up to date; the original is %s", path, copy)
 
 
 def _rewrite(db: sqlite3.Connection, tables: str) -> None:
@@ -79,11 +79,11 @@ def _problem(db: sqlite3.Connection) -> str:
     if set(db.execute("SELECT type, name FROM sqlite_master WHERE name NOT LIKE 'sqlite!_%' ESCAPE '!'")) != kinds:
         return "foreign"
     for name, columns in COLUMNS.items():
-        found = ", ".join(n for (n,) in db.execute("SELECT name FROM pragma_table_info(?)", (name,)))
-        if found != columns:
+        present = ", ".join(n for (n,) in db.execute("SELECT name FROM pragma_table_info(?)", (name,)))
+        if present != columns:
             return "foreign"
-    if (found := db.execute("PRAGMA integrity_check(1)").fetchone()[0]) != "ok":
-        return str(found).splitlines()[-1]
+    if (verdict := db.execute("PRAGMA integrity_check(1)").fetchone()[0]) != "ok":
+        return str(verdict).splitlines()[-1]
     meta = dict(db.execute("SELECT key, value FROM meta"))
     if meta.get("schema") != "1" or "experiment" not in meta:
         return "it names no version"
@@ -121,7 +121,7 @@ def _old_lock(real: Path, path: Path) -> Iterator[None]:
 
 
 def _copy(real: Path) -> Path:
-    """Where it is kept as it was; what an earlier attempt left is not written over."""
+    """A copy of the original; what an earlier attempt left is not overwritten."""
     content = real.read_bytes()
     for k in range(1, 1000):
         copy = Path(f"{real}{COPY}{f'-{k}' if k > 1 else ''}")
@@ -130,4 +130,4 @@ def _copy(real: Path) -> Path:
             return copy
         if copy.is_file() and copy.read_bytes() == content:
             return copy
-    raise QftError(f"{real} cannot be kept as it was: its copies exist a thousand times over.")
+    raise QftError(f"{real} cannot be brought up to date: a thousand copies of it exist already.")
