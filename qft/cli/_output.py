@@ -19,7 +19,7 @@ def complain(text: str) -> None:
 def drawable(text: str, otherwise: str) -> str:
     """``text`` where standard output has all its characters, else ``otherwise``."""
     try:
-        text.encode(getattr(sys.stdout, "encoding", None) or "utf-8")
+        text.encode(sys.stdout.encoding or "utf-8")
         return text
     except UnicodeEncodeError:
         return otherwise

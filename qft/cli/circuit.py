@@ -8,7 +8,7 @@ import random
 from collections.abc import Sequence
 from math import pi
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from qft.cli._command import Command
 from qft.cli._output import log, show
@@ -17,7 +17,7 @@ from qft.errors import QftError
 from qft.names import place, slug
 from qft.process.files import write_text
 from qft.progress import quiet_libraries, start_logging
-from qft.records import write_json
+from qft.records import Plain, write_json
 
 if TYPE_CHECKING:
     from qft.quantum.circuit import Circuit
@@ -83,7 +83,7 @@ def _write(
         raise QftError(f"{folder} cannot be written: {error.strerror}.") from error
 
 
-def _sizes(circuit: "Circuit", ops: "Sequence[BoundOp]") -> dict[str, dict[str, Any]]:
+def _sizes(circuit: "Circuit", ops: "Sequence[BoundOp]") -> dict[str, Plain]:
     """Figures of the circuit as it is designed and in the chip's basis."""
     from qft.quantum.hardware import chip
 
@@ -96,7 +96,7 @@ def _sizes(circuit: "Circuit", ops: "Sequence[BoundOp]") -> dict[str, dict[str, 
     return {"circuit": designed | both, "chip": in_basis | both}
 
 
-def _size(qubits: int, on: Sequence[tuple[int, ...]], names: list[str]) -> dict[str, Any]:
+def _size(qubits: int, on: Sequence[tuple[int, ...]], names: list[str]) -> Plain:
     from qft.quantum import draw
 
     return {

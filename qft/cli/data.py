@@ -9,6 +9,7 @@ from qft.config import DataConfig
 from qft.errors import QftError
 from qft.names import place, shortened, slug, visible
 from qft.progress import quiet_libraries, start_logging
+from qft.records import Plain
 from qft.runs import directories
 
 if TYPE_CHECKING:
@@ -87,7 +88,7 @@ def _encode(config: DataConfig, parts: "Parts") -> "tuple[Any, str, dict[str, En
     return tokenizer, chosen.name, whole, used
 
 
-def _examples(training: "Encoded", tokenizer: Any, samples: int) -> list[dict[str, Any]]:
+def _examples(training: "Encoded", tokenizer: Any, samples: int) -> list[Plain]:
     """Some samples, spread over all, in stretches that are learned or not."""
     from qft.data.template import spans
 
@@ -98,7 +99,7 @@ def _examples(training: "Encoded", tokenizer: Any, samples: int) -> list[dict[st
     ][:samples]
 
 
-def _print(document: dict[str, Any], parts: "Parts", max_seq_len: int) -> None:
+def _print(document: Plain, parts: "Parts", max_seq_len: int) -> None:
     """Tables, histogram and samples."""
     from qft.data import lengths
 
@@ -110,7 +111,7 @@ def _print(document: dict[str, Any], parts: "Parts", max_seq_len: int) -> None:
     _samples(document["samples"])
 
 
-def _tables(document: dict[str, Any], named: dict[str, Any]) -> None:
+def _tables(document: Plain, named: Plain) -> None:
     columns = [
         "part",
         "samples",
@@ -141,7 +142,7 @@ def _tables(document: dict[str, Any], named: dict[str, Any]) -> None:
     print(f"  template    {visible(document['template'])}\n")
 
 
-def _samples(examples: list[dict[str, Any]]) -> None:
+def _samples(examples: list[Plain]) -> None:
     """Print samples: green is learned; without a terminal, between markers."""
     colour = sys.stdout.isatty()
     opened, closed = ("\x1b[32m", "\x1b[0m") if colour else (drawable(*mark) for mark in MARKS)

@@ -12,6 +12,7 @@ from qft import records
 from qft.cli._command import Command
 from qft.cli._output import show
 from qft.config import EnvConfig
+from qft.records import Plain
 from qft.version import PACKAGE, __version__
 
 # variables that change what runs do; their values are no secrets
@@ -34,7 +35,7 @@ def run(config: EnvConfig) -> None:
     show(config.format, found, "", ["what", "value"], rows)
 
 
-def environment() -> dict[str, Any]:
+def environment() -> Plain:
     """Versions, machine, threads, accelerator, packages (None: not installed), git state, variables."""
     import psutil
     import torch
@@ -79,7 +80,7 @@ def _processor() -> str:
     return names[0] if names else platform.processor() or platform.machine()
 
 
-def _flat(content: dict[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
+def _flat(content: Plain, prefix: str = "") -> list[tuple[str, Any]]:
     out: list[tuple[str, Any]] = []
     for key, value in content.items():
         if isinstance(value, dict):

@@ -8,7 +8,7 @@ from qft.compose import configs, trusted
 from qft.config import ParamsConfig
 from qft.errors import QftError
 from qft.progress import quiet_libraries, start_logging
-from qft.records import to_json
+from qft.records import Plain, to_json
 
 
 def run(config: ParamsConfig) -> None:
@@ -48,11 +48,11 @@ def _compare(config: ParamsConfig) -> None:
     from qft.models.count import count
 
     published = (config.adapter["published"] or {}).get(config.model["name"]) or {}
-    documents: list[dict[str, Any]] = []
+    documents: list[Plain] = []
     rows: list[list[Any]] = []
     for name, adapter in _methods(config.model).items():
         printed = published.get(name) or {}
-        document: dict[str, Any] = {"adapter": name, "published": printed or None}
+        document: Plain = {"adapter": name, "published": printed or None}
         try:
             counts = count(config.model, adapter)
         except QftError as error:
@@ -71,7 +71,7 @@ def _compare(config: ParamsConfig) -> None:
     show(config.format, {"model": config.model["name"], "methods": documents}, title, columns, rows)
 
 
-def _methods(model: Any) -> dict[str, dict[str, Any]]:
+def _methods(model: Any) -> dict[str, Plain]:
     """Every method's yaml with the model's values filled in."""
     from omegaconf import OmegaConf
 

@@ -27,6 +27,7 @@ from qft.sweeps.plan import Choice, plan
 from qft.sweeps.spec import read_spec
 
 USAGE = "NAME"
+LAUNCHERS = ("local", "slurm")
 
 
 def arguments(args: list[str]) -> list[str]:
@@ -86,8 +87,9 @@ def run(config: SweepConfig) -> None:
 def command(config: SweepConfig) -> str:
     """The words that plan the same cells again, whatever the directory and however many run side by side."""
     said = ["qft", "sweep", config.sweep["name"], f"scale={config.scale}"]
-    for key in ("rows", "datasets", "n", "seeds"):
-        if (chosen := getattr(config, key)) is not None:
+    parts = {"rows": config.rows, "datasets": config.datasets, "n": config.n, "seeds": config.seeds}
+    for key, chosen in parts.items():
+        if chosen is not None:
             said.append(f"{key}=[{','.join(map(str, chosen))}]")
     said += [f"paths.{name}={path}" for name, path in config.paths.items()]
     said += [f"threads={config.threads}"] if config.threads != SweepConfig.threads else []
@@ -95,10 +97,10 @@ def command(config: SweepConfig) -> str:
 
 
 def _check(config: SweepConfig) -> None:
-    for key, choices in (("retry", (None, *cells.WITHOUT_RESULT)), ("launcher", ("local", "slurm"))):
-        if getattr(config, key) not in choices:
-            hint = nearest(getattr(config, key), (c for c in choices if c))
-            raise QftError(f"{key}={getattr(config, key)} does not exist.{hint}")
+    if config.retry is not None and config.retry not in cells.WITHOUT_RESULT:
+        raise QftError(f"retry={config.retry} does not exist.{nearest(config.retry, cells.WITHOUT_RESULT)}")
+    if config.launcher not in LAUNCHERS:
+        raise QftError(f"launcher={config.launcher} does not exist.{nearest(config.launcher, LAUNCHERS)}")
     if config.launcher == "slurm":
         _slurm("slurm_setup").check(config.slurm)
     elif config.slurm:

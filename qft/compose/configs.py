@@ -54,11 +54,12 @@ def read(file: Path) -> Any:
         if sum(isinstance(token, yaml.AliasToken) for token in tokens) > ALIASES:
             raise QftError(f"{file} repeats parts of itself more than {ALIASES} times; write them out.")
         content = OmegaConf.load(file)
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        where = f", line {mark.line + 1}" if mark else ""
-        what = getattr(error, "problem", None) or str(error).splitlines()[0]
+    except yaml.MarkedYAMLError as error:
+        where = f", line {error.problem_mark.line + 1}" if error.problem_mark else ""
+        what = error.problem or str(error).splitlines()[0]
         raise QftError(f"{file}{where}: broken YAML ({what}).") from error
+    except yaml.YAMLError as error:
+        raise QftError(f"{file}: broken YAML ({str(error).splitlines()[0]}).") from error
     except UnicodeDecodeError as error:
         raise QftError(f"{file} is not UTF-8; save it as UTF-8.") from error
     except (OmegaConfBaseException, OSError, ValueError, RecursionError, AttributeError) as error:

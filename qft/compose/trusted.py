@@ -15,6 +15,7 @@ from omegaconf.resolvers import oc
 from qft import trust
 from qft.compose import configs
 from qft.errors import QftError
+from qft.records import Plain
 
 # ${key}, ${group.key} and ${oc.select:group.key,default}, not into Hydra's own node, which can copy the environment
 INTERPOLATION = re.compile(r"\$\{(?!hydra\b)[A-Za-z_]\w*(\.\w+)*\}|\$\{oc\.select:(?!hydra\b)[A-Za-z_][\w.]*,[\w.-]*\}")
@@ -167,7 +168,7 @@ def _strings(content: Any, key: str = "") -> Iterator[tuple[str, str]]:
             yield from _strings(value, f"{key}[{k}]")
 
 
-def _fixed(node: Any) -> dict[str, Any]:
+def _fixed(node: Any) -> Plain:
     job = {k: v for k, v in node["job"].items() if k in ("chdir", "env_set", "env_copy", "config")}
     return {k: v for k, v in node.items() if k not in VOLATILE} | {"job": job}
 

@@ -23,6 +23,7 @@ from qft import ranges
 from qft.compose import address, configs, trusted, values, words
 from qft.config import EvalConfig
 from qft.errors import QftError, nearest
+from qft.records import Plain
 
 C = TypeVar("C")
 _lock = threading.RLock()  # Hydra is one for the process; a job of a multirun composes within it
@@ -209,7 +210,7 @@ def _typed(composed: DictConfig, choices: dict[str, str], given: set[str]) -> An
     return config
 
 
-def metric_options(given: Mapping[str, Any]) -> dict[str, Any]:
+def metric_options(given: Mapping[str, Any]) -> Plain:
     """The options of every metric: those of its yaml, over them what ``metric.NAME.OPTION`` says."""
     found = dict(given)
     for name in configs.groups()["metric"]:

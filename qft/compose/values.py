@@ -9,11 +9,12 @@ from omegaconf import DictConfig, OmegaConf
 
 from qft.errors import QftError
 from qft.names import shortened
+from qft.records import Plain
 
 OPEN = ("metric", "names", "paths", "slurm")  # keys under which any other may be given
 
 
-def split(options: Mapping[str, Any], groups: Collection[str]) -> tuple[list[str], dict[str, Any]]:
+def split(options: Mapping[str, Any], groups: Collection[str]) -> tuple[list[str], Plain]:
     """The choices among the options as words, and the other values by their full keys.
 
     ``{"adapter": "lora", "trainer": {"lr": 0.1}}`` -> ``(["adapter=lora"], {"trainer.lr": 0.1})``
@@ -26,7 +27,7 @@ def split(options: Mapping[str, Any], groups: Collection[str]) -> tuple[list[str
         QftError: For a value that no yaml could hold.
     """
     choices: list[str] = []
-    assigned: dict[str, Any] = {}
+    assigned: Plain = {}
     for key, value in options.items():
         group = key.replace(".", "/")
         if isinstance(value, str) and group in groups:

@@ -6,8 +6,9 @@ from typing import Any
 from qft import ranges
 from qft.config import EvaluationConfig
 from qft.errors import QftError
+from qft.records import Plain
 
-Options = dict[str, dict[str, Any]]  # metric -> its options
+Options = dict[str, Plain]  # metric -> its options
 
 
 def metric_options(metrics: Sequence[str], options: Mapping[str, Any] | None) -> Options:

@@ -10,7 +10,7 @@ from qft import trust
 from qft.config import EvalConfig
 from qft.errors import QftError
 from qft.progress import borrow_logging, quiet_libraries
-from qft.records import Metrics, Record, RunDirectory
+from qft.records import Metrics, Plain, Record, RunDirectory
 from qft.runs import stored
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ class Run:
         return str(self.path)
 
     @cached_property
-    def config(self) -> dict[str, Any]:
+    def config(self) -> Plain:
         """The resolved config, as config.yaml holds it."""
         return stored.read_config(self.path)
 

@@ -11,7 +11,7 @@ from qft import trust
 from qft.config import CommonConfig, EvalConfig
 from qft.errors import QftError, nearest
 from qft.names import shortened
-from qft.records import RunDirectory, check_files
+from qft.records import Plain, RunDirectory, check_files
 from qft.runs.checks import metrics_of
 
 
@@ -22,8 +22,8 @@ class Subject:
     ``run``: the run; ``adapter``: the directory of its weights or of an adapter, None for the base alone.
     """
 
-    model: dict[str, Any]
-    data: dict[str, Any]
+    model: Plain
+    data: Plain
     n: int
     seed: int
     max_seq_len: int
@@ -59,7 +59,7 @@ def find(given: str, output_dir: str, key: str = "run") -> Path:
     raise QftError(f"{key}={shortened(given)} does not exist.{nearest(Path(given).name, choices)}")
 
 
-def read_config(run: Path) -> dict[str, Any]:
+def read_config(run: Path) -> Plain:
     """config.yaml of a run, with every key that a run's config has.
 
     Raises:

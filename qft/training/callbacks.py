@@ -13,6 +13,7 @@ from qft.errors import Diverged
 from qft.process import files
 from qft.progress import watched
 from qft.quantum.backends.base import Backend
+from qft.records import Plain
 from qft.training import distributed
 
 log = logging.getLogger(__name__)
@@ -21,11 +22,15 @@ log = logging.getLogger(__name__)
 class Bar(ProgressCallback):
     """The library's bar with the losses beside it instead of a line of text a step."""
 
+    def __init__(self) -> None:
+        super().__init__()
+        self._shown: dict[str, str] = {}
+
     def on_log(self, args: Any, state: Any, control: Any, logs: dict | None = None, **kwargs: Any) -> None:
         if self.training_bar is not None and logs:
-            shown = {"loss": logs.get("loss"), "val": logs.get("eval_loss")}
-            self._last = {**getattr(self, "_last", {}), **{k: f"{v:.3f}" for k, v in shown.items() if v is not None}}
-            self.training_bar.set_postfix(self._last, refresh=False)
+            losses = {"loss": logs.get("loss"), "val": logs.get("eval_loss")}
+            self._shown |= {name: f"{loss:.3f}" for name, loss in losses.items() if loss is not None}
+            self.training_bar.set_postfix(self._shown, refresh=False)
 
 
 class Lines(TrainerCallback):
@@ -65,10 +70,10 @@ class Finite(TrainerCallback):
                 raise Diverged(f"Diverged at step {state.global_step}: the {words} is {loss}; {advice}.")
 
 
-def history_rows(log_history: list[dict[str, Any]]) -> list[records.HistoryRow]:
+def history_rows(log_history: list[Plain]) -> list[records.HistoryRow]:
     """The Trainer's log entries as rows of history.csv: one a step, training and validation side by side."""
     names = {"loss": "train_loss", "eval_loss": "validation_loss", "learning_rate": "lr"}
-    rows: dict[int, dict[str, Any]] = {}
+    rows: dict[int, Plain] = {}
     for entry in log_history:
         if "loss" not in entry and "eval_loss" not in entry:
             continue

@@ -9,7 +9,7 @@ import yaml
 from qft.errors import QftError
 from qft.names import shortened, visible
 from qft.process.files import write_text
-from qft.records import Metrics, Record, RunDirectory, Scores
+from qft.records import Metrics, Plain, Record, RunDirectory, Scores
 
 LOADING = """\
 ```python
@@ -45,10 +45,10 @@ def write(run: Path) -> None:
     write_text(run / "adapter" / "README.md", f"---\n{header}---\n\n{body}")
 
 
-def _header(name: str, config: dict[str, Any], scores: Scores | None) -> dict[str, Any]:
+def _header(name: str, config: Plain, scores: Scores | None) -> Plain:
     """The hub's metadata; a base or a data set that lies on this machine only is not named as one of the hub's."""
     whole = config["adapter"]["_target_"] is None
-    header: dict[str, Any] = {"library_name": "transformers" if whole else "peft", "pipeline_tag": "text-generation"}
+    header: Plain = {"library_name": "transformers" if whole else "peft", "pipeline_tag": "text-generation"}
     if base := _hub_id(config["model"]["path"]):
         header |= {"base_model": base, "base_model_relation": "finetune" if whole else "adapter"}
     header["tags"] = ["qft", config["adapter"]["name"]]
@@ -71,7 +71,7 @@ def _hub_id(path: str) -> str | None:
     return path if named and not Path(path).exists() else None
 
 
-def _body(name: str, config: dict[str, Any], record: Record, scores: Scores | None) -> str:
+def _body(name: str, config: Plain, record: Record, scores: Scores | None) -> str:
     adapter, model, training, parameters = config["adapter"], record.model, record.training, record.parameters
     if model is None or training is None or parameters is None:
         raise QftError(f"{name} gets no model card: its record.json says nothing of model, parameters or training.")

@@ -25,7 +25,7 @@ from qft.process.files import whole_directory
 from qft.process.memory import peak_bytes
 from qft.process.signals import DeferredStop
 from qft.quantum.backends.base import Backend
-from qft.records import CircuitCount, HistoryRow, RunDirectory, TrainingRecord, newest_checkpoint, read
+from qft.records import CircuitCount, HistoryRow, Plain, RunDirectory, TrainingRecord, newest_checkpoint, read
 from qft.training import checkpoints, distributed, packing
 from qft.training.callbacks import Checkpoints, Finite, History, Lines, circuits_file, history_rows, progress
 from qft.training.interrupt import Interrupt
@@ -55,6 +55,8 @@ class QftTrainer(Trainer):
     def __init__(self, *args: Any, backend: Backend, padded: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.backend, self.padded = backend, padded
+        self._clock: tuple[float, float, int] | None = None  # when this start began: now, seconds before it, tokens
+        self._last: tuple[float, int] | None = None  # time and tokens of the last training loss
         rows = self.eval_dataset.rows  # type: ignore[union-attr]
         # the first token of a row is never predicted
         tokens = sum(sum(label != -100 for label in row["labels"][1:]) for row in rows)
@@ -106,13 +108,13 @@ class QftTrainer(Trainer):
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
         """Adds seconds (of all starts together), tokens per second, peak memory and circuits evaluated."""
         now, seen = time.perf_counter(), self.state.num_input_tokens_seen
-        before: dict[str, Any] = next((e for e in reversed(self.state.log_history) if "seconds" in e), {})
-        if not hasattr(self, "_clock"):
+        before: Plain = next((e for e in reversed(self.state.log_history) if "seconds" in e), {})
+        if self._clock is None:
             self._clock = (now, before.get("seconds", 0.0), seen)
         start, offset, _ = self._clock
         logs["seconds"] = round(now - start + offset, 3)
         if "loss" in logs:
-            last_time, last_seen = getattr(self, "_last", (start, self._clock[2]))
+            last_time, last_seen = self._last or (start, self._clock[2])
             logs["tokens_per_second"] = round((seen - last_seen) / max(now - last_time, 1e-9), 1)
             self._last = (now, seen)
         logs["peak_memory_mb"] = round(peak_bytes() / 1e6, 1)
@@ -173,8 +175,8 @@ def check(config: TrainerConfig) -> None:
     from transformers.integrations.integration_utils import get_reporting_integration_callbacks
     from transformers.training_args import OptimizerNames
 
-    for name, choices in (("scheduler", SchedulerType), ("optimizer", OptimizerNames)):
-        value = getattr(config, name)
+    known = (("scheduler", config.scheduler, SchedulerType), ("optimizer", config.optimizer, OptimizerNames))
+    for name, value, choices in known:
         if value not in {c.value for c in choices}:
             raise QftError(f"trainer.{name}={value} does not exist.{nearest(value, (c.value for c in choices))}")
     try:
@@ -258,7 +260,7 @@ def method_callbacks(model: Any) -> list[Any]:
     return [callback for config in configs if isinstance(config, QftConfig) for callback in config.callbacks()]
 
 
-def module_reports(model: nn.Module) -> dict[str, dict[str, Any]] | None:
+def module_reports(model: nn.Module) -> dict[str, Plain] | None:
     """What adapters say of themselves after training, by module: {"0.q_proj": {"rank": 3}}; None where nothing."""
     found = {}
     for name, layer in model.named_modules():

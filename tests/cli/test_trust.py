@@ -298,7 +298,7 @@ def test_a_model_card_of_junk_is_one_sentence(here: Path, capfd) -> None:
     shutil.copytree(OLD / "run", "run")
     record = json.loads(Path("run/record.json").read_text())
     Path("run/record.json").write_text(json.dumps(record | {"training": {"validation_loss": "x"}}))
-    assert "no model card" in refused(capfd, "score", "run=run", "evaluation.metrics=[rouge]")
+    assert "record.json is damaged" in refused(capfd, "score", "run=run", "evaluation.metrics=[rouge]")
 
 
 def test_no_job_is_sent_again_at_the_word_of_configs_found_here(here: Path, capfd) -> None:
