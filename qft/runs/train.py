@@ -94,7 +94,7 @@ def _check(config: TrainConfig) -> None:
 
     if "_target_" not in config.adapter:
         raise QftError("Choose a method to train: adapter=qwthn, adapter=lora, ...")
-    if distributed.first():
+    if distributed.first() and not config.resume:  # to resume, the base is compared before the rest of the config
         directories.decide(config)
     asked = config.max_seq_len if config.eval else None
     checks.check_evaluation(config.evaluation, config.evaluation.metrics or [], config.metric, asked)
