@@ -25,6 +25,7 @@ from typing import Any, ClassVar, NamedTuple
 
 import torch
 from torch import Tensor, nn
+from transformers import PreTrainedModel
 
 from qft.adapters.config import QftConfig
 from qft.adapters.delta import Delta
@@ -176,9 +177,10 @@ class QAAConfig(QftConfig):
 
     def candidates(self, model: nn.Module) -> dict[str, tuple[int, int]]:
         """Attention and feed-forward blocks of the decoder layers, with the hidden size."""
-        config: Any = getattr(model, "config", None)
-        size = getattr(config, "hidden_size", None)
-        return {name: (size, size) for name in blocks(model)} if size else {}
+        if not isinstance(model, PreTrainedModel):  # no config states its hidden size
+            return {}
+        size: int = model.config.get_text_config().hidden_size
+        return {name: (size, size) for name in blocks(model)}
 
     def choose_targets(self, model: nn.Module) -> None:
         if self.target_modules is not None:

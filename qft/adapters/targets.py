@@ -7,6 +7,7 @@ from peft import LoraConfig, PeftConfig
 from peft.tuners.tuners_utils import BaseTunerLayer, check_target_module_exists
 from torch import nn
 from torch.nn.modules.linear import NonDynamicallyQuantizableLinear
+from transformers import PreTrainedModel
 from transformers.pytorch_utils import Conv1D
 
 from qft.errors import QftError, nearest
@@ -61,8 +62,7 @@ def linear_sizes(model: nn.Module) -> dict[str, tuple[int, int]]:
 
 def all_linear(model: nn.Module) -> list[str]:
     """Names of all linear layers but the output head, those that carry an adapter already included."""
-    find: Any = getattr(model, "get_output_embeddings", None)
-    head = find() if find is not None else None
+    head: Any = model.get_output_embeddings() if isinstance(model, PreTrainedModel) else None
     if isinstance(head, BaseTunerLayer):
         layer: Any = head
         head = layer.get_base_layer()
