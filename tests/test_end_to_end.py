@@ -34,7 +34,8 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_the_run_directory_answers_every_question(place: Path) -> None:
     run = place / "outputs/r"
     record = json.loads((run / "record.json").read_text())
-    assert record["seed"] == 0 and record["packages"]["torch"] and "commit" in record["git"]
+    assert record["seed"] == 0 and "commit" in record["git"]
+    assert {"torch", "sacrebleu", "jieba", "math-verify"} <= set(record["packages"]), "those of the metrics too"
     assert (
         record["data"]["train"] == 18 and record["data"]["validation"] == 2 and len(record["data"]["fingerprint"]) == 64
     )

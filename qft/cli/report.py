@@ -12,6 +12,7 @@ from qft.config import ReportConfig
 from qft.errors import QftError, nearest
 from qft.names import place
 from qft.progress import start_logging
+from qft.records import to_json
 from qft.runs import stored
 
 USAGE = "DIR"
@@ -41,12 +42,11 @@ def run(config: ReportConfig) -> None:
         written = [target]
     else:
         written = [path for report in reports for path in write.everything(report)]
-    documents = [overview(report) for report in reports]
-    rows = [
-        [d["sweep"], ", ".join(f"{n} {state}" for state, n in d["states"].items()), d["headline"]] for d in documents
-    ]
+    overviews = [overview(report) for report in reports]
+    rows = [[o.sweep, ", ".join(f"{n} {state}" for state, n in o.states.items()), o.headline] for o in overviews]
     columns = ["sweep", "cells", "what the circuit contributes"]
-    show(config.format, {"reports": documents, "written": list(map(str, written))}, "report", columns, rows)
+    document = {"reports": to_json(overviews), "written": list(map(str, written))}
+    show(config.format, document, "report", columns, rows)
     for path in written:
         if path.suffix in (".html", ".md") and path.parent.name != "tables":
             log.info("written: %s", path)

@@ -1,11 +1,12 @@
 """From a sweep directory to its report."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from qft.reports.analysis import contribution, facts
 from qft.reports.analysis.analysis import analyse
+from qft.reports.analysis.contribution import Answer
 from qft.reports.document import Report
 from qft.reports.read import load
 from qft.reports.sections import build
@@ -25,14 +26,26 @@ def make(path: Path, names: Mapping[str, str] | None = None) -> Report:
     return Report(analysis, build(analysis))
 
 
-def overview(report: Report) -> dict[str, Any]:
-    """A report in short, as ``qft report format=json`` prints it."""
+@dataclass(frozen=True)
+class Overview:
+    """A report in short, as ``qft report`` prints it."""
+
+    dir: str
+    sweep: str
+    states: dict[str, int]  # of the planned cells
+    headline: str  # what the circuit contributes
+    circuit: list[Answer]
+    claims: list[str]
+
+
+def overview(report: Report) -> Overview:
+    """What is printed of a report."""
     analysis = report.analysis
-    return {
-        "dir": str(analysis.sweep.path),
-        "sweep": analysis.sweep.name,
-        "states": facts.counts(analysis.sweep),
-        "headline": contribution.headline(analysis.answers),
-        "circuit": [vars(answer) for answer in analysis.answers],
-        "claims": [claim.sentence for claim in analysis.claims],
-    }
+    return Overview(
+        dir=str(analysis.sweep.path),
+        sweep=analysis.sweep.name,
+        states=facts.counts(analysis.sweep),
+        headline=contribution.headline(analysis.answers),
+        circuit=analysis.answers,
+        claims=[claim.sentence for claim in analysis.claims],
+    )

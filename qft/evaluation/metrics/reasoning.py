@@ -36,8 +36,7 @@ from qft.ranges import Range, check_one
 
 log = logging.getLogger(__name__)
 
-UNIT = "% of answers"
-MATH = ("math-verify",)
+UNIT, MATH = "% of answers", ("math-verify",)
 MEASURES = (
     Measure("sa", "Strict accuracy", UNIT, packages=MATH, published="sa"),
     Measure("accuracy", "Accuracy", UNIT, packages=MATH, published="accuracy"),

@@ -85,7 +85,7 @@ def _both(pairs: Sequence[Pair], tokenize: str, cut_off: str) -> tuple[list[Scor
     for name in TYPES:
         for scores, measure in ((formula, FORMULA[name]), (standard, STANDARD[name])):
             stat = "recall" if scores is formula and name != "rougel" else "fmeasure"
-            each = [100.0 * getattr(f[name], stat) for f in scored]
+            each = [100.0 * (f[name].recall if stat == "recall" else f[name].fmeasure) for f in scored]
             what = f"rouge-score-{version('rouge-score')}|{'recall' if stat == 'recall' else 'f1'}"
             signature = f"{what}|avg:sample|tok:{cutter}|stem:no{cut_off}"
             scores.append(Score(measure, mean(each), signature, each))

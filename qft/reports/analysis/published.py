@@ -93,9 +93,7 @@ def papers() -> dict[str, Paper]:
     return {name: _paper(**entry) for name, entry in content.items()}
 
 
-def _paper(
-    methods: list[dict[str, str]], losses: list[dict[str, Any]], scores: list[dict[str, Any]], **words: Any
-) -> Paper:
+def _paper(methods: list[Any], losses: list[Any], scores: list[Any], **words: Any) -> Paper:
     return Paper(
         methods=[Method(**m) for m in methods],
         losses=[Losses(**block) for block in losses],

@@ -73,7 +73,7 @@ def loss_tables(sweep: Sweep, compared: Sequence[Comparison]) -> list[Table]:
                 columns.append(Column(group, heading, measure, n, printed, f"{heading}, published", 3))
         notes = [f"{MEANS} {BOLD} {ONE_SEED}"]
         if block:
-            notes += [_source(paper, paper.losses_in, block.name), _read_from(sweep, data)]
+            notes += [_source(paper, paper.losses_in, block.name), f"Measured on: {sweep.read_from(data)}."]
         else:
             notes.append("The papers print no losses for this dataset.")
         title = f"Train and validation loss, {data}{f' ({paper.losses_in})' if block else ''}"
@@ -123,7 +123,7 @@ def _score_notes(sweep: Sweep, data: str, shown: Sequence[Measure], block: Score
         notes.append(VARIANT)
     if block is not None:
         notes += [] if sweep.as_published else [APART]
-        notes += [_source(paper, paper.scores_in, block.name), *paper.unsaid, _read_from(sweep, data)]
+        notes += [_source(paper, paper.scores_in, block.name), *paper.unsaid, f"Measured on: {sweep.read_from(data)}."]
         if any(isinstance(value, list) for values in block.cells.values() for value in values):
             notes.append(TWO)
     return notes
@@ -156,7 +156,7 @@ def _pivot(
         runs = [c for c in cells if c.row == row]
         method = beside.method(runs[0]) if beside else None
         data = runs[0].data
-        everywhere = [c for c in sweep.plain() if (c.row, c.data) == (row, data)]  # of any n: parameters are the same
+        everywhere = [c for c in sweep.plain() if (c.row, c.data) == (row, data)]  # parameters are those of any n
         line = [row_name(sweep, row, data, _name(row, method)), *_first(everywhere, method, paper, beside)]
         for column in columns:
             bold = (row, data, column.n, column.measure) in better
@@ -195,7 +195,3 @@ def _printed(value: Printed | None, digits: int | None) -> Entry:
 
 def _source(paper: Paper, where: str, block: str) -> str:
     return f"Published: {paper.source}, {where}, {block}; base {paper.model}."
-
-
-def _read_from(sweep: Sweep, data: str) -> str:
-    return f"Measured on: {sweep.read_from(data)}."
