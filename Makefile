@@ -43,11 +43,12 @@ test-peft: .venv/tested ## PEFT's own tests, from its source distribution, over 
 test-all: .venv/tested docs test-peft ## and what is slow or needs a service: Slurm, browsers, PEFT, the site, pip (up to an hour)
 	$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadgroup -m 'extended or not extended' --timeout 1800
 
-lint: .venv/tested ## style, types and who may import whom
+lint: .venv/tested ## style, types, who may import whom, how long functions are
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
+	$(BIN)/python scripts/house.py --check
 
 house: .venv/tested ## print how large files and functions are, what is guessed, who imports whom
 	$(BIN)/python scripts/house.py
