@@ -7,12 +7,12 @@ in for one call (``torch.func.functional_call``) are seen. Nothing is kept of wh
 graph neither keeps nor uses anything.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from operator import is_
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from qft.quantum.autodiff import is_traced
 
@@ -35,18 +35,18 @@ class WeightCache:
         self.clear()
         self._open = True
 
-    def check(self, module: nn.Module) -> None:
-        """Drop what is kept where other weights stand in ``module`` now than it was made of, and note which do."""
+    def check(self, module: nn.Module, modules: Callable[[], Iterable[nn.Module]]) -> None:
+        """Drop what is kept where other weights stand in ``modules()`` now than it was made of, and note which do."""
         if not self._open or module.training or torch.is_grad_enabled() or torch.compiler.is_compiling():
             return
         places, names, weights = self._made_of
         if self._kept is not None and all(map(is_, map(dict.get, places, names), weights)):
             return
         self._kept = None
-        holders = [held for m in module.modules() for held in (m._parameters, m._buffers)]
+        holders = [held for m in modules() for held in (m._parameters, m._buffers)]
         self._made_of = tuple(zip(*((held, *item) for held in holders for item in held.items())))  # type: ignore[assignment]
 
-    def get(self, module: nn.Module, compute: Callable[[], Any]) -> Any:
+    def get(self, module: nn.Module, weights: Callable[[], Iterable[Tensor]], compute: Callable[[], Any]) -> Any:
         """What is kept, else ``compute()``, which is kept where that is safe."""
         if module.training or torch.is_grad_enabled():
             self.clear()
@@ -57,7 +57,7 @@ class WeightCache:
         if self._kept is not None:
             return self._kept[0]
         value = compute()
-        if self._open and not is_traced(*module.parameters()):
+        if self._open and not is_traced(*weights()):
             self._kept = (value,)
         return value
 

@@ -36,6 +36,8 @@ class QftConfig(PeftConfig):
     card: ClassVar[MethodCard]  # its row of docs/adapters.md
     wraps: ClassVar[str] = "linear layers"
     takes_targets: ClassVar[bool] = True  # False: the layers that a model's target_modules name mean nothing to it
+    tuner_class: ClassVar[type] = QftTuner
+    shares: ClassVar[bool] = False  # True: its layers share parameters; see qft.adapters.shared
     ranked: ClassVar[bool] = True  # False: the method has no r and no alpha
 
     r: int = field(default=4, metadata={"help": "Width of the bottleneck."} | within(at_least=1))
@@ -62,7 +64,7 @@ class QftConfig(PeftConfig):
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         if "method" in cls.__dict__:
-            register(AdapterType(f"QFT_{cls.method.upper()}"), cls, QftTuner)
+            register(AdapterType(f"QFT_{cls.method.upper()}"), cls, cls.tuner_class)
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -1,7 +1,7 @@
 """One adapter on one layer: the function whose value is added to the layer's output."""
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from math import pi
 from typing import Any
@@ -16,6 +16,16 @@ from qft.quantum.backends.statevector import Statevector
 from qft.quantum.circuit import Circuit
 
 HALF = (torch.bfloat16, torch.float16)
+
+
+def never_half(fn: Callable[[Tensor], Tensor]) -> Callable[[Tensor], Tensor]:
+    """As ``fn``, but ``model.to(bfloat16)`` leaves an adapter's tensors in float32."""
+
+    def moved(t: Tensor) -> Tensor:
+        after = fn(t)
+        return t.to(after.device) if after.dtype in HALF and t.dtype not in HALF else after
+
+    return moved
 
 
 class Delta(nn.Module):
@@ -60,6 +70,14 @@ class Delta(nn.Module):
         """What a run's record should say of this layer after training; most methods have nothing."""
         return {}
 
+    def holders(self) -> Iterable[nn.Module]:
+        """The modules whose weights it computes with: itself and its parts, and what it shares with other layers."""
+        return self.modules()
+
+    def weights(self) -> Iterator[nn.Parameter]:
+        """The parameters of all these."""
+        return (p for module in self.holders() for p in module._parameters.values() if p is not None)
+
     @property
     def is_quantum(self) -> bool:
         """Whether a backend evaluates a part of it."""
@@ -98,7 +116,7 @@ class Delta(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """x (..., in) of any float dtype -> (..., out), autocast switched off."""
-        self._cache.check(self)
+        self._cache.check(self, self.holders)
         with self.in_float32():
             if torch.is_autocast_enabled(x.device.type):
                 with torch.autocast(x.device.type, enabled=False):
@@ -106,9 +124,9 @@ class Delta(nn.Module):
             return self._rows(x)
 
     def _rows(self, x: Tensor) -> Tensor:
-        dtype = torch.float64 if next(self.parameters()).dtype == torch.float64 else torch.float32
+        dtype = torch.float64 if next(self.weights()).dtype == torch.float64 else torch.float32
         rows = x.reshape(-1, x.shape[-1]).to(dtype)
-        out = self.compute(rows, self._cache.get(self, self.precompute))
+        out = self.compute(rows, self._cache.get(self, self.weights, self.precompute))
         return out.reshape(*x.shape[:-1], out.shape[-1])
 
     def merged(self, weight: Tensor) -> tuple[Tensor, Tensor | None]:
@@ -123,8 +141,8 @@ class Delta(nn.Module):
     def in_float32(self) -> Iterator[None]:
         """Within it weights kept in half precision read as float32: a bfloat16 angle of 20 is off by up to 0.06."""
         swapped = []
-        if next(self.parameters()).dtype in HALF:
-            for module in self.modules():
+        if next(self.weights()).dtype in HALF:
+            for module in self.holders():
                 for tensors in (module._parameters, module._buffers):
                     for name, tensor in tensors.items():
                         if tensor is not None and tensor.dtype in HALF:
@@ -146,12 +164,7 @@ class Delta(nn.Module):
 
     def _apply(self, fn: Any, recurse: bool = True) -> "Delta":
         self.clear_cache()
-
-        def no_half(t: Tensor) -> Tensor:  # model.to(bfloat16) leaves an adapter in float32
-            moved: Tensor = fn(t)
-            return t.to(moved.device) if moved.dtype in HALF and t.dtype not in HALF else moved
-
-        super()._apply(no_half, recurse)  # type: ignore[no-untyped-call]
+        super()._apply(never_half(fn), recurse)  # type: ignore[no-untyped-call]
         return self
 
     def keep_in(self, dtype: torch.dtype) -> None:

@@ -56,7 +56,8 @@ class QftLayer(nn.Module, BaseTunerLayer):
         self.qft_delta[name] = delta
         base = self.get_base_layer()
         weight = next(itertools.chain(base.parameters(), base.buffers()), None)
-        if weight is not None and weight.device.type != "meta" and next(delta.parameters()).device.type != "meta":
+        on_meta = any(t.device.type == "meta" for t in (weight, *delta.parameters()) if t is not None)
+        if weight is not None and not on_meta:
             delta.to(weight.device)
         self.set_adapter([*self.active_adapters, name], inference_mode=inference_mode)
 

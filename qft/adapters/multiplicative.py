@@ -46,7 +46,7 @@ class OutputDelta(Delta):
 
 def widest(delta: Delta) -> Any:
     """The dtype a delta computes in."""
-    return next(delta.parameters()).dtype
+    return next(delta.weights()).dtype
 
 
 def turned(delta: Delta, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:

@@ -36,6 +36,14 @@ class Method(Protocol):
         """What is written of an adapter's tensors."""
 
 
+def generator_of(config: Method, name: str) -> torch.Generator | None:
+    """The generator of the initial weights of this name; None, torch's own, without ``init_seed``."""
+    if config.init_seed is None:
+        return None
+    digest = hashlib.sha256(f"{config.init_seed}|{name}".encode()).digest()
+    return torch.Generator().manual_seed(int.from_bytes(digest[:7], "big"))
+
+
 class QftTuner(BaseTuner):
     """PEFT's model side, the same for every method of ours."""
 
@@ -53,7 +61,15 @@ class QftTuner(BaseTuner):
             for in_features, out_features in sorted(set(sizes.values())):
                 config.delta_class(in_features, out_features, config, None)
         self._able = config.candidates(model)
+        self._before_injection(adapter_name, sizes)
         super().inject_adapter(model, adapter_name, *args, **kwargs)
+
+    def _before_injection(self, adapter_name: str, sizes: dict[str, tuple[int, int]]) -> None:
+        """What a tuner does with the names and (in, out) of the layers, before the first is adapted."""
+
+    def _build(self, config: Method, adapter_name: str, key: str, generator: torch.Generator | None) -> Any:
+        """The Delta of the layer of this name."""
+        return config.delta_class(*self._able[key], config, generator)
 
     def _create_and_replace(
         self,
@@ -65,14 +81,11 @@ class QftTuner(BaseTuner):
         current_key: str,
         parameter_name: str | None = None,
     ) -> None:
-        generator = None
-        if peft_config.init_seed is not None:
-            digest = hashlib.sha256(f"{peft_config.init_seed}|{current_key}".encode()).digest()
-            generator = torch.Generator().manual_seed(int.from_bytes(digest[:7], "big"))
+        generator = generator_of(peft_config, current_key)
         if current_key not in self._able:  # from a state dict; what the config selects was looked at before
             raise TargetError(f"{current_key} is a {type(target).__name__}; only {peft_config.wraps} can be adapted.")
         sizes = self._able[current_key]
-        delta = peft_config.delta_class(*sizes, peft_config, generator)
+        delta = self._build(peft_config, adapter_name, current_key, generator)
         if isinstance(target, QftLayer):
             active: Any = target.active_adapters
             target.add(adapter_name, delta, peft_config.inference_mode)
@@ -94,7 +107,7 @@ class QftTuner(BaseTuner):
             delta = layer.qft_delta[adapter_name]
             if not autocast_adapter_dtype:
                 delta.keep_in(layer.base_dtype())
-            elif next(delta.parameters()).dtype in HALF:
+            elif next(delta.weights()).dtype in HALF:
                 delta.keep_in(torch.float32)
 
     def _enable_peft_forward_hooks(

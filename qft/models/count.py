@@ -83,9 +83,13 @@ def count(model: Spec, adapter: Spec, bytes_per_weight: int | None = None) -> Co
             shapes.append(shape)
     config = peft.peft_config["default"] if isinstance(peft, PeftModel) else None
     notes = config.notes(shapes) if isinstance(config, QftConfig) else []
+    trainable = sum(p.numel() for p in peft.parameters() if p.requires_grad)
+    if isinstance(config, QftConfig) and config.shares:
+        each = sum(one * layers for (*_, one), layers in kinds.items())
+        notes = [*notes, f"{trainable - each:,} shared by all layers"]
     return Counts(
         modules=[ModuleParameters(n, i, o, layers, each) for (n, i, o, each), layers in kinds.items()],
-        trainable=sum(p.numel() for p in peft.parameters() if p.requires_grad),
+        trainable=trainable,
         base=total,
         lora_r4=sum(LORA_RANK * (i + o) for i, o in reference.values()),
         base_bytes=total * size,

@@ -54,7 +54,7 @@ def check(method, base, tmp_path) -> None:
     assert layers and torch.equal(logits(model), plain)
 
     trained = {n: p for n, p in model.named_parameters() if p.requires_grad}
-    assert all(".qft_delta." in n and p.dtype == torch.float32 for n, p in trained.items())
+    assert all(".qft_" in n and p.dtype == torch.float32 for n, p in trained.items())
     generator = torch.Generator().manual_seed(5)
     with torch.no_grad():
         for p in trained.values():

@@ -16,6 +16,7 @@ from transformers.pytorch_utils import Conv1D
 from qft.adapters import METHODS, QftLayer
 from qft.adapters.hybrid.config import MIDDLES
 from qft.adapters.method_card import MethodCard
+from qft.adapters.shared import sites_of
 from qft.errors import QftError
 
 # switches that change what a method can do; a method without an entry is tested as it is
@@ -80,6 +81,7 @@ pytestmark = pytest.mark.filterwarnings(
 )
 
 
+DRAW_NOTHING = ("butterfly", "cua", "metatt", "quic")  # all their weights start at zero or at the identity
 ALL = [pytest.mark.extended]
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 # what only the layer, tuner and cache that all share can get wrong is left to `make test-all` for most methods, as are
@@ -217,7 +219,7 @@ def test_saved_files_hold_tensors_and_json_only(case, family, tmp_path):
     assert {p.name for p in tmp_path.iterdir()} == {"README.md", "adapter_config.json", "adapter_model.safetensors"}
     saved = load_file(tmp_path / "adapter_model.safetensors")
     assert sum(t.numel() for t in saved.values()) >= model.get_nb_trainable_parameters()[0]
-    assert all("qft_delta" in key and "default" not in key for key in saved)
+    assert all("qft_" in key and "default" not in key for key in saved)
 
 
 def no_merge(model, case):
@@ -260,7 +262,7 @@ def test_merging_equals_the_forward_or_is_refused(case, family, tmp_path):
 
 @pytest.mark.parametrize("dtype", DTYPES.values(), ids=DTYPES)
 @pytest.mark.parametrize("bias", [True, False], ids=["bias", "bare"])
-@pytest.mark.parametrize("name", [n for n in METHODS if METHODS[n].wraps == "linear layers"])
+@pytest.mark.parametrize("name", [n for n in METHODS if METHODS[n].wraps == "linear layers" and not METHODS[n].shares])
 def test_every_switch_merges_and_unmerges_or_is_refused_on_a_layer(name, bias, dtype):
     """Merged and taken off again a weight has been rounded twice: by half an epsilon of the merged and of its own."""
     merged = refused = 0
@@ -385,7 +387,7 @@ def test_every_trainable_tensor_has_a_gradient_and_nothing_else_does(case, famil
     loss(model).backward()
     for name, parameter in model.named_parameters():
         if parameter.requires_grad:
-            assert ".qft_delta.default." in name
+            assert ".qft_delta.default." in name or ".qft_shared.default." in name
             assert parameter.grad is not None and parameter.grad.isfinite().all(), name
             assert parameter.grad.abs().max() > 0, name
         else:
@@ -407,7 +409,7 @@ def test_adapter_weights_stay_in_float32_on_a_bfloat16_base(case, family, tmp_pa
     loaded = PeftModel.from_pretrained(tiny.build(family, torch.bfloat16), tmp_path)
     cast = model.to(torch.bfloat16)  # as a trainer may do with the whole model
     for each in (loaded, cast):
-        assert {p.dtype for n, p in each.named_parameters() if "qft_delta" in n} == {torch.float32}
+        assert {p.dtype for n, p in each.named_parameters() if "qft_" in n} == {torch.float32}
         assert torch.equal(logits(each), out)
 
 
@@ -442,8 +444,10 @@ def test_gradient_checkpointing_gives_equal_gradients(case, family, reentrant):
 
     (once, plain), (twice, checkpointed) = gradients(False), gradients(True)
     assert (once, twice) == (1, 2)
-    # the same operations on the same numbers
-    assert all(torch.equal(plain[n], checkpointed[n]) for n in plain)
+    for name, gradient in plain.items():
+        # the same operations on the same numbers; what layers share sums up their gradients, in another order
+        away = 1e-5 * gradient.abs().max().item() if ".qft_shared." in name else 0
+        torch.testing.assert_close(checkpointed[name], gradient, rtol=0, atol=away)
 
 
 def test_cached_generation_is_uncached_generation(case, family):
@@ -472,8 +476,13 @@ def test_parameters_are_counted_by_the_formula(case, family):
     for layer in layers(model).values():
         delta = layer.qft_delta["default"]
         expected = delta.count(layer.in_features, layer.out_features, model.peft_config["default"])
-        assert sum(p.numel() for p in delta.parameters()) == expected > 0
+        assert sum(p.numel() for p in delta.parameters()) == expected
         total += expected
+    settings = model.peft_config["default"]
+    if settings.shares:
+        sites = sites_of({n: (m.in_features, m.out_features) for n, m in layers(model.base_model.model).items()})
+        total += settings.shared_count(list(sites.values()))
+    assert total > 0
     assert model.get_nb_trainable_parameters()[0] == total
 
 
@@ -481,7 +490,7 @@ def test_init_seed_decides_the_initial_weights(case, family):
     def initial(torch_seed, **more):
         torch.manual_seed(torch_seed)
         state = adapted(case, family, **more).state_dict()  # with what is frozen
-        return {n: p.detach() for n, p in state.items() if ".qft_delta." in n}
+        return {n: p.detach() for n, p in state.items() if ".qft_" in n}
 
     def differ(a, b):
         return any(not torch.equal(a[n], b[n]) for n in a)
@@ -489,11 +498,11 @@ def test_init_seed_decides_the_initial_weights(case, family):
     one = initial(1, init_seed=3)
     assert torch.equal(torch.get_rng_state(), torch.manual_seed(1).get_state())  # nothing was drawn from it
     assert not differ(one, initial(2, init_seed=3))
-    drawn = any(tensor.any() for tensor in one.values())  # what starts at zero whole, such as a turn, draws nothing
+    drawn = CASES[case][0] not in DRAW_NOTHING
     assert differ(one, initial(1, init_seed=4)) == drawn
     assert differ(initial(1), initial(2)) == drawn
     by_layer = [{k.split(".qft_delta.")[1]: v for k, v in one.items() if f".{i}." in k} for i in (0, 1)]
-    assert differ(*by_layer) == drawn
+    assert differ(*by_layer) == (drawn and not config(case).shares)
 
 
 def fresh_logits(model):
@@ -706,7 +715,7 @@ def test_without_autocast_weights_have_the_dtype_of_the_base_and_float32_compute
 
     def kept(model):
         tensors = {**dict(model.named_parameters()), **dict(model.named_buffers())}
-        return {t.dtype for n, t in tensors.items() if ".qft_delta." in n and t.is_floating_point()}
+        return {t.dtype for n, t in tensors.items() if ".qft_" in n and t.is_floating_point()}
 
     model = build()
     assert kept(model) == {half}

@@ -24,7 +24,8 @@ SMALL = {
     "quic": {"blocks": 1},
 }
 # name -> (method, options, backend)
-PATHS = {name: (name, SMALL.get(name, {}), None) for name in METHODS} | {
+# a layer of a method that shares has no weights of its own to follow: its factors are torch's ordinary operations
+PATHS = {name: (name, SMALL.get(name, {}), None) for name in METHODS if not METHODS[name].shares} | {
     "qwthn-polynomial": ("qwthn", {"r": 2, "circuit": "polynomial"}, None),
     "qwthn-silu": ("qwthn", {"r": 2, "circuit": "silu"}, None),
     "qwthn-constants": ("qwthn", {"r": 2, "circuit": "constants"}, None),
