@@ -60,7 +60,8 @@ def compose(
         QftError: For the first thing that cannot be meant, or that a file of ./configs may not say.
     """
     with borrow_hydra(name, schema):
-        return _composed(name, overrides, options or {})
+        config: C = _composed(name, overrides, options or {})
+        return config
 
 
 @contextmanager

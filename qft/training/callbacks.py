@@ -26,7 +26,7 @@ class Bar(ProgressCallback):
         super().__init__()
         self._shown: dict[str, str] = {}
 
-    def on_log(self, args: Any, state: Any, control: Any, logs: dict | None = None, **kwargs: Any) -> None:
+    def on_log(self, args: Any, state: Any, control: Any, logs: Plain | None = None, **kwargs: Any) -> None:
         if self.training_bar is not None and logs:
             losses = {"loss": logs.get("loss"), "val": logs.get("eval_loss")}
             self._shown |= {name: f"{loss:.3f}" for name, loss in losses.items() if loss is not None}
@@ -36,7 +36,7 @@ class Bar(ProgressCallback):
 class Lines(TrainerCallback):
     """Plain lines where no one watches a bar: one with each validation."""
 
-    def on_evaluate(self, args: Any, state: Any, control: Any, metrics: dict | None = None, **kwargs: Any) -> None:
+    def on_evaluate(self, args: Any, state: Any, control: Any, metrics: Plain | None = None, **kwargs: Any) -> None:
         losses = [row["loss"] for row in state.log_history if "loss" in row]
         train = f"train loss {losses[-1]:.4f}, " if losses else ""
         value = (metrics or {}).get("eval_loss", float("nan"))
@@ -62,7 +62,7 @@ class History(TrainerCallback):
 class Finite(TrainerCallback):
     """Ends a run at a loss that is no number: nothing that came after could be trusted."""
 
-    def on_log(self, args: Any, state: Any, control: Any, logs: dict | None = None, **kwargs: Any) -> None:
+    def on_log(self, args: Any, state: Any, control: Any, logs: Plain | None = None, **kwargs: Any) -> None:
         for key, words in (("loss", "training loss"), ("eval_loss", "validation loss")):
             loss = (logs or {}).get(key, 0.0)
             if not math.isfinite(loss):

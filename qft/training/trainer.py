@@ -36,7 +36,7 @@ SHORT = 30  # steps; runs of fewer warm up over their share rounded down, and no
 PARTS = 10  # validations and checkpoints of a run, where not set
 
 
-class Rows(Dataset):
+class Rows(Dataset[dict[str, list[int]]]):
     """A list of tokenised rows as a dataset."""
 
     def __init__(self, rows: list[dict[str, list[int]]]) -> None:
@@ -77,7 +77,7 @@ class QftTrainer(Trainer):
         finally:
             self.data_collator = collate
 
-    def prediction_step(self, model: nn.Module, inputs: dict, *args: Any, **kwargs: Any) -> tuple:
+    def prediction_step(self, model: nn.Module, inputs: Plain, *args: Any, **kwargs: Any) -> tuple[Any, ...]:
         """Rescales a batch's mean loss so that the library's mean over samples is the mean over tokens.
 
         The library averages batch means weighted by samples: sum_b (loss_b * n_b) / N. With
