@@ -61,7 +61,7 @@ def _run(args: list[str], alone: bool) -> int:
         if debug:
             raise
         print(
-            "qft: interrupted; the same command with resume=true goes on (qft eval, qft sweep: simply repeat it).",
+            "qft: interrupted; the same command with resume=true resumes it (qft eval, qft sweep: just repeat it).",
             file=sys.stderr,
         )
         return 128 + signals.number_of(stop)
