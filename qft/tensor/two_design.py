@@ -93,7 +93,7 @@ def columns(numbers: Tensor, plan: TwoDesign, k: int) -> Tensor:
     cut = len(plan.levels) // 2
     left, right = prod(plan.levels[:cut]), prod(plan.levels[cut:])
     gates = _gates(numbers.reshape(-1, plan.count), plan)
-    low, high = _kron(gates[cut:]), _kron(gates[:cut] or [torch.ones_like(gates[0][:, :, :1, :1])])
+    low, high = kron(gates[cut:]), kron(gates[:cut] or [torch.ones_like(gates[0][:, :, :1, :1])])
     count = low.shape[0]
     start = torch.eye(plan.width, k, dtype=numbers.dtype, device=numbers.device)
     state = start.view(left, right, k).mT.expand(count, left, k, right)
@@ -133,7 +133,7 @@ def _places(plan: TwoDesign) -> Tensor:
     return torch.tensor(places)
 
 
-def _kron(gates: list[Tensor]) -> Tensor:
+def kron(gates: list[Tensor]) -> Tensor:
     """The Kronecker product over the last two dimensions."""
     out = gates[0]
     for gate in gates[1:]:
