@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from qft import ranges
 from qft.adapters import binding
 from qft.adapters.method_card import MethodCard
+from qft.adapters.on_hardware import OnHardware
 from qft.adapters.register import AdapterType, register
 from qft.adapters.targets import TargetError, Targets, all_linear, default_targets, is_all_linear, linear_sizes
 from qft.adapters.tuner import QftTuner
@@ -38,6 +39,7 @@ class QftConfig(PeftConfig):
     takes_targets: ClassVar[bool] = True  # False: the layers that a model's target_modules name mean nothing to it
     tuner_class: ClassVar[type] = QftTuner
     shares: ClassVar[bool] = False  # True: its layers share parameters; see qft.adapters.shared
+    has_hardware_form: ClassVar[bool] = False  # True: on_hardware() says what a quantum computer would run in its place
     ranked: ClassVar[bool] = True  # False: the method has no r and no alpha
 
     r: int = field(default=4, metadata={"help": "Width of the bottleneck."} | within(at_least=1))
@@ -129,6 +131,13 @@ class QftConfig(PeftConfig):
         circuit = self.build_circuit()
         if circuit is not None:
             binding.check(backend, circuit, training)
+
+    def on_hardware(self, shapes: list[tuple[int, int]]) -> OnHardware | None:
+        """What hardware would run of a method without ``build_circuit``, for layers of these (in, out); None: nothing.
+
+        Raises QftError where these options have no such circuit.
+        """
+        return None
 
     def describe(self) -> MethodCard:
         """What the documentation says of the method with these options."""

@@ -27,7 +27,9 @@ from torch import Tensor, nn
 from qft.adapters.config import QftConfig
 from qft.adapters.method_card import MethodCard
 from qft.adapters.multiplicative import InputDelta
+from qft.adapters.on_hardware import OnHardware
 from qft.errors import QftError, nearest
+from qft.quantum import ansatz
 from qft.ranges import within
 from qft.tensor.orthogonal import block_rows, cayley
 
@@ -79,6 +81,7 @@ class CUAConfig(QftConfig):
         merge="no with readout=sign_constrained",
     )
     ranked: ClassVar[bool] = False
+    has_hardware_form: ClassVar[bool] = True
 
     block: int = field(
         default=4, metadata={"help": "Size b of a block, a power of two."} | within(at_least=2, at_most=4096)
@@ -94,6 +97,15 @@ class CUAConfig(QftConfig):
             raise QftError(f"block={self.block} is no power of two; the nearest are {below} and {2 * below}.")
         if self.readout not in READOUTS:
             raise QftError(f"readout={self.readout} does not exist.{nearest(self.readout, READOUTS)}")
+
+    def on_hardware(self, shapes: list[tuple[int, int]]) -> OnHardware:
+        if self.block > 4:
+            raise QftError(f"cua: circuits are written out for blocks of 2 and 4, not of {self.block}.")
+        return OnHardware(
+            circuit=ansatz.orthogonal_block(self.block.bit_length() - 1),
+            measures="|Q x| of one block; its sign is copied from x, so that sign(x) |Q x| is computed",
+            a_token=tuple(in_features // self.block for in_features, _ in shapes),
+        )
 
     @property
     def linear(self) -> bool:

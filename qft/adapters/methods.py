@@ -16,6 +16,7 @@ from torch import nn
 
 from qft.adapters.config import QftConfig
 from qft.adapters.method_card import MethodCard
+from qft.adapters.on_hardware import OnHardware
 from qft.adapters.targets import Targets, check_targets, default_targets
 from qft.errors import QftError
 from qft.quantum.backends.base import Backend
@@ -47,6 +48,11 @@ class Method(ABC):
         """Whether it adapts linear layers that are named for it; else it chooses its own places."""
         return False
 
+    @property
+    def has_hardware_form(self) -> bool:
+        """Whether ``on_hardware`` has an answer for layers of some sizes."""
+        return False
+
     def __init__(self, spec: Spec) -> None:
         self.spec = spec
 
@@ -72,6 +78,10 @@ class Method(ABC):
 
     def build_circuit(self) -> Circuit | None:
         """The circuit of gates each adapted layer evaluates for a token; None where there is none."""
+        return None
+
+    def on_hardware(self, shapes: list[tuple[int, int]]) -> OnHardware | None:
+        """What hardware would run of one without ``build_circuit``, for layers of these (in, out); None: nothing."""
         return None
 
     def check_backend(self, backend: Backend, hidden_size: int, training: bool = False) -> None:  # noqa: B027
@@ -127,6 +137,13 @@ class OurMethod(ConfiguredMethod):
 
     def build_circuit(self) -> Circuit | None:
         return self.config().build_circuit()
+
+    @property
+    def has_hardware_form(self) -> bool:
+        return self.config().has_hardware_form
+
+    def on_hardware(self, shapes: list[tuple[int, int]]) -> OnHardware | None:
+        return self.config().on_hardware(shapes)
 
     def check_backend(self, backend: Backend, hidden_size: int, training: bool = False) -> None:
         self.config().check_backend(backend, hidden_size, training)

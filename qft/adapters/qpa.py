@@ -34,8 +34,10 @@ from torch import Tensor, nn
 
 from qft.adapters.factors import check_rank
 from qft.adapters.method_card import MethodCard
+from qft.adapters.on_hardware import OnHardware
 from qft.adapters.shared import Shared, SharedConfig, SharedDelta, Site, uniform
 from qft.errors import QftError, nearest
+from qft.quantum import ansatz
 from qft.ranges import within
 from qft.tensor.constant import constant
 from qft.tensor.ry_cnot import probabilities
@@ -175,6 +177,7 @@ class QPAConfig(SharedConfig):
         hardware="in training only: n qubits, one circuit a step, all 2^n probabilities; none once it is trained",
         source="arXiv 2410.09846",
     )
+    has_hardware_form: ClassVar[bool] = True
 
     chunk: int | None = field(
         default=None,
@@ -222,6 +225,16 @@ class QPAConfig(SharedConfig):
                 f"at most {total - 1}."
             )
         return Plan(-(-total // chunk), chunk)
+
+    def on_hardware(self, shapes: list[tuple[int, int]]) -> OnHardware | None:
+        if self.generator == "low_rank" or self.probabilities == "trained":
+            return None
+        plan = self._plan(self.r * sum(map(sum, shapes)))
+        return OnHardware(
+            circuit=ansatz.ry_chain(plan.qubits, self.depth),
+            measures=f"all {1 << plan.qubits:,} probabilities, once a training step; none once it is trained",
+            a_step=1,
+        )
 
     def notes(self, shapes: list[tuple[int, int]]) -> list[str]:
         """The rows, and the circuit of a training step."""

@@ -32,7 +32,9 @@ from torch import Tensor, nn
 from qft.adapters.config import QftConfig
 from qft.adapters.factors import FactorDelta
 from qft.adapters.method_card import MethodCard
+from qft.adapters.on_hardware import OnHardware
 from qft.errors import QftError, nearest
+from qft.quantum import ansatz
 from qft.ranges import within
 from qft.tensor.two_design import SIZES, TwoDesign, columns
 
@@ -97,6 +99,7 @@ class QuantumPEFTConfig(QftConfig):
         source="arXiv 2503.05431",
     )
     ranked: ClassVar[bool] = False
+    has_hardware_form: ClassVar[bool] = True
 
     rank: int = field(default=4, metadata={"help": "K, columns of U and V."} | within(at_least=1))
     layers: int = field(
@@ -123,6 +126,20 @@ class QuantumPEFTConfig(QftConfig):
             return TwoDesign.for_width(features, self.layers, self.sizes)
         except ValueError as error:
             raise QftError(f"quantum_peft: {error}.") from None
+
+    def on_hardware(self, shapes: list[tuple[int, int]]) -> OnHardware:
+        plan = self.plan(max(n for shape in shapes for n in shape))
+        if set(plan.levels) != {2}:
+            raise QftError(
+                f"quantum_peft: sizes=mixed has a wire of {max(plan.levels)} levels, which no chip of qubits has; "
+                "use adapter.sizes=truncate."
+            )
+        return OnHardware(
+            circuit=ansatz.two_design(len(plan.levels), self.layers),
+            measures=f"the squares of a column's {plan.width:,} amplitudes; this is the first of the widest side",
+            refused=f"a token needs the amplitudes of U and V themselves, signs included: state tomography of "
+            f"{plan.width:,} amplitudes for each of {self.rank} columns",
+        )
 
     def notes(self, shapes: list[tuple[int, int]]) -> list[str]:
         """The circuit of each size, one line each."""

@@ -26,6 +26,7 @@ from torch import Tensor, nn
 from qft.adapters.config import QftConfig
 from qft.adapters.method_card import MethodCard
 from qft.adapters.multiplicative import OutputDelta
+from qft.adapters.on_hardware import OnHardware
 from qft.errors import QftError
 from qft.quantum.autodiff import checkpointed
 from qft.ranges import within
@@ -86,6 +87,7 @@ class QuICConfig(QftConfig):
         source="arXiv 2502.06916",
     )
     ranked: ClassVar[bool] = False
+    has_hardware_form: ClassVar[bool] = True
 
     blocks: int = field(default=4, metadata={"help": "r, diagonal blocks."} | within(at_least=1))
     order: int = field(default=2, metadata={"help": "K, the highest compound: 1 or 2."} | within(at_least=1, at_most=2))
@@ -111,6 +113,14 @@ class QuICConfig(QftConfig):
             most = features // least
             raise QftError(f"quic: blocks={self.blocks} of {features} outputs are too small; at most {most} fit.")
         return b, n
+
+    def on_hardware(self, shapes: list[tuple[int, int]]) -> OnHardware:
+        n = max(self.sizes(out)[1] for _, out in shapes)
+        return OnHardware(
+            measures="squares of amplitudes, without their signs",
+            refused=f"its beam splitters on {n} modes give R z as amplitudes: each block and token would need a "
+            "state to be loaded and state tomography",
+        )
 
     def notes(self, shapes: list[tuple[int, int]]) -> list[str]:
         """The blocks of each size of output, with the free numbers and those that the authors store and count."""

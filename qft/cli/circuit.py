@@ -39,11 +39,7 @@ def run(config: CircuitConfig) -> None:
     name = config.adapter["name"]
     folder = place("out", config.out) if config.out else place("output_dir", config.output_dir)
     folder = folder if config.out else folder / slug(f"circuit-{name}")
-    circuit = methods.of(config.adapter).build_circuit()
-    if circuit is None:
-        raise QftError(
-            f"adapter={name} has no circuit of gates with these options; adapter=qwthn and adapter=qtha have."
-        )
+    circuit = methods.of(config.adapter).build_circuit() or _simulated(config)
     generator = random.Random(config.seed)
     z = _angles("inputs", config.inputs, circuit.num_inputs, generator)
     w = _angles("weights", config.weights, circuit.num_weights, generator)
@@ -61,6 +57,29 @@ def run(config: CircuitConfig) -> None:
     if drawn:
         log.info("%s in the texts: random U(-pi, pi), seed %d", " and ".join(drawn), config.seed)
     log.info("written: %s/circuit.{txt,png,originir,qasm}, angles.json", folder)
+
+
+def _simulated(config: CircuitConfig) -> "Circuit":
+    """The circuit that hardware would run of a method that is computed as mathematics here, on this model's layers."""
+    from qft.adapters import methods
+    from qft.models import inject, load
+
+    name, method = config.adapter["name"], methods.of(config.adapter)
+    used = None
+    if method.has_hardware_form:
+        base = load.meta_base(config.model)
+        model = method.add_to(base, config.model.get("target_modules"), seed=0)
+        used = method.on_hardware(inject.shapes(model))
+    if used is None:
+        raise QftError(
+            f"adapter={name} has no circuit of gates with these options; adapter=qwthn and adapter=qtha have."
+        )
+    if used.circuit is None:
+        raise QftError(f"adapter={name} has no circuit of gates: {used.refused}.")
+    log.info("measured: %s", used.measures)
+    if used.refused:
+        log.info("not for tokens: %s", used.refused)
+    return used.circuit
 
 
 def _write(

@@ -5,7 +5,7 @@ For both groupings and for the surrogate, from the adapter, the model's architec
 """
 
 from dataclasses import asdict
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from qft import ranges
 from qft.cli._command import Command
@@ -13,6 +13,9 @@ from qft.cli._output import log, show
 from qft.config import CostConfig
 from qft.errors import QftError, nearest
 from qft.progress import quiet_libraries, start_logging
+
+if TYPE_CHECKING:
+    from qft.adapters.on_hardware import OnHardware
 
 USUAL_BATCH = 16  # what evaluation.batch_size=auto is where memory is not short
 
@@ -30,22 +33,42 @@ def run(config: CostConfig) -> None:
     base, targets = load.meta_base(config.model), config.model.get("target_modules")
     model = methods.of(config.adapter).add_to(base, targets, seed=0)
     circuits = [circuit for circuit, _ in inject.circuits(model)]
-    if not circuits:
-        raise QftError(
-            f"adapter={config.adapter['name']} has no circuit that a chip could run; its cost there is none."
-        )
     e, b = config.evaluation, config.backend
     written = config.answer_tokens or e.max_new_tokens
     whole = min(config.prompt_tokens + written, config.max_seq_len)
     side_by_side = USUAL_BATCH if e.batch_size == "auto" else int(e.batch_size)
     work = cost.Work(validation, whole, answers, config.prompt_tokens, written, side_by_side)
     terms = cost.Terms(b["batch_size"], b["shots"], config.price, config.per, config.rate, config.round_trip)
+    if not circuits:
+        shapes = inject.shapes(model)
+        used = methods.of(config.adapter).on_hardware(shapes)
+        _report(config, work, len(shapes), _simulated(config, used, work, terms))
+        return
     costs = [cost.direct(way, circuits, work, terms, way == "per_observable") for way in ("grouped", "per_observable")]
     try:
         costs.append(cost.surrogate(circuits, terms))
     except ValueError as error:
         log.warning("no surrogate: %s", error)
-    _report(config, work, circuits, costs)
+    _report(config, work, len(circuits), costs)
+
+
+def _simulated(config: CostConfig, used: "OnHardware | None", work: Any, terms: Any) -> list[Any]:
+    """Of a method that is computed as mathematics here: what hardware would run in its place."""
+    from qft.quantum.hardware import cost
+
+    name = config.adapter["name"]
+    if used is None:
+        raise QftError(f"adapter={name} has no circuit that a chip could run; its cost there is none.")
+    if used.refused or used.circuit is None:
+        raise QftError(f"adapter={name} cannot run on hardware: {used.refused}.")
+    log.info("measured: %s", used.measures)
+    if used.a_step:
+        return cost.step(used.circuit, terms)
+    fit = config.backend["max_qubits"] // used.circuit.qubits
+    if fit < 1:
+        raise QftError(f"backend.max_qubits={config.backend['max_qubits']} holds no circuit of {used.circuit.qubits}.")
+    ways = [("block by block", 1)] + [(f"{fit} blocks side by side", fit)] * (fit > 1)
+    return [cost.blocks(way, used.a_token, n, work, terms) for way, n in ways]
 
 
 def _check(config: CostConfig) -> None:
@@ -80,10 +103,10 @@ def _sizes(config: CostConfig) -> tuple[int, int]:
     return len(parts.test), len(parts.validation)
 
 
-def _report(config: CostConfig, work: Any, circuits: list[Any], costs: list[Any]) -> None:
+def _report(config: CostConfig, work: Any, modules: int, costs: list[Any]) -> None:
     name = f"{config.adapter['name']} on {config.model['name'] or config.model['path']}"
-    title = f"{name}: {len(circuits)} modules, {work.answers} answers, {work.validation} validation samples"
-    document = {"adapter": config.adapter["name"], "model": config.model["name"], "modules": len(circuits)}
+    title = f"{name}: {modules} modules, {work.answers} answers, {work.validation} validation samples"
+    document = {"adapter": config.adapter["name"], "model": config.model["name"], "modules": modules}
     document |= {"work": asdict(work), "costs": [asdict(c) for c in costs]}
     rows = [[c.way, c.circuits, c.jobs, c.shots, c.round_trips, _time(c.seconds), c.money] for c in costs]
     columns = ["", "circuits", "jobs", "shots", "round trips", "time", "price"]

@@ -82,6 +82,11 @@ def set_backend(model: nn.Module, backend: Backend) -> None:
         log.warning("warning: the adapter has no circuit, so backend=%s changes nothing.", backend.name)
 
 
+def shapes(model: nn.Module) -> list[tuple[int, int]]:
+    """(in, out) of every layer adapted by a method of ours, in the order of the layers."""
+    return [(m.in_features, m.out_features) for m in model.modules() if isinstance(m, QftLayer)]
+
+
 def circuits(model: nn.Module) -> list[tuple[Circuit, torch.Tensor]]:
     """Every circuit of the model's active adapters with its angles, in the order of the layers."""
     layers = [module for module in model.modules() if isinstance(module, QftLayer)]

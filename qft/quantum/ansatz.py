@@ -1,5 +1,8 @@
 """The named circuits of the papers. No ansatz may end in a CRZ layer: before a Z read-out it does nothing."""
 
+from collections.abc import Iterable
+from math import pi
+
 from qft.quantum.circuit import Circuit, Gate, Input, Weight
 
 ENCODINGS = ("layer", "once")
@@ -22,11 +25,17 @@ class _Weights:
         self.used += 1
         return Weight(self.used - 1)
 
+    def each_ry(self, qubits: Iterable[int]) -> list[Gate]:
+        return [Gate("RY", (q,), self._next()) for q in qubits]
+
+    def zyz(self, qubit: int) -> list[Gate]:
+        return [Gate(name, (qubit,), self._next()) for name in ("RZ", "RY", "RZ")]
+
     def crz(self, pairs: Ring) -> list[Gate]:
         return [Gate("CRZ", pair, self._next()) for pair in pairs]
 
     def ry(self, qubits: int) -> list[Gate]:
-        return [Gate("RY", (q,), self._next()) for q in range(qubits)]
+        return self.each_ry(range(qubits))
 
 
 def qwthn(qubits: int = 4, blocks: int = 1, entangle: bool = True) -> Circuit:
@@ -77,3 +86,43 @@ def qtha(
                 last = pairs is down and layer == layers - 1
                 gates += weights.ry(qubits) + weights.crz([] if last else pairs)
     return Circuit(qubits, tuple(gates))
+
+
+def ry_chain(qubits: int, layers: int) -> Circuit:
+    """The circuit of QPA (arXiv 2410.09846): in each layer RY on all qubits, then CNOT 0 -> 1 -> ... -> last."""
+    gates, weights = [], _Weights()
+    for _ in range(layers):
+        gates += weights.ry(qubits) + [Gate("CNOT", (q, q + 1)) for q in range(qubits - 1)]
+    return Circuit(qubits, tuple(gates))
+
+
+def two_design(qubits: int, layers: int) -> Circuit:
+    """The circuit of Quantum-PEFT (arXiv 2503.05431), as ``qft.tensor.two_design`` has it; from |0...0>, column 0.
+
+    RY on all qubits, then in each layer CZ and RY on the pairs (0,1), (2,3), ... and on (1,2), (3,4), ...
+    """
+    weights = _Weights()
+    gates = weights.ry(qubits)
+    for _ in range(layers):
+        for first in (0, 1):
+            pairs = [(q, q + 1) for q in range(first, qubits - 1, 2)]
+            gates += [Gate("CZ", pair) for pair in pairs] + weights.each_ry(q for pair in pairs for q in pair)
+    return Circuit(qubits, tuple(gates))
+
+
+def orthogonal_block(qubits: int) -> Circuit:
+    """A block of CUA (arXiv 2605.05914): 2^qubits real amplitudes are encoded, then turned. For 1 or 2 qubits.
+
+    One qubit: RY, RY. Two: three angles and a CNOT encode, and a rotation of SO(4) is A x B in the magic basis, six
+    angles and two CNOT (arXiv quant-ph/0308006); equal to a real rotation up to a phase.
+    """
+    weights = _Weights()
+    if qubits == 1:
+        return Circuit(1, (Gate("RY", (0,), Input(0)), *weights.ry(1)))
+    if qubits != 2:
+        raise ValueError(f"a block has 1 or 2 qubits, got {qubits}")
+    encode = [Gate("RY", (0,), Input(0)), Gate("RY", (1,), Input(1)), Gate("CNOT", (0, 1)), Gate("RY", (1,), Input(2))]
+    basis = [Gate("H", (1,)), Gate("CNOT", (1, 0))]
+    before, after = ([Gate("RZ", (q,), sign * pi / 2) for q in (0, 1)] for sign in (1, -1))
+    turn = [*before, *basis, *weights.zyz(0), *weights.zyz(1), *basis[::-1], *after]
+    return Circuit(2, (*encode, *turn))

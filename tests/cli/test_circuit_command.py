@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import pytest
+from test_configs import composed
 
 from qft.cli import circuit as command
 from qft.config import CircuitConfig
@@ -58,6 +59,42 @@ def test_both_texts_are_the_circuit_at_the_angles_it_names(capsys, tmp_path, ada
         p = (np.abs(machine.result().get_state_vector()) ** 2).reshape((2,) * r)  # their qubit 0 is the last
         sums = [np.moveaxis(p, r - 1 - q, 0).reshape(2, -1).sum(1) for q in range(r)]
         np.testing.assert_allclose([zero - one for zero, one in sums], expected, rtol=0, atol=1e-9)
+
+
+MODELLED = {  # method -> what its circuit has: qubits, gates, of them
+    "qpa": (5, 72, "32 CNOT, 40 RY"),
+    "quantum_peft": (9, 33, "8 CZ, 25 RY"),
+    "cua": (2, 18, "3 CNOT, 2 H, 8 RZ, 5 RY"),
+}
+
+
+@pytest.mark.parametrize("name", MODELLED)
+def test_what_hardware_would_run_of_a_simulated_method_is_drawn(capsys, monkeypatch, caplog, tmp_path, name):
+    monkeypatch.setattr(command, "start_logging", lambda: None)
+    caplog.set_level("INFO")
+    config = composed("circuit", f"adapter={name}", f"out={tmp_path}/c", "format=json")
+    config.adapter["name"] = name
+    command.run(config)
+    sizes = json.loads(capsys.readouterr().out)["circuit"]
+    assert (sizes["qubits"], sizes["gates"]) == MODELLED[name][:2]
+    assert sorted(sizes["of them"].split(", ")) == sorted(MODELLED[name][2].split(", "))
+    assert "measured: " in caplog.text
+
+
+@pytest.mark.parametrize(
+    "overrides, words",
+    [
+        (["adapter=quic"], "adapter=quic has no circuit of gates: .*state tomography"),
+        (["adapter=quantum_peft", "adapter.sizes=mixed", "model=qwen2_7b_instruct"], "a wire of 7 levels"),
+        (["adapter=qpa", "adapter.probabilities=trained"], "adapter=qpa has no circuit"),
+    ],
+)
+def test_a_simulated_method_without_one_says_why(overrides, words, tmp_path):
+    config = composed("circuit", *overrides, f"out={tmp_path}/c")
+    config.adapter["name"] = overrides[0].removeprefix("adapter=")
+    with pytest.raises(QftError, match=words):
+        command.run(config)
+    assert not (tmp_path / "c").exists()
 
 
 def test_given_angles_are_used_and_random_ones_follow_the_seed(capsys, tmp_path):

@@ -46,11 +46,37 @@ def test_the_datas_own_size_is_the_default(run, capsys, caplog) -> None:
     assert "max_circuits=10,000 would stop: grouped, per_observable" in caplog.text
 
 
+def test_cua_counts_the_blocks_of_a_token(run, capsys) -> None:
+    """4,096 features are 1,024 blocks of two qubits: 14 circuits of 156 qubits a token."""
+    sizes = "hidden_size: 4096, num_attention_heads: 32, num_key_value_heads: 8, num_hidden_layers: 1"
+    model = f"+model.config={{model_type: qwen2, vocab_size: 64, intermediate_size: 64, {sizes}}}"
+    work = ["answers=1", "prompt_tokens=10", "evaluation.max_new_tokens=1", "n=2", "format=json"]
+    run("adapter=cua", "adapter.target_modules=[v_proj]", model, "backend.max_qubits=156", *work)
+    costs = json.loads(capsys.readouterr().out)["costs"]
+    assert [(c["way"], c["circuits"]) for c in costs] == [
+        ("block by block", 10 * 1024),
+        ("78 blocks side by side", 10 * 14),
+    ]
+
+
+def test_qpa_takes_circuits_in_training_only(run, capsys, caplog) -> None:
+    caplog.set_level("INFO")
+    run("adapter=qpa", "answers=1", "format=json")  # 5 qubits on the demo model
+    costs = {c["way"]: c["circuits"] for c in json.loads(capsys.readouterr().out)["costs"]}
+    assert costs == {"training step": 1, "its gradient": 2 * 8 * 5, "evaluation": 0}
+    assert "measured: all 32 probabilities" in caplog.text
+
+
 @pytest.mark.parametrize(
     ("overrides", "words"),
     [
         (["adapter=lora", "answers=1"], "has no circuit"),
         (["adapter=qaa", "answers=1"], "has no circuit"),
+        (["adapter=quantum_peft", "answers=1"], "cannot run on hardware: .*state tomography of 512 ampl"),
+        (["adapter=quic", "answers=1"], "cannot run on hardware: .*state tomography"),
+        (["adapter=qpa", "adapter.generator=low_rank", "answers=1"], "has no circuit that a chip"),
+        (["adapter=cua", "adapter.block=8", "answers=1"], "written out for blocks of 2 and 4, not of 8"),
+        (["adapter=cua", "backend.max_qubits=1", "answers=1"], "max_qubits=1 holds no circuit of 2"),
         (["adapter=all"], "Choose a method"),
         (["backend=statevector"], "backend=qcloud"),
         (["answers=0"], "answers=0"),

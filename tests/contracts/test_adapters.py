@@ -178,6 +178,7 @@ def test_a_config_says_what_its_deltas_do(case):
     assert settings.build_circuit() == delta.circuit
     assert [circuit for circuit, _ in delta.circuits()] == ([delta.circuit] if delta.circuit else [])
     assert delta.is_quantum or delta.circuit is None
+    assert settings.has_hardware_form == (settings.on_hardware([(32, 32)]) is not None)
 
 
 @pytest.mark.parametrize("name", METHODS)

@@ -7,6 +7,7 @@ of p prompt and g written tokens, generated side by side in batches of b:
     passes one by one       ceil(V / b) + ceil(A / b) g
     circuits                modules x rows                x r with one circuit an observable
     round trips             modules x passes              each waits for the one before
+    blocks                  ceil(blocks of the module / blocks side by side on the chip) in place of r
     surrogate               sum over modules of its grid + held-out settings, all in one round trip
 
 Padding of unequal prompts comes on top, equal circuits (sent once) come off.
@@ -79,14 +80,33 @@ class Terms:
 
 def direct(way: str, circuits: Sequence[Circuit], work: Work, terms: Terms, apart: bool) -> Cost:
     """A circuit a row and module; ``apart``: one for each of its qubits."""
+    return each_row(way, [circuit.qubits if apart else 1 for circuit in circuits], work, terms)
+
+
+def each_row(way: str, counts: Sequence[int], work: Work, terms: Terms) -> Cost:
+    """So many circuits a row, of each module."""
     sent = jobs = trips = 0
-    for circuit in circuits:
-        each = circuit.qubits if apart else 1
+    for each in counts:
         for rows, times in work.passes():
             sent += rows * each * times
             jobs += ceil(rows * each / terms.batch_size) * times
             trips += times
     return terms.cost(way, sent, jobs, trips)
+
+
+def blocks(way: str, counts: Sequence[int], side_by_side: int, work: Work, terms: Terms) -> Cost:
+    """So many equal circuits a row, of each module, ``side_by_side`` of them on the chip at a time."""
+    return each_row(way, [ceil(count / side_by_side) for count in counts], work, terms)
+
+
+def step(circuit: Circuit, terms: Terms) -> list[Cost]:
+    """A circuit once a training step, and its gradient by the parameter shift, two circuits an angle."""
+    shifted = 2 * circuit.num_weights
+    return [
+        terms.cost("training step", 1, 1, 1),
+        terms.cost("its gradient", shifted, ceil(shifted / terms.batch_size), 1),
+        terms.cost("evaluation", 0, 0, 0),
+    ]
 
 
 def surrogate(circuits: Sequence[Circuit], terms: Terms) -> Cost:
