@@ -132,7 +132,8 @@ def test_a_method_without_a_circuit_says_so(answers: Answers) -> None:
 
 def test_they_pass_the_contract(tree: Path) -> None:
     out = run(command("python -m pytest"), tree)
-    assert re.search(r"\b(8|9|10|11|12)\d passed", out), out
+    passed = re.search(r"\b(\d+) passed", out)
+    assert passed and int(passed[1]) >= 30, out
 
 
 def test_they_get_their_rows_in_the_table(tree: Path) -> None:

@@ -114,9 +114,11 @@ def test_a_notebook_shows_bars(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_the_callers_logging_shows_what_it_would(capfd: pytest.CaptureFixture[str], untouched: None) -> None:
-    root = logging.getLogger()
-    before = list(root.handlers)
+    root, ours = logging.getLogger(), logging.getLogger("qft")
+    before, levels = list(root.handlers), (root.level, ours.level)
     root.handlers[:] = []
+    root.setLevel(logging.WARNING)  # as Python starts, whatever ran in this process before
+    ours.setLevel(logging.NOTSET)
     try:
         with progress.borrow_logging():
             root.addHandler(log := logging.NullHandler())
@@ -128,5 +130,7 @@ def test_the_callers_logging_shows_what_it_would(capfd: pytest.CaptureFixture[st
             root.removeHandler(log)
     finally:
         root.handlers[:] = before
+        root.setLevel(levels[0])
+        ours.setLevel(levels[1])
     assert records == ["debug of ours", "info of ours", "warning of ours", "a library's"], "as log.txt has it"
     assert capfd.readouterr().err == "warning of ours\n"

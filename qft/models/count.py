@@ -28,6 +28,7 @@ class Counts:
     base_bytes: int
     hidden_size: int
     notes: list[str]
+    shared: int = 0  # of the trainable ones: those that belong to all layers together and to none of the modules
 
     @property
     def ratio(self) -> float:
@@ -84,9 +85,10 @@ def count(model: Spec, adapter: Spec, bytes_per_weight: int | None = None) -> Co
     config = peft.peft_config["default"] if isinstance(peft, PeftModel) else None
     notes = config.notes(shapes) if isinstance(config, QftConfig) else []
     trainable = sum(p.numel() for p in peft.parameters() if p.requires_grad)
+    shared = 0
     if isinstance(config, QftConfig) and config.shares:
-        each = sum(one * layers for (*_, one), layers in kinds.items())
-        notes = [*notes, f"{trainable - each:,} shared by all layers"]
+        shared = trainable - sum(each * layers for (*_, each), layers in kinds.items())
+        notes = [*notes, f"{shared:,} shared by all layers"]
     return Counts(
         modules=[ModuleParameters(n, i, o, layers, each) for (n, i, o, each), layers in kinds.items()],
         trainable=trainable,
@@ -95,4 +97,5 @@ def count(model: Spec, adapter: Spec, bytes_per_weight: int | None = None) -> Co
         base_bytes=total * size,
         hidden_size=hidden_size,
         notes=notes,
+        shared=shared,
     )
