@@ -72,10 +72,10 @@ REFUSED = {
 LINES = {
     "params": command("qft params") + " format=json",
     "all": "qft params adapter=all format=json",
-    "vera": command("qft train adapter=vera"),
+    "own_vera": command("qft train adapter=own_vera"),
     "waist": command("qft train adapter=waist"),
     "circuit": command("qft circuit"),
-    "no circuit": "qft circuit adapter=vera",
+    "no circuit": "qft circuit adapter=own_vera",
     "cost": command("qft cost") + " format=json",
 } | {options: f"qft train adapter=waist n=20 run=refused {options}" for options in REFUSED}
 
@@ -98,10 +98,10 @@ def test_they_are_counted(answers: Answers) -> None:
     assert json.loads(answers["params"][1])["trainable"] == 28 * (4 + 3584 + 4 + 512)
     rows = {m["adapter"]: m for m in json.loads(answers["all"][1])["methods"]}
     # on the layers that all methods have: LoRA's parameters and r angles in each of 28 layers
-    assert rows["waist"]["trainable"] == rows["lora"]["trainable"] + 28 * 4 and "vera" in rows
+    assert rows["waist"]["trainable"] == rows["lora"]["trainable"] + 28 * 4 and "own_vera" in rows
 
 
-@pytest.mark.parametrize("name", ["vera", "waist"])
+@pytest.mark.parametrize("name", ["own_vera", "waist"])
 def test_they_are_trained(tree: Path, answers: Answers, name: str) -> None:
     assert answers[name][0] == 0, answers[name]
     folder = tree / "outputs" / name
@@ -127,7 +127,7 @@ def test_a_backend_that_cannot_is_refused_before_anything_is_sent_or_written(
 
 def test_a_method_without_a_circuit_says_so(answers: Answers) -> None:
     code, _, errors = answers["no circuit"]
-    assert code == 2 and "adapter=vera has no circuit" in errors
+    assert code == 2 and "adapter=own_vera has no circuit" in errors
 
 
 def test_they_pass_the_contract(tree: Path) -> None:
@@ -139,4 +139,4 @@ def test_they_pass_the_contract(tree: Path) -> None:
 def test_they_get_their_rows_in_the_table(tree: Path) -> None:
     run(command("python scripts"), tree)
     page = (tree / "docs" / "adapters.md").read_text(encoding="utf-8")
-    assert "| vera | yes | r + out |" in page and "| waist | no | r (in + out + 1) |" in page
+    assert "| own_vera | yes | r + out |" in page and "| waist | no | r (in + out + 1) |" in page

@@ -42,6 +42,7 @@ def test_every_choice_composes(choice: str) -> None:
     group, _, name = choice.rpartition("/")
     users = [c for c in MAIN if group.partition("/")[0] in groups_of(c)]
     host = ["backend=noisy"] if group == "backend/noise" else []  # a group within a group needs its host
+    host += ["adapter.type=HIRA"] if choice == "adapter/peft" else []
     if group == "metric":
         spec = OmegaConf.load(ROOT / f"{choice}.yaml")
         module, _, function = spec._target_.rpartition(".")
@@ -49,7 +50,7 @@ def test_every_choice_composes(choice: str) -> None:
         return
     assert users, f"no command takes the group {group}"
     for command in users:
-        config = composed(command, *host, f"{group}={name}", *(["model.path=x"] if choice == "model/local" else []))
+        config = composed(command, f"{group}={name}", *host, *(["model.path=x"] if choice == "model/local" else []))
         options = getattr(config, group.partition("/")[0])
         if isinstance(options, dict) and options.get("_target_"):  # null: full tuning, nothing to build
             module, _, target = options["_target_"].rpartition(".")

@@ -16,7 +16,7 @@ SWEEP = """\
 # One row for everything that was added.
 rows:
   lora: {label: LoRA r=4, adapter: lora}
-  vera: {label: VeRA, adapter: vera}
+  own_vera: {label: VeRA, adapter: own_vera}
   waist: {label: Waist, adapter: waist, evaluate: {dense: {set: [backend=dense], variant: {backend: dense}}}}
   waist_r2: {of: waist, set: [adapter.r=2]}
 scales:

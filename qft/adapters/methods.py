@@ -5,6 +5,8 @@ method.check_backend(backend, hidden_size=3584, training=True)
 model = method.add_to(base, targets=None, seed=0)
 """
 
+import re
+import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import fields, replace
@@ -17,7 +19,7 @@ from torch import nn
 from qft.adapters.config import QftConfig
 from qft.adapters.method_card import MethodCard
 from qft.adapters.on_hardware import OnHardware
-from qft.adapters.targets import Targets, check_targets, default_targets
+from qft.adapters.targets import Targets, check_targets, default_targets, reference_sizes
 from qft.errors import QftError
 from qft.quantum.backends.base import Backend
 from qft.quantum.circuit import Circuit
@@ -27,7 +29,11 @@ ADAPTER = Family(
     "an adapter config", "adapter", lambda found: isinstance(found, type) and issubclass(found, PeftConfig)
 )
 # what a yaml says of a method of a library; not options of it. Version 0.1.0 called the card "about".
-STATED = ("supports", "card", "about", "lr_scale")
+STATED = ("supports", "card", "about", "lr_scale", "type", "last_layers", "evenly")
+# what PEFT says of norms, of layers without a bias, and of BOFT's kernel for GPUs, without which it computes the same
+HARMLESS = (
+    "Unsupported layer type|has no bias term|Failed to load the CUDA extension|Setting boft_n_butterfly_factor to 1"
+)
 Spec = Mapping[str, Any]
 
 
@@ -88,6 +94,11 @@ class Method(ABC):
         """Raise QftError where ``backend`` cannot evaluate its circuit, or cannot train it. Nothing is loaded."""
 
 
+def _sentence(error: Exception) -> str:
+    """What a library says, on one line."""
+    return (str(error).splitlines() or [""])[0] or type(error).__name__
+
+
 class FullTuning(Method):
     """Every weight of the model is trained."""
 
@@ -105,17 +116,45 @@ class ConfiguredMethod(Method):
 
     def config(self, **extra: Any) -> PeftConfig:
         """The config its yaml describes. Raises QftError for options it does not take."""
-        return build(ADAPTER, self.spec, leave_out=STATED, task_type="CAUSAL_LM", **extra)
+        try:
+            config: PeftConfig = build(ADAPTER, self.spec, leave_out=STATED, task_type="CAUSAL_LM", **extra)
+        except QftError:
+            raise
+        except (ValueError, TypeError) as error:
+            raise QftError(f"adapter={self.spec['name']}: {_sentence(error)}") from error
+        return config
 
     def _wrap(self, base: nn.Module, config: PeftConfig, seed: int) -> nn.Module:
         torch.manual_seed(seed)  # methods of the PEFT library draw from torch's own generator
         try:
-            wrapped: nn.Module = get_peft_model(base, config)
+            with warnings.catch_warnings():
+                warnings.filterwarnings("ignore", f".*({HARMLESS})", UserWarning)
+                wrapped: nn.Module = get_peft_model(base, config)
         except QftError:
             raise
-        except (ValueError, OSError) as error:
-            raise QftError(f"The adapter does not fit the model: {str(error).splitlines()[0]}") from error
+        except (ValueError, OSError, TypeError, AttributeError, NotImplementedError, RuntimeError) as error:
+            raise QftError(f"The adapter does not fit the model: {_sentence(error)}") from error
         return wrapped
+
+    def _layers(self, base: nn.Module, targets: Targets) -> dict[str, Any]:
+        """The options that ``last_layers`` stands for: the last N layers, or N evenly spaced ones."""
+        number, spread = self.spec.get("last_layers"), self.spec.get("evenly") or False
+        if number is None:
+            return {}
+        if "layers_to_transform" not in {f.name for f in fields(find(ADAPTER, self.spec["_target_"]))}:
+            raise QftError(f"adapter={self.spec['name']} cannot be put on some layers only; leave last_layers out.")
+        config: Any = base.config
+        total = config.num_hidden_layers
+        if not isinstance(number, int) or isinstance(number, bool) or not 1 <= number <= total:
+            raise QftError(f"adapter.last_layers={number} should be between 1 and {total}, the layers of this model.")
+        chosen = (
+            [(2 * i + 1) * total // (2 * number) for i in range(number)] if spread else range(total - number, total)
+        )
+        wanted = targets if self.spec.get("target_modules") is None else self.spec["target_modules"]
+        if not isinstance(wanted, str):
+            return {"layers_to_transform": list(chosen)}
+        numbers = {name: re.search(r"\.(\d+)\.", name) for name in reference_sizes(base, wanted)}
+        return {"target_modules": [name for name, found in numbers.items() if found and int(found[1]) in chosen]}
 
     def _targets(self, targets: Targets) -> dict[str, Targets]:
         """The option to build the config with: the model's layers, unless the method has its own."""
@@ -154,14 +193,16 @@ class OurMethod(ConfiguredMethod):
         return takes
 
     def add_to(self, base: nn.Module, targets: Targets, seed: int) -> nn.Module:
-        extra = self._targets(targets) if self.takes_targets else {}
-        return self._wrap(base, self.config(init_seed=seed, **extra), seed)
+        extra: dict[str, Any] = dict(self._targets(targets)) if self.takes_targets else {}
+        return self._wrap(base, self.config(init_seed=seed, **extra | self._layers(base, targets)), seed)
 
 
 class LibraryMethod(ConfiguredMethod):
     """A method of PEFT; its yaml says what it ``supports``, and states its card."""
 
     def describe(self) -> MethodCard:
+        if "card" not in self.spec:  # chosen by its type
+            return MethodCard("see PEFT", "see PEFT", "no circuit", "from PEFT")
         return replace(MethodCard(**self.spec["card"]), mergeable="merge" in self.spec["supports"])
 
     def check_checkpointing(self) -> None:
@@ -178,7 +219,8 @@ class LibraryMethod(ConfiguredMethod):
     def add_to(self, base: nn.Module, targets: Targets, seed: int) -> nn.Module:
         if not self.takes_targets:
             return self._wrap(base, self.config(), seed)
-        config = self.config(**self._targets(targets))
+        extra: dict[str, Any] = self._targets(targets) | self._layers(base, targets)
+        config = self.config(**extra)
         if config.target_modules is None:  # found by looking, not by the library's table of families
             config.target_modules = default_targets(base)
         return self._wrap(base, config, seed)

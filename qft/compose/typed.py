@@ -114,6 +114,8 @@ def prepare(name: str, args: Sequence[str], assigned: Mapping[str, Any] | None =
     if name != "sweep" and _wants_local_model(words.keys(args) | set(assigned or ()), args):
         args.append("model=local")
     args = [f"+{a}" if a.startswith("metric.") else a for a in args]  # its keys are those of the plug-ins
+    if "adapter=peft" in args:  # its keys are those of the library
+        args = [f"+{a}" if _of_peft(a) else a for a in args]
     configs.check_own(name, _used_groups(name))
     trusted.check_search_path(name)
     _check_choices(args)
@@ -165,6 +167,10 @@ def _wants_local_model(given: Collection[str], args: Sequence[str]) -> bool:
     return "model.path" in given and not any(a.partition("=")[0] == "model" for a in args)
 
 
+def _of_peft(arg: str) -> bool:
+    return arg.startswith("adapter.") and not arg.startswith(("adapter.type=", "adapter._target_"))
+
+
 def _as_choice(arg: str) -> str:
     """``backend.noise=ideal`` chooses from the group configs/backend/noise, which Hydra writes with a slash."""
     key, equals, value = arg.partition("=")
@@ -196,6 +202,8 @@ def _typed(composed: DictConfig, choices: dict[str, str], given: set[str]) -> An
     for group, choice in choices.items():
         if isinstance(options := content.get(group), dict):
             options.setdefault("name", choice)  # a plug-in is called what its yaml is called
+            if (group, choice) == ("adapter", "peft"):
+                content[group] = _peft_method(options)
     for key in PATHS:
         if content.get(key) == "":
             raise QftError(f"{key}= is empty; leave it out, or give a value.")
@@ -209,6 +217,14 @@ def _typed(composed: DictConfig, choices: dict[str, str], given: set[str]) -> An
             keys = {key.split(".")[1] for key in given if key.startswith(f"{group}.")}
             setattr(config, group, {key: value for key, value in content[group].items() if key in keys})
     return config
+
+
+def _peft_method(options: Plain) -> Plain:
+    """``adapter=peft`` as the yaml of the method that its type names. Raises QftError for a type that is none."""
+    from qft.adapters.peft_types import target_of
+
+    name = str(options["type"])
+    return {"_target_": target_of(name)} | options | {"name": name.lower()}
 
 
 def metric_options(given: Mapping[str, Any]) -> Plain:

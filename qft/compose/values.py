@@ -41,8 +41,12 @@ def split(options: Mapping[str, Any], groups: Collection[str]) -> tuple[list[str
 
 def assign(composed: DictConfig, assigned: Mapping[str, Any]) -> None:
     """Put values into a composed config; a key that is not there is an error of OmegaConf's."""
+    library = (
+        OmegaConf.select(composed, "adapter.type", throw_on_missing=False) is not None or "adapter.type" in assigned
+    )
+    open_keys = (*OPEN, "adapter") if library else OPEN
     for key, value in assigned.items():
-        OmegaConf.update(composed, key, value, force_add=key.partition(".")[0] in OPEN)
+        OmegaConf.update(composed, key, value, force_add=key.partition(".")[0] in open_keys)
 
 
 def _leaves(key: str, value: Any) -> list[tuple[str, Any]]:

@@ -75,22 +75,22 @@ def count(model: Spec, adapter: Spec, bytes_per_weight: int | None = None) -> Co
     peft: Any = method.add_to(base, targets, seed=0)
     kinds: Counter[tuple[str, int, int, int]] = Counter()
     shapes = []
-    for name, module in peft.named_modules():
-        if isinstance(module, BaseTunerLayer):
-            layer: Any = module
-            shape = (layer.in_features, layer.out_features)
-            trainable = sum(p.numel() for p in module.parameters() if p.requires_grad)
-            kinds[(name.rpartition(".")[2], *shape, trainable)] += 1
-            shapes.append(shape)
+    layers = {name: module for name, module in peft.named_modules() if isinstance(module, BaseTunerLayer)}
+    holders = Counter(p for module in layers.values() for p in set(module.parameters()))
+    for name, module in layers.items():
+        layer: Any = module
+        shape = (layer.in_features, layer.out_features)
+        own = sum(p.numel() for p in module.parameters() if p.requires_grad and holders[p] == 1)
+        kinds[(name.rpartition(".")[2], *shape, own)] += 1
+        shapes.append(shape)
     config = peft.peft_config["default"] if isinstance(peft, PeftModel) else None
     notes = config.notes(shapes) if isinstance(config, QftConfig) else []
     trainable = sum(p.numel() for p in peft.parameters() if p.requires_grad)
-    shared = 0
-    if isinstance(config, QftConfig) and config.shares:
-        shared = trainable - sum(each * layers for (*_, each), layers in kinds.items())
+    shared = trainable - sum(one * number for (*_, one), number in kinds.items()) if layers else 0
+    if shared:
         notes = [*notes, f"{shared:,} shared by all layers"]
     return Counts(
-        modules=[ModuleParameters(n, i, o, layers, each) for (n, i, o, each), layers in kinds.items()],
+        modules=[ModuleParameters(n, i, o, number, one) for (n, i, o, one), number in kinds.items()],
         trainable=trainable,
         base=total,
         lora_r4=sum(LORA_RANK * (i + o) for i, o in reference.values()),

@@ -6,13 +6,13 @@ import pytest
 import tiny
 import torch
 import yaml
+from abilities import ABILITIES, build, logits, measured, perturb
 
 from qft.adapters import methods
 from qft.errors import QftError
 from qft.models import inject
 
 CONFIGS = Path(__file__).parents[2] / "configs" / "adapter"
-ABILITIES = {"zero_start", "merge", "several", "checkpointing", "disable"}
 SPECS = {
     file.stem: {"name": file.stem} | spec
     for file in sorted(CONFIGS.glob("*.yaml"))
@@ -22,6 +22,7 @@ SPECS = {
 pytestmark = pytest.mark.filterwarnings(
     "error",
     "ignore:.*gradient_checkpointing.* is deprecated:FutureWarning",  # PEFT itself still uses the old names
+    "ignore:.*(Unsupported layer type|has no bias term|CUDA extension|boft_n_butterfly_factor):UserWarning",  # of PEFT
     "ignore:Position ids are not supported:UserWarning",  # prefix tuning: the library says what it does
 )
 
@@ -30,42 +31,27 @@ def able(word):
     return [name for name, spec in SPECS.items() if word in spec["supports"]]
 
 
-@pytest.fixture(params=tiny.CONFIGS)
-def family(request):
-    return request.param
+def on_families(cases):
+    """Each case on each family; `make test` runs all of them on one, and those with shared code here on all."""
+    everywhere = ("dora", "full", "lora", "prefix")
+    for case in cases:
+        for family in tiny.CONFIGS:
+            usual = family == "qwen2" or case[0] in everywhere
+            yield pytest.param(*case, family, marks=() if usual else pytest.mark.extended, id="-".join((*case, family)))
 
 
-def build(name, family):
-    return methods.of(SPECS[name]).add_to(tiny.build(family), None, seed=0).eval()
-
-
-def perturb(model, seed=5):
-    generator = torch.Generator().manual_seed(seed)
-    with torch.no_grad():
-        for parameter in (p for p in model.parameters() if p.requires_grad):
-            parameter.add_(torch.randn(parameter.shape, generator=generator) * 0.1)
-    return model.eval()
-
-
-@torch.no_grad()
-def logits(model):
-    return model(input_ids=tiny.tokens(), attention_mask=torch.ones_like(tiny.tokens())).logits
-
-
-def close(expected):
-    # the same products in another order: float32 rounding, some hundred times 6e-8 of the largest logit
-    return {"rtol": 0, "atol": 1e-5 * expected.abs().max().item()}
+EACH = pytest.mark.parametrize("name, family", list(on_families([(name,) for name in SPECS])))
 
 
 def test_the_walk_finds_the_methods_and_each_says_what_it_can():
     assert {"lora", "dora", "prefix", "full"} <= set(SPECS)
-    assert all(set(spec["supports"]) <= ABILITIES for spec in SPECS.values())
+    assert all(set(spec["supports"]) <= set(ABILITIES) for spec in SPECS.values())
     assert all(methods.of(spec).describe().source for spec in SPECS.values()), "its row of docs/adapters.md"
 
 
-@pytest.mark.parametrize("name", SPECS)
+@EACH
 def test_every_trained_tensor_has_a_gradient(name, family):
-    model = perturb(build(name, family)).train()
+    model = perturb(build(SPECS[name], family)).train()
     model(input_ids=tiny.tokens(), attention_mask=torch.ones_like(tiny.tokens())).logits.square().mean().backward()
     trained = [p for p in model.parameters() if p.requires_grad]
     # the bias of a key projection moves all scores of a query alike, which a softmax does not see
@@ -73,9 +59,9 @@ def test_every_trained_tensor_has_a_gradient(name, family):
     assert sum(bool(p.grad.any()) for p in trained) >= 0.9 * len(trained)
 
 
-@pytest.mark.parametrize("name", SPECS)
+@EACH
 def test_saved_and_loaded_on_a_fresh_base(name, family, tmp_path):
-    model = perturb(build(name, family))
+    model = perturb(build(SPECS[name], family))
     assert not torch.allclose(logits(model), logits(tiny.build(family)), atol=0.01)
     model.save_pretrained(tmp_path)
     assert not list(tmp_path.rglob("*.bin"))
@@ -84,53 +70,18 @@ def test_saved_and_loaded_on_a_fresh_base(name, family, tmp_path):
     assert torch.equal(logits(inject.load_adapter(base, tmp_path).eval()), logits(model))
 
 
-@pytest.mark.parametrize("name", able("zero_start"))
-def test_zero_start(name, family):
-    assert torch.equal(logits(build(name, family)), logits(tiny.build(family)))
+CASES = [(name, ability) for name in SPECS for ability in SPECS[name]["supports"]]
 
 
-@pytest.mark.parametrize("name", able("disable"))
-def test_disable(name, family):
-    model = perturb(build(name, family))
-    with model.disable_adapter():
-        assert torch.equal(logits(model), logits(tiny.build(family)))
+@pytest.mark.parametrize("name, ability, family", list(on_families(CASES)))
+def test_it_can_do_what_its_yaml_states(name, ability, family):
+    ABILITIES[ability](SPECS[name], family)
 
 
-@pytest.mark.parametrize("name", able("merge"))
-def test_merge(name, family):
-    model = perturb(build(name, family))
-    before = logits(model)
-    merged = model.merge_and_unload()
-    assert type(merged) is type(tiny.build(family))
-    torch.testing.assert_close(logits(merged), before, **close(before))
-
-
-@pytest.mark.parametrize("name", able("several"))
-def test_several(name, family):
-    model = perturb(build(name, family))
-    first = logits(model)
-    model.add_adapter("second", model.peft_config["default"])
-    assert torch.equal(logits(model), first)
-    model.set_adapter("second")
-    assert not torch.equal(logits(perturb(model, seed=6)), first)
-    model.set_adapter("default")
-    assert torch.equal(logits(model), first)
-
-
-@pytest.mark.parametrize("name", able("checkpointing"))
-def test_checkpointing(name, family):
-    def gradients(checkpointing):
-        model = perturb(build(name, family)).train()
-        if checkpointing:
-            model.enable_input_require_grads()
-            enable = getattr(model, "activation_checkpointing_enable", None) or model.gradient_checkpointing_enable
-            enable({"use_reentrant": False})
-        model(tiny.tokens()).logits.square().mean().backward()
-        return [p.grad for p in model.parameters() if p.requires_grad]
-
-    methods.of(SPECS[name]).check_checkpointing()
-    for a, b in zip(gradients(False), gradients(True), strict=True):
-        torch.testing.assert_close(a, b)
+@pytest.mark.extended
+@pytest.mark.parametrize("name", SPECS)
+def test_it_can_do_nothing_that_its_yaml_does_not_state(name):
+    assert measured(SPECS[name]) == SPECS[name]["supports"]
 
 
 @pytest.mark.parametrize("name", sorted(set(SPECS) - set(able("checkpointing"))))
@@ -139,9 +90,9 @@ def test_checkpointing_is_refused(name):
         methods.of(SPECS[name]).check_checkpointing()
 
 
-@pytest.mark.parametrize("name", SPECS)
+@EACH
 def test_generation(name, family):
-    model = perturb(build(name, family))
+    model = perturb(build(SPECS[name], family))
     options = {"max_new_tokens": 6, "do_sample": False, "attention_mask": torch.ones_like(tiny.tokens())}
     assert model.generate(input_ids=tiny.tokens(), **options).shape == (2, 13)
 

@@ -41,6 +41,16 @@ def spec(adapter, model, **options):
         ("qaa", {}, "gpt_neo_125m", 123_000),
         ("qaa", {"placement": "attention"}, "gpt_neo_125m", 123_000),
         ("qaa", {"placement": "both"}, "gpt_neo_125m", 246_000),
+        ("ln_tuning", {}, "qwen2_7b_instruct", 204_288),
+        ("vera", {}, "qwen2_7b_instruct", 129_024),
+        ("fourierft", {"n_frequency": 1000}, "qwen2_7b_instruct", 56_000),
+        ("c3a", {"block_size": 512}, "qwen2_7b_instruct", 802_816),
+        ("randlora", {}, "qwen2_7b_instruct", 11_583_488),
+        ("lokr", {}, "qwen2_7b_instruct", 163_072),
+        ("oft", {}, "qwen2_7b_instruct", 301_056),
+        ("ia3", {}, "qwen2_7b_instruct", 28 * (3584 + 512)),
+        ("frozen_frames", {}, "qwen2_7b_instruct", 4 * 56),
+        ("lora_last", {}, "qwen2_7b_instruct", 2 * 315_392 // 28),
     ],
 )
 def test_trainable_parameters(adapter, options, model, trainable):
