@@ -11,6 +11,7 @@ from threading import Thread
 from types import SimpleNamespace
 from typing import Any
 
+import numpy
 import pytest
 from hydra.core.global_hydra import GlobalHydra
 from omegaconf import OmegaConf
@@ -87,15 +88,34 @@ def test_values_of_every_sensible_type(untouched: None) -> None:
     with trust.command():
         config = compose("train", TrainConfig, ["adapter=lora"], values | {"evaluation.metrics": ["bleu"]})
     assert config.eval and config.trainer.lr == 1e-3 and config.evaluation.metrics == ["bleu"]
+    numbers = {"n": numpy.int64(20), "trainer": {"lr": numpy.float64(0.5)}, "adapter": "lora"}
+    with trust.command():
+        config = compose("train", TrainConfig, [], numbers | {"model": {"config": {"model_type": "gpt2", "a": {}}}})
+    assert (type(config.n), type(config.trainer.lr)) == (int, float), "as config.yaml takes them"
+    assert config.model["config"] == {"model_type": "gpt2", "a": {}}, "where no mapping was"
+    endless: dict[str, Any] = {}
+    endless["path"] = [endless]
     for wrong, words in (
         ({"trainer": {"lrr": 1}}, "'trainer.lrr'.*'trainer.lr'"),
         ({"n": "many"}, "n: Value 'many'"),
         ({"adapter": "a b"}, "not a name"),
+        ({"adapter": None}, "adapter='None' is not a name"),
+        ({"data": 3}, "data='3' is not a name"),
+        ({"data.metrics": {"a": 1}}, "data.metrics=.* should be of type list"),
+        ({"model[path]": "x"}, r"no key 'model\[path\]'"),
+        ({"trainer.": 1}, "no key 'trainer.'"),
+        ({"data": endless}, "nested too deeply"),
         ({"trainer": {"lr": object()}}, "trainer.lr: a object cannot be"),
         ({"overwite": True}, "'overwite'.*'overwrite'"),
     ):
         with pytest.raises(QftError, match=words), trust.command():
             compose("train", TrainConfig, [], wrong)
+
+
+@pytest.mark.parametrize("word", [3, None, Path("x"), "-m", "--cfg"])
+def test_words_that_no_call_can_mean(word: Any, untouched: None) -> None:
+    with pytest.raises(QftError, match=r"is no option|is for the command line"):
+        qft.train(word)
 
 
 def test_of_a_run_only_what_is_given_is_not_its_own(untouched: None) -> None:

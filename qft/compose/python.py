@@ -5,6 +5,8 @@ from typing import Any
 
 from qft import trust
 from qft.compose.typed import compose
+from qft.errors import QftError
+from qft.names import shortened
 from qft.progress import borrow_logging
 from qft.records import RunDirectory
 from qft.runs.run import Run
@@ -30,11 +32,23 @@ def call(
 
     Returns:
         The run that the recipe leaves.
+
+    Raises:
+        QftError: For what cannot be meant, and for what the recipe refuses.
     """
+    _check_words(overrides)
     with trust.command(trust.Given(command=shown)):
         config = compose(command, schema, overrides, options)
         with borrow_logging(config.verbose):
             return Run(recipe(config).path)
+
+
+def _check_words(overrides: Sequence[Any]) -> None:
+    for word in overrides:
+        if not isinstance(word, str):
+            raise QftError(f"{shortened(repr(word))} is no option; give texts such as 'adapter=lora', or n=300.")
+        if word.startswith("-"):
+            raise QftError(f"{shortened(word)} is for the command line; from Python give options only.")
 
 
 def show_call(name: str, *positional: Any, **options: Any) -> str:

@@ -88,7 +88,7 @@ def borrow_hydra(name: str, schema: Any) -> Iterator[None]:
 
 def _composed(name: str, overrides: Sequence[str], options: Mapping[str, Any]) -> Any:
     choices, assigned = values.split(options, configs.groups())
-    args = prepare(name, [*overrides, *choices], assigned)
+    args = prepare(name, [*overrides, *choices], values.keys(assigned))
     composed = _compose(name, args)
     if len(configs.directories()) > 1:
         trusted.check_hydra(composed.hydra, _packaged_hydra(name))
@@ -100,18 +100,18 @@ def _composed(name: str, overrides: Sequence[str], options: Mapping[str, Any]) -
         values.assign(composed, assigned)
     except OmegaConfBaseException as error:
         raise QftError(explain(error, name)) from error
-    given = words.keys(args) | set(assigned)
+    given = words.keys(args) | values.keys(assigned)
     config = _typed(composed, chosen, given)
     address.check(config, args, given)
     return config
 
 
-def prepare(name: str, args: Sequence[str], assigned: Mapping[str, Any] | None = None) -> list[str]:
+def prepare(name: str, args: Sequence[str], assigned: Collection[str] = ()) -> list[str]:
     """The words as Hydra takes them, once all of them can be read and each choice exists."""
     words.check(args)
     trusted.check_words(args)
     args = [_as_choice(a) for a in args]
-    if name != "sweep" and _wants_local_model(words.keys(args) | set(assigned or ()), args):
+    if name != "sweep" and _wants_local_model(words.keys(args) | set(assigned), args):
         args.append("model=local")
     args = [f"+{a}" if a.startswith("metric.") else a for a in args]  # its keys are those of the plug-ins
     if "adapter=peft" in args:  # its keys are those of the library
