@@ -21,6 +21,9 @@ from qft import progress, trust
 from qft.compose.typed import OwnConfigsFirst, compose
 from qft.config import EvalConfig, TrainConfig
 from qft.errors import QftError
+from qft.records import RunDirectory, new_record
+from qft.runs.run import Run
+from qft.runs.stored import of_run
 from qft.training import callbacks
 
 PAGE = Path(__file__).parent.parent / "docs/python.md"
@@ -123,6 +126,29 @@ def test_of_a_run_only_what_is_given_is_not_its_own(untouched: None) -> None:
         config = compose("eval", EvalConfig, ["data.overlong=drop"], {"run": "r", "model.path": "m"})
     assert (config.model, config.data) == ({"path": "m"}, {"overlong": "drop"})
     assert (config.n, config.seed, config.max_seq_len, config.evaluation.metrics) == (None, None, None, None)
+
+
+@pytest.mark.parametrize(("word", "refused"), [("data=demo_math", True), ("model=demo", False), ("data=jsonl", False)])
+def test_another_data_set_than_a_runs_is_refused(word: str, refused: bool, untouched: None) -> None:
+    stored = {"model": {"name": "demo", "path": "p"}, "data": {"name": "jsonl", "path": "rows"}}
+    stored |= {"n": 4, "seed": 0, "max_seq_len": 9, "evaluation": {"metrics": ["bleu"]}}
+    with trust.command():
+        config = compose("eval", EvalConfig, [word], {"run": "r"})
+    if refused:
+        with pytest.raises(QftError, match=f"{word} is not what r was trained with"):
+            of_run(config, stored, Path("r"))
+    else:
+        subject = of_run(config, stored, Path("r"))
+        assert (subject.model, subject.data) == (stored["model"], stored["data"])
+
+
+@pytest.mark.parametrize("what", ["model", "tokenizer"])
+def test_nothing_of_another_base_is_loaded(what: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    RunDirectory(tmp_path).save(new_record(0, ()))  # trained with a base of another fingerprint
+    subject = SimpleNamespace(model={"path": "package:qft/models/demo", "trust_remote_code": False, "hub": "hf"})
+    monkeypatch.setattr("qft.runs.stored.subject", lambda config: subject)
+    with pytest.raises(QftError, match="base model is not what"):
+        getattr(Run(tmp_path), what)()
 
 
 def test_a_notebook_shows_bars(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -101,7 +101,7 @@ def _composed(name: str, overrides: Sequence[str], options: Mapping[str, Any]) -
     except OmegaConfBaseException as error:
         raise QftError(explain(error, name)) from error
     given = words.keys(args) | values.keys(assigned)
-    config = _typed(composed, chosen, given)
+    config = _typed(composed, chosen, given, args)
     address.check(config, args, given)
     return config
 
@@ -187,7 +187,7 @@ def _check_choices(args: Sequence[str]) -> None:
                 configs.check_choice(group, choice.strip("'\" "))
 
 
-def _typed(composed: DictConfig, choices: dict[str, str], given: set[str]) -> Any:
+def _typed(composed: DictConfig, choices: dict[str, str], given: set[str], args: Sequence[str]) -> Any:
     """Check what the schema cannot (trust, missing keys, types of a plug-in's options) and build the dataclass."""
     trusted.check(composed, given)
     if missing := sorted(OmegaConf.missing_keys(composed)):
@@ -215,7 +215,9 @@ def _typed(composed: DictConfig, choices: dict[str, str], given: set[str]) -> An
     if isinstance(config, EvalConfig) and config.run is not None:
         for group in ("model", "data"):
             keys = {key.split(".")[1] for key in given if key.startswith(f"{group}.")}
-            setattr(config, group, {key: value for key, value in content[group].items() if key in keys})
+            if any(a.startswith(f"{group}=") for a in args):  # local, which stands for any path, has no name
+                keys.add("name")
+            setattr(config, group, {k: v for k, v in content[group].items() if k in keys and (k, v) != ("name", None)})
     return config
 
 

@@ -94,21 +94,24 @@ class Run:
 
         with trust.command(), borrow_logging():
             quiet_libraries()
-            subject = self._subject()
-            stored.check_base(self.path, load.fingerprint(subject.model))
-            base = load.load_base(subject.model, load.precision())
+            base = load.load_base(self._model_options(), load.precision())
             return inject.load_adapter(base, self.path / "adapter").eval()
 
     def tokenizer(self) -> Any:
-        """The base model's tokenizer."""
+        """The base model's tokenizer. Refuses what ``model`` refuses."""
         from qft.models import load
 
         with trust.command(), borrow_logging():
             quiet_libraries()
-            return load.load_tokenizer(self._subject().model)
+            return load.load_tokenizer(self._model_options())
 
-    def _subject(self) -> stored.Subject:
-        return stored.subject(EvalConfig(run=str(self.path.absolute())))
+    def _model_options(self) -> Plain:
+        """The options of the base, which is compared with what the run was trained with before it is loaded."""
+        from qft.models import load
+
+        subject = stored.subject(EvalConfig(run=str(self.path.absolute())))
+        stored.check_base(self.path, load.fingerprint(subject.model))
+        return subject.model
 
     def _check_evaluated(self) -> None:
         if not (self.path / EVALUATED).exists():

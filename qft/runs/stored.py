@@ -150,8 +150,18 @@ def subject(config: EvalConfig) -> Subject:
 
 
 def of_run(config: EvalConfig, stored: Mapping[str, Any], run: Path) -> Subject:
-    """The settings of a run, as config.yaml holds them, with those over them that the evaluation's config gives."""
+    """The settings of a run, as config.yaml holds them, with those over them that the evaluation's config gives.
+
+    Raises:
+        QftError: Another model or data set was chosen by name.
+    """
     metrics = config.evaluation.metrics
+    for group, given in (("model", config.model), ("data", config.data)):
+        name = (given or {}).get("name")
+        if name is not None and name != stored[group].get("name"):
+            raise QftError(
+                f"{group}={name} is not what {run} was trained with; leave it out, or give single keys ({group}.path=)."
+            )
     return Subject(
         model={**stored["model"], **(config.model or {})},
         data={**stored["data"], **(config.data or {})},
