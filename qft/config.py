@@ -77,6 +77,7 @@ class TrainConfig(CommonConfig):
     trainer: TrainerConfig = field(default_factory=TrainerConfig)
     evaluation: EvaluationConfig = field(default_factory=EvaluationConfig)
     metric: Any = None
+    budget: int | None = number(None, at_least=1)
     run: str | None = None
     eval: bool = False
     resume: bool = False
@@ -114,6 +115,8 @@ class ScoreConfig(CommonConfig):
 @dataclass
 class ParamsConfig(CommonConfig):
     """``qft params``."""
+
+    budget: int | None = number(None, at_least=1)
 
 
 @dataclass

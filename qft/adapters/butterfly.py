@@ -17,6 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from qft.adapters.config import QftConfig
+from qft.adapters.knob import Knob
 from qft.adapters.method_card import MethodCard
 from qft.adapters.multiplicative import OutputDelta
 from qft.errors import QftError
@@ -51,6 +52,7 @@ class ButterflyConfig(QftConfig):
 
     method: ClassVar[str] = "butterfly"
     delta_class: ClassVar[Any] = ButterflyDelta
+    knob: ClassVar[Knob | None] = Knob("stages")
     card: ClassVar[MethodCard] = MethodCard(
         parameters="about out / 2 a stage; ceil(log2 out) stages",
         token_cost="2 out sqrt(out)",

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from qft import ranges
 from qft.adapters import binding
+from qft.adapters.knob import Knob
 from qft.adapters.method_card import MethodCard
 from qft.adapters.on_hardware import OnHardware
 from qft.adapters.register import AdapterType, register
@@ -40,6 +41,7 @@ class QftConfig(PeftConfig):
     tuner_class: ClassVar[type] = QftTuner
     shares: ClassVar[bool] = False  # True: its layers share parameters; see qft.adapters.shared
     has_hardware_form: ClassVar[bool] = False  # True: on_hardware() says what a quantum computer would run in its place
+    knob: ClassVar[Knob | None] = None  # what budget=N turns
     ranked: ClassVar[bool] = True  # False: the method has no r and no alpha
 
     r: int = field(default=4, metadata={"help": "Width of the bottleneck."} | within(at_least=1))

@@ -25,6 +25,7 @@ import torch
 from torch import Tensor, nn
 
 from qft.adapters.config import QftConfig
+from qft.adapters.knob import Knob
 from qft.adapters.method_card import MethodCard
 from qft.adapters.multiplicative import InputDelta
 from qft.adapters.on_hardware import OnHardware
@@ -73,6 +74,7 @@ class CUAConfig(QftConfig):
 
     method: ClassVar[str] = "cua"
     delta_class: ClassVar[Any] = CUADelta
+    knob: ClassVar[Knob | None] = Knob("block", "powers", at_least=2)
     card: ClassVar[MethodCard] = MethodCard(
         parameters="floor(in / b) b (b - 1) / 2 for blocks of size b",
         token_cost="b in",

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from qft.adapters.config import QftConfig
 from qft.adapters.factors import FactorDelta
+from qft.adapters.knob import Knob
 from qft.adapters.method_card import MethodCard
 
 
@@ -49,6 +50,7 @@ class FrozenFramesConfig(QftConfig):
 
     method: ClassVar[str] = "frozen_frames"
     delta_class: ClassVar[Any] = FrozenFramesDelta
+    knob: ClassVar[Knob | None] = Knob()
     card: ClassVar[MethodCard] = MethodCard(
         parameters="r",
         token_cost="r (in + out)",

@@ -25,6 +25,7 @@ from qft.adapters import axes as layer_axes
 from qft.adapters.axes import Axes
 from qft.adapters.config import QftConfig
 from qft.adapters.factors import FactorDelta, check_rank
+from qft.adapters.knob import Knob
 from qft.adapters.method_card import MethodCard
 from qft.errors import QftError, nearest
 from qft.ranges import within
@@ -81,6 +82,7 @@ class LoRETTAConfig(QftConfig):
 
     method: ClassVar[str] = "loretta"
     delta_class: ClassVar[Any] = LoRETTADelta
+    knob: ClassVar[Knob | None] = Knob("bond_dim")
     card: ClassVar[MethodCard] = MethodCard(
         parameters="sum of R_(k-1) d_k R_k over the axes d_k of in r and of r out, inner bonds R",
         token_cost="r (in + out)",

@@ -18,6 +18,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
+from qft.adapters.knob import Knob
 from qft.adapters.method_card import MethodCard
 from qft.adapters.shared import Shared, SharedConfig, SharedDelta, Site, head_dim_of, heads_of, uniform
 from qft.errors import QftError
@@ -62,6 +63,7 @@ class LoRTAConfig(SharedConfig):
 
     method: ClassVar[str] = "lorta"
     delta_class: ClassVar[Any] = LoRTADelta
+    knob: ClassVar[Knob | None] = Knob()
     card: ClassVar[MethodCard] = MethodCard(
         parameters="for all layers: r (in + head size + heads + layers + kinds)",
         token_cost="r (in + out)",

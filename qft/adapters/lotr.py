@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from qft.adapters.factors import check_rank
+from qft.adapters.knob import Knob
 from qft.adapters.method_card import MethodCard
 from qft.adapters.shared import Shared, SharedConfig, SharedDelta, Site
 from qft.errors import QftError, nearest
@@ -62,6 +63,7 @@ class LoTRConfig(SharedConfig):
 
     method: ClassVar[str] = "lotr"
     delta_class: ClassVar[Any] = LoTRDelta
+    knob: ClassVar[Knob | None] = Knob()
     card: ClassVar[MethodCard] = MethodCard(
         parameters="r^2, and r (in + out) once for all layers of a shape",
         token_cost="r (in + out)",

@@ -17,6 +17,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
+from qft.adapters.knob import Knob
 from qft.adapters.method_card import MethodCard
 from qft.adapters.shared import Shared, SharedConfig, SharedDelta, Site, head_dim_of, heads_of
 from qft.errors import QftError
@@ -63,6 +64,7 @@ class MetaTTConfig(SharedConfig):
 
     method: ClassVar[str] = "metatt"
     delta_class: ClassVar[Any] = MetaTTDelta
+    knob: ClassVar[Knob | None] = Knob()
     card: ClassVar[MethodCard] = MethodCard(
         parameters="for all layers: r (in + out) + (layers + kinds) r^2; axes=5: a head in place of out, + heads r^2",
         token_cost="r (in + out)",

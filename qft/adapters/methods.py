@@ -17,6 +17,7 @@ from peft import PeftConfig, get_peft_model
 from torch import nn
 
 from qft.adapters.config import QftConfig
+from qft.adapters.knob import Knob
 from qft.adapters.method_card import MethodCard
 from qft.adapters.on_hardware import OnHardware
 from qft.adapters.targets import Targets, check_targets, default_targets, reference_sizes
@@ -29,7 +30,7 @@ ADAPTER = Family(
     "an adapter config", "adapter", lambda found: isinstance(found, type) and issubclass(found, PeftConfig)
 )
 # what a yaml says of a method of a library; not options of it. Version 0.1.0 called the card "about".
-STATED = ("supports", "card", "about", "lr_scale", "type", "last_layers", "evenly")
+STATED = ("supports", "card", "about", "lr_scale", "type", "last_layers", "evenly", "knob")
 # what PEFT says of norms, of layers without a bias, and of BOFT's kernel for GPUs, without which it computes the same
 HARMLESS = (
     "Unsupported layer type|has no bias term|Failed to load the CUDA extension|Setting boft_n_butterfly_factor to 1"
@@ -78,6 +79,11 @@ class Method(ABC):
     def trained_dtype(self, dtype: torch.dtype) -> torch.dtype:
         """What the base is loaded in: ``dtype``, but what is trained is float32."""
         return torch.float32 if self.trains_base else dtype
+
+    def knob(self) -> Knob | None:
+        """The option that ``budget=N`` chooses; None where there is none. A yaml's statement wins."""
+        stated = self.spec.get("knob")
+        return Knob(**stated) if stated else None
 
     def check_checkpointing(self) -> None:  # noqa: B027
         """Raise QftError where it does not work with gradient checkpointing."""
@@ -173,6 +179,10 @@ class OurMethod(ConfiguredMethod):
 
     def describe(self) -> MethodCard:
         return self.config().describe()
+
+    def knob(self) -> Knob | None:
+        stated: Knob | None = find(ADAPTER, self.spec["_target_"]).knob
+        return super().knob() or stated
 
     def build_circuit(self) -> Circuit | None:
         return self.config().build_circuit()

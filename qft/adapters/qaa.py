@@ -29,6 +29,7 @@ from transformers import PreTrainedModel
 
 from qft.adapters.config import QftConfig
 from qft.adapters.delta import Delta
+from qft.adapters.knob import Knob
 from qft.adapters.method_card import MethodCard
 from qft.adapters.targets import base_modules
 from qft.errors import QftError, nearest
@@ -151,6 +152,7 @@ class QAAConfig(QftConfig):
 
     method: ClassVar[str] = "qaa"
     delta_class: ClassVar[Any] = QAADelta
+    knob: ClassVar[Knob | None] = Knob("last_layers", "layers")
     card: ClassVar[MethodCard] = MethodCard(
         parameters="n 2^n + n for a block of hidden size d, n = ceil(log2 d)",
         token_cost="4 2^n 2^(n/2) + n d",

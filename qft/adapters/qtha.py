@@ -22,6 +22,7 @@ from torch import Tensor
 from qft.adapters.hybrid import DEEPEST, HybridConfig, HybridDelta
 from qft.adapters.hybrid.config import check_choice
 from qft.adapters.hybrid.middle import SiLULayers, uniform
+from qft.adapters.knob import Knob
 from qft.adapters.method_card import MethodCard
 from qft.quantum import ansatz
 from qft.quantum.circuit import Circuit
@@ -52,6 +53,7 @@ class QTHAConfig(HybridConfig):
 
     method: ClassVar[str] = "qtha"
     delta_class: ClassVar[Any] = QTHADelta
+    knob: ClassVar[Knob | None] = Knob("bond_dim")
     card: ClassVar[MethodCard] = MethodCard(
         parameters="MPO(in, width) + MPO(width, out) + 2 width r + 2 r^2 + 4 r layers",
         token_cost="r (in + out) + 2 r^2 + 4 layers 4^r",

@@ -26,6 +26,7 @@ from torch import Tensor, nn
 
 from qft.adapters.config import QftConfig
 from qft.adapters.delta import Delta
+from qft.adapters.knob import Knob
 from qft.adapters.method_card import MethodCard
 from qft.errors import QftError
 from qft.quantum.autodiff import checkpointed
@@ -131,6 +132,7 @@ class QuanTAConfig(QftConfig):
 
     method: ClassVar[str] = "quanta"
     delta_class: ClassVar[Any] = QuanTADelta
+    knob: ClassVar[Knob | None] = Knob("num_axes", at_least=2, at_most=16, grows=False, also={"axes": None})
     card: ClassVar[MethodCard] = MethodCard(
         parameters="sum of (d_m d_n)^2 over all pairs of the axes d_1, ..., d_N",
         token_cost="in out, or 2 (d_1 ... d_N) (sum of d_m d_n) where that is less",

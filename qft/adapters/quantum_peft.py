@@ -31,6 +31,7 @@ from torch import Tensor, nn
 
 from qft.adapters.config import QftConfig
 from qft.adapters.factors import FactorDelta
+from qft.adapters.knob import Knob
 from qft.adapters.method_card import MethodCard
 from qft.adapters.on_hardware import OnHardware
 from qft.errors import QftError, nearest
@@ -92,6 +93,7 @@ class QuantumPEFTConfig(QftConfig):
 
     method: ClassVar[str] = "quantum_peft"
     delta_class: ClassVar[Any] = QuantumPEFTDelta
+    knob: ClassVar[Knob | None] = Knob("layers", at_most=1000)
     card: ClassVar[MethodCard] = MethodCard(
         parameters="(2 L + 1) q - 2 L for each side, q = ceil(log2 n) qubits, + K",
         token_cost="K (in + out)",

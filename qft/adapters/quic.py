@@ -24,6 +24,7 @@ import torch
 from torch import Tensor, nn
 
 from qft.adapters.config import QftConfig
+from qft.adapters.knob import Knob
 from qft.adapters.method_card import MethodCard
 from qft.adapters.multiplicative import OutputDelta
 from qft.adapters.on_hardware import OnHardware
@@ -80,6 +81,7 @@ class QuICConfig(QftConfig):
 
     method: ClassVar[str] = "quic"
     delta_class: ClassVar[Any] = QuICDelta
+    knob: ClassVar[Knob | None] = Knob("num_adapters")
     card: ClassVar[MethodCard] = MethodCard(
         parameters="m r n (n - 1) / 2, n the largest with n (n + 1) / 2 <= out / r; the authors count m r n^2",
         token_cost="2 r n^3 for each of m adapters",

@@ -20,6 +20,7 @@ from torch import Tensor
 
 from qft.adapters.hybrid import DEEPEST, HybridConfig, HybridDelta
 from qft.adapters.hybrid.middle import GatedSiLU
+from qft.adapters.knob import Knob
 from qft.adapters.method_card import MethodCard
 from qft.quantum import ansatz
 from qft.quantum.circuit import Circuit
@@ -41,6 +42,7 @@ class QWTHNConfig(HybridConfig):
 
     method: ClassVar[str] = "qwthn"
     delta_class: ClassVar[Any] = QWTHNDelta
+    knob: ClassVar[Knob | None] = Knob("bond_dim")
     card: ClassVar[MethodCard] = MethodCard(
         parameters="MPO(in, width) + MPO(width, out) + 2 width r + width + r + 2 r blocks",
         token_cost="r (in + out) + r 3^r",

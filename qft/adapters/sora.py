@@ -19,6 +19,7 @@ from torch import Tensor, nn
 
 from qft.adapters.config import QftConfig
 from qft.adapters.delta import Delta
+from qft.adapters.knob import Knob
 from qft.adapters.layer import QftLayer
 from qft.adapters.method_card import MethodCard
 from qft.ranges import within
@@ -87,6 +88,7 @@ class SoRAConfig(QftConfig):
 
     method: ClassVar[str] = "sora"
     delta_class: ClassVar[Any] = SoRADelta
+    knob: ClassVar[Knob | None] = Knob()
     card: ClassVar[MethodCard] = MethodCard(
         parameters="r (in + out + 1), r the rank kept",
         token_cost="r (in + out)",

@@ -25,6 +25,7 @@ from qft.adapters import axes as layer_axes
 from qft.adapters.axes import Axes
 from qft.adapters.config import QftConfig
 from qft.adapters.factors import FactorDelta, check_rank
+from qft.adapters.knob import Knob
 from qft.adapters.method_card import MethodCard
 from qft.errors import QftError, nearest
 from qft.ranges import within
@@ -79,6 +80,7 @@ class TTLoRAConfig(QftConfig):
 
     method: ClassVar[str] = "tt_lora"
     delta_class: ClassVar[Any] = TTLoRADelta
+    knob: ClassVar[Knob | None] = Knob()
     card: ClassVar[MethodCard] = MethodCard(
         parameters="sum of R_(k-1) d_k R_k over the axes d_k of in and then of out, inner bonds R = r",
         token_cost="r (in + out)",

@@ -1,7 +1,9 @@
 """Trainable parameters of an adapter on a model, exactly, without weights or network; adapter=all compares."""
 
+from dataclasses import replace
 from typing import Any
 
+from qft.cli import _budget
 from qft.cli._command import Command
 from qft.cli._output import log, megabytes, show
 from qft.compose import configs, trusted
@@ -15,13 +17,23 @@ def run(config: ParamsConfig) -> None:
     """Print the per-module table, the total, the ratio to LoRA r=4 and the memory it takes."""
     start_logging()
     if "published" in config.adapter:
-        _compare(config)
+        if config.budget is None:
+            _compare(config)
+        else:
+            quiet_libraries()
+            _budget.compare(config, _methods(config.model), config.budget)
         return
     if "_target_" not in config.adapter:
         raise QftError("Choose a method to count: adapter=qwthn, adapter=lora, ... or adapter=all.")
     quiet_libraries()
     from qft.models.count import count
 
+    if config.budget is not None:
+        from qft.models.budget import choose
+
+        choice = choose(config.model, config.adapter, config.budget)
+        log.info("budget: %s", choice)
+        config = replace(config, adapter=choice.adapter)
     counts = count(config.model, config.adapter)
     name = f"{config.adapter['name']} on {config.model['name'] or config.model['path']}"
     rows: list[list[Any]] = [

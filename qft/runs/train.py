@@ -72,6 +72,7 @@ def train(config: TrainConfig) -> RunDirectory:
     metrics = checks.metrics_of(config.evaluation, config.data or {})
     config = replace(config, evaluation=replace(config.evaluation, metrics=metrics))
     _check(config)
+    config = _within_budget(config)
     parts = _read(config)
     setup = _set_up(config)
     tokens = _encode(config, parts)
@@ -106,6 +107,17 @@ def _check(config: TrainConfig) -> None:
         from qft.quantum import backends
 
         backends.check_trains(config.backend["name"])
+
+
+def _within_budget(config: TrainConfig) -> TrainConfig:
+    """The config with the knob of its method as ``budget`` chooses it; said, and recorded with the run's config."""
+    if config.budget is None:
+        return config
+    from qft.models import budget
+
+    choice = budget.choose(config.model, config.adapter, config.budget)
+    log.info("budget: %s", choice)
+    return replace(config, adapter=choice.adapter)
 
 
 def _read(config: TrainConfig) -> "Parts":

@@ -1,0 +1,78 @@
+"""``budget=N``: the largest count not above N, on the sizes of Qwen2-7B and of a small model of the same kind."""
+
+import pytest
+from omegaconf import OmegaConf
+from test_published_counts import spec
+
+from qft.compose.configs import packaged
+from qft.errors import QftError
+from qft.models.budget import choose
+
+SMALL = {
+    "model_type": "qwen2",
+    "hidden_size": 224,
+    "intermediate_size": 576,
+    "num_hidden_layers": 5,
+    "num_attention_heads": 7,
+    "num_key_value_heads": 1,
+    "vocab_size": 6144,
+}
+BUDGETS = (300_000, 1_000, 4_000, 14_080)  # the first of Qwen2-7B
+TABLE = {  # value and count; a number alone: the minimum that the refusal names
+    "lora": (315_392, 3_520, (1, 3_520), (4, 14_080)),
+    "dora": (430_080, 4_800, 4_800, (3, 11_840)),
+    "sora": (315_448, 3_530, (1, 3_530), (3, 10_590)),
+    "lora_last": ((26, 292_864), (1, 704), (5, 3_520), (5, 3_520)),
+    "qwthn": ((5, 299_264), 2_510, (2, 3_740), (6, 11_460)),
+    "qtha": ((4, 245_952), 2_850, (1, 2_850), (5, 10_890)),
+    "quanta": ((6, 286_944), 5_820, 5_820, (9, 13_500)),
+    "qaa": ((6, 294_984), 2_056, (1, 2_056), (5, 10_280)),
+    "quantum_peft": ((130, 299_964), (3, 935), (15, 3_935), (55, 13_935)),
+    "cua": ((2, 100_352), 1_120, (4, 3_360), (8, 7_840)),
+    "oft": ((2, 100_352), 1_120, (4, 3_360), (8, 7_840)),
+    "quic": ((2, 207_200), (1, 960), (4, 3_840), (14, 13_440)),
+    "tt_lora": ((12, 267_456), (1, 345), (4, 3_600), (8, 13_120)),
+    "loretta": ((9, 262_584), (1, 670), (3, 3_690), (6, 12_420)),
+    "lotr": ((23, 288_696), (1, 714), (5, 3_770), (16, 13_824)),
+    "lorta": ((79, 298_146), (3, 813), (14, 3_794), (51, 13_821)),
+    "metatt": ((36, 296_928), (2, 924), (7, 3_479), (23, 14_007)),
+    "butterfly": ((5, 286_720), (1, 640), (6, 3_760), (23, 14_080)),
+    "vera": ((3309, 299_992), 1_290, (272, 4_000), (1280, 14_080)),
+    "fourierft": ((5357, 299_992), (100, 1_000), (400, 4_000), (1408, 14_080)),
+    "c3a": (802_816, 8_960, 8_960, (32, 8_960)),
+    "randlora": (315_392, 3_520, (272, 4_000), (1280, 14_080)),
+    "lokr": ((29, 294_784), 1_540, (7, 3_220), (7, 3_220)),
+}
+SLOW = {"lora_last", "lokr", "qaa", "quanta", "randlora"}  # many values, or a model for each
+CASES = [
+    pytest.param(name, i, id=f"{name}-{BUDGETS[i]}", marks=pytest.mark.extended if name in SLOW else ())
+    for name in TABLE
+    for i in range(4)
+]
+pytestmark = pytest.mark.filterwarnings("ignore:.*gradient_checkpointing.* is deprecated:FutureWarning")
+
+
+def method(name, i):
+    if i == 0:
+        return spec(name, "qwen2_7b_instruct")
+    stated = {"name": "small", "path": "x", "config": SMALL}
+    model = OmegaConf.merge(OmegaConf.load(packaged() / "model" / "local.yaml"), stated)
+    both = OmegaConf.create({"model": model, "adapter": OmegaConf.load(packaged() / "adapter" / f"{name}.yaml")})
+    resolved = OmegaConf.to_container(both, resolve=True)
+    return resolved["model"], {"name": name} | resolved["adapter"]
+
+
+@pytest.mark.parametrize("name, i", CASES)
+def test_the_largest_count_within_the_budget(name, i):
+    expected = TABLE[name][i]
+    if isinstance(expected, int):
+        with pytest.raises(QftError, match=f"adapter={name} has at least {expected:,} parameters"):
+            choose(*method(name, i), BUDGETS[i])
+        return
+    choice = choose(*method(name, i), BUDGETS[i])
+    assert (choice.value, choice.trainable) == expected
+
+
+def test_a_method_without_a_knob_is_refused():
+    with pytest.raises(QftError, match="adapter=ia3 states no option that a budget could choose"):
+        choose(*method("ia3", 1), 1_000)
