@@ -140,7 +140,7 @@ def _by_building(adapter: Spec, shapes: Counter[tuple[int, int]]) -> int:
     try:
         with torch.device("meta"):
             get_peft_model(model, config)
-    except (ValueError, TypeError, ZeroDivisionError) as error:
+    except (ValueError, TypeError, ZeroDivisionError, RuntimeError) as error:
         raise QftError(str(error)) from error
     total = 0
     for layer, number in zip(model.children(), shapes.values(), strict=True):
