@@ -201,6 +201,14 @@ class CircuitConfig(CommonConfig):
     weights: list[float] | None = None
 
 
+def without_card(config: Mapping[str, Any]) -> dict[str, Any]:
+    """A resolved config without what its adapter's yaml says for the documentation, which decides no result."""
+    adapter = config.get("adapter")
+    if not isinstance(adapter, Mapping):
+        return dict(config)
+    return {**config, "adapter": {k: v for k, v in adapter.items() if k not in ("card", "about")}}
+
+
 def differences(old: Mapping[str, Any], new: Mapping[str, Any], prefix: str = "") -> list[str]:
     """Keys whose values differ between two resolved configs, as ``key: old -> new``."""
     out = []

@@ -17,7 +17,18 @@ from qft.adapters import METHODS, methods
 from qft.adapters.method_card import MethodCard
 
 ROOT = Path(__file__).parent.parent
-COLUMNS = ("`adapter=`", "Mergeable", "Trainable parameters", "Cost of a token", "Runs on hardware", "Source")
+COLUMNS = (
+    "`adapter=`",
+    "Equation",
+    "Trainable parameters",
+    "Start",
+    "Cost of a token",
+    "Circuit",
+    "Runs on hardware",
+    "Mergeable",
+    "Exactly a LoRA of rank",
+    "Source",
+)
 
 INTRODUCTION = """\
 # The methods
@@ -28,14 +39,22 @@ Parameters and cost are those of one adapted layer, a linear layer of size in x 
 cost counts products beside the layer's own. r is the rank, and the number of qubits of a circuit. MPO(in, width) is a
 tensor train with cores of (D, J_k, I_k, D): sum over k of I_k J_k D_(k-1) D_k parameters, D_0 = D_n = 1. Exact numbers
 for a model: `qft params adapter=NAME model=NAME`, or `adapter=all`. Each option is explained in
-`configs/adapter/NAME.yaml`. "Runs on hardware" says whether a quantum computer can evaluate the method's circuit.
+`configs/adapter/NAME.yaml`.
+
+W is the layer's weight, c its bias, s = alpha / r, and "start" what makes an adapted model equal to its base before the
+first step. M_A and M_B are tensor trains with a linear layer each. "Runs on hardware" says whether a quantum computer
+can evaluate the method's circuit; `qft circuit` and `qft cost` have the gates and the number of circuits. A mergeable
+method leaves a plain model behind, in the format of its base. The last but one column is the rank of the LoRA that a
+trained layer equals exactly; "full rank" can only be approximated by one.
 """
 
 
 def row(name: str, card: MethodCard) -> str:
     """One line of the table."""
     merge = ("yes" if card.mergeable else "no") + (f"; {card.merge}" if card.merge else "")
-    return f"| {name} | {merge} | {card.parameters} | {card.token_cost} | {card.hardware} | {card.source} |"
+    equation = f"${card.equation}$" if card.equation else ""
+    rest = (card.parameters, card.start, card.token_cost, card.circuit, card.hardware, merge, card.lora_rank)
+    return "| " + " | ".join([name, equation, *rest, card.source]) + " |"
 
 
 def specs() -> Iterator[dict[str, Any]]:

@@ -14,6 +14,8 @@ from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
 from mkdocs.structure.nav import Page
 
+from qft.adapters import METHODS
+
 ROOT = Path(__file__).parent.parent
 FACE = "qft"  # the modules beside the rooms
 ROOMS = (
@@ -65,8 +67,20 @@ def more() -> str:
     written = "".join(p.read_text(encoding="utf-8") for p in (ROOT / "docs" / "methods").glob("*.md"))
     ours = [p.stem for p in sorted((ROOT / "qft" / "adapters").glob("*.py")) if "\nCONFIG = " in p.read_text("utf-8")]
     others = [name for name in ours if f"qft/adapters/{name}.py" not in written]
-    heads = [f"## {name}\n\n::: qft.adapters.{name}\n    options: {{members: []}}\n" for name in others]
-    return "\n".join([MORE, *heads])
+    return "\n".join([MORE, *(method(name) for name in others)])
+
+
+def method(name: str) -> str:
+    """A method on that page: its equation, its card in one paragraph, then its module's own words."""
+    card = METHODS[name].card
+    words = [
+        f"$$\n{card.equation}\n$$",
+        f"{card.source}, `adapter={name}`. Trainable parameters: {card.parameters}. Start: {card.start}. A token costs "
+        f"{card.token_cost}. Circuit: {card.circuit}. On hardware: {card.hardware}. Exactly a LoRA of rank: "
+        f"{card.lora_rank}.",
+        f"::: qft.adapters.{name}\n    options: {{members: []}}",
+    ]
+    return "\n\n".join([f"## {name}", *words]) + "\n"
 
 
 def face() -> str:

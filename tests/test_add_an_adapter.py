@@ -139,4 +139,6 @@ def test_they_pass_the_contract(tree: Path) -> None:
 def test_they_get_their_rows_in_the_table(tree: Path) -> None:
     run(command("python scripts"), tree)
     page = (tree / "docs" / "adapters.md").read_text(encoding="utf-8")
-    assert "| own_vera | yes | r + out |" in page and "| waist | no | r (in + out + 1) |" in page
+    rows = {line.split(" | ")[0]: line for line in page.splitlines() if line.startswith("| ")}
+    assert "| r + out | b = 0 |" in rows["| own_vera"] and "| no circuit | yes | r |" in rows["| own_vera"]
+    assert "| r (in + out + 1) | B = 0 |" in rows["| waist"] and "| no | not linear |" in rows["| waist"]

@@ -54,6 +54,10 @@ class ButterflyConfig(QftConfig):
     delta_class: ClassVar[Any] = ButterflyDelta
     knob: ClassVar[Knob | None] = Knob("stages")
     card: ClassVar[MethodCard] = MethodCard(
+        equation=r"y = R (W x) + c, \quad R = G_{m-1} \cdots G_1 G_0",
+        start="angles 0: R = I",
+        circuit="none",
+        lora_rank="full rank",
         parameters="about out / 2 a stage; ceil(log2 out) stages",
         token_cost="2 out sqrt(out)",
         hardware="no circuit",

@@ -76,9 +76,13 @@ class CUAConfig(QftConfig):
     delta_class: ClassVar[Any] = CUADelta
     knob: ClassVar[Knob | None] = Knob("block", "powers", at_least=2)
     card: ClassVar[MethodCard] = MethodCard(
+        equation=r"y = W (Q x) + c, \quad Q = (I + A/2)^{-1} (I - A/2) \text{ on each block}",
+        start="A = 0: Q = I",
+        circuit="log2 b qubits a block; 3 CNOT at b = 4, encoding included",
+        lora_rank="full rank",
         parameters="floor(in / b) b (b - 1) / 2 for blocks of size b",
         token_cost="b in",
-        hardware="no: b amplitudes to encode for each block and token; counts would give sign(x) abs(Q x)",
+        hardware="only as sign(x) abs(Q x), readout=sign_constrained: a circuit for each block and token",
         source="arXiv 2605.05914",
         merge="no with readout=sign_constrained",
     )

@@ -84,6 +84,10 @@ class LoRETTAConfig(QftConfig):
     delta_class: ClassVar[Any] = LoRETTADelta
     knob: ClassVar[Knob | None] = Knob("bond_dim")
     card: ClassVar[MethodCard] = MethodCard(
+        equation=r"y = W x + s B A x, \quad A, B \text{ tensor trains}",
+        start="last core of B 0; start=published: not zero",
+        circuit="none",
+        lora_rank="r",
         parameters="sum of R_(k-1) d_k R_k over the axes d_k of in r and of r out, inner bonds R",
         token_cost="r (in + out)",
         hardware="no circuit",

@@ -65,6 +65,10 @@ class LoRTAConfig(SharedConfig):
     delta_class: ClassVar[Any] = LoRTADelta
     knob: ClassVar[Knob | None] = Knob()
     card: ClassVar[MethodCard] = MethodCard(
+        equation=r"\Delta W_{lmh} = s B \, \mathrm{diag}(c_h \odot c_l \odot c_m) A",
+        start="B = 0; first only B moves",
+        circuit="none",
+        lora_rank="r",
         parameters="for all layers: r (in + head size + heads + layers + kinds)",
         token_cost="r (in + out)",
         hardware="no circuit",

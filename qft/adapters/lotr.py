@@ -65,6 +65,10 @@ class LoTRConfig(SharedConfig):
     delta_class: ClassVar[Any] = LoTRDelta
     knob: ClassVar[Knob | None] = Knob()
     card: ClassVar[MethodCard] = MethodCard(
+        equation="y = W x + s P M_l Q x",
+        start="M = 0; first only M moves",
+        circuit="none",
+        lora_rank="r",
         parameters="r^2, and r (in + out) once for all layers of a shape",
         token_cost="r (in + out)",
         hardware="no circuit",

@@ -66,6 +66,10 @@ class MetaTTConfig(SharedConfig):
     delta_class: ClassVar[Any] = MetaTTDelta
     knob: ClassVar[Knob | None] = Knob()
     card: ClassVar[MethodCard] = MethodCard(
+        equation=r"\Delta W_{lm}^T = \alpha G_1 G_2[l] \, G_3[m] \, G_4",
+        start="G_1 = 0; first only G_1 moves",
+        circuit="none",
+        lora_rank="r",
         parameters="for all layers: r (in + out) + (layers + kinds) r^2; axes=5: a head in place of out, + heads r^2",
         token_cost="r (in + out)",
         hardware="no circuit",

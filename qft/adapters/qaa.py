@@ -154,6 +154,10 @@ class QAAConfig(QftConfig):
     delta_class: ClassVar[Any] = QAADelta
     knob: ClassVar[Knob | None] = Knob("last_layers", "layers")
     card: ClassVar[MethodCard] = MethodCard(
+        equation=r"h' = h + m \, W_{up}, \quad m_k = \langle Z_k \rangle(h / \lVert h \rVert; \theta)",
+        start="W_up = 0",
+        circuit="n qubits: amplitudes of h, RX, chain of CNOT",
+        lora_rank="not linear",
         parameters="n 2^n + n for a block of hidden size d, n = ceil(log2 d)",
         token_cost="4 2^n 2^(n/2) + n d",
         hardware="no: encoding a token would take about 2^n CNOTs; refused (backend=noisy: taken as ideal)",

@@ -171,6 +171,10 @@ class QPAConfig(SharedConfig):
     method: ClassVar[str] = "qpa"
     delta_class: ClassVar[Any] = QPADelta
     card: ClassVar[MethodCard] = MethodCard(
+        equation=r"y = W x + s (B - B_0) A x, \quad (A, B) = M(\mathrm{bits}, \varphi(p))",
+        start="B = B_0; start=published: not zero",
+        circuit="n qubits, depth layers of RY and a chain of CNOT; once a step",
+        lora_rank="r",
         parameters="for all layers: depth n + 32 n + 38,400 + 33 chunk; collapsed: depth n + (n + 2) chunk; "
         "n = ceil(log2(r sum(in + out) / chunk))",
         token_cost="r (in + out)",

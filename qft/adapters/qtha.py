@@ -55,6 +55,10 @@ class QTHAConfig(HybridConfig):
     delta_class: ClassVar[Any] = QTHADelta
     knob: ClassVar[Knob | None] = Knob("bond_dim")
     card: ClassVar[MethodCard] = MethodCard(
+        equation=r"y = W x + s \, M_B(W_q \, \mathrm{QNN}(z) + W_c z), \quad z = M_A(x)",
+        start="last core of MPO_B 0",
+        circuit="r qubits: RY of z, rings of CRZ, RY",
+        lora_rank="not linear",
         parameters="MPO(in, width) + MPO(width, out) + 2 width r + 2 r^2 + 4 r layers",
         token_cost="r (in + out) + 2 r^2 + 4 layers 4^r",
         hardware="yes: r qubits; (2 layers + 1)^r settings of the angles fix a layer's whole response",

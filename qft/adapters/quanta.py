@@ -134,6 +134,10 @@ class QuanTAConfig(QftConfig):
     delta_class: ClassVar[Any] = QuanTADelta
     knob: ClassVar[Knob | None] = Knob("num_axes", at_least=2, at_most=16, grows=False, also={"axes": None})
     card: ClassVar[MethodCard] = MethodCard(
+        equation=r"y = W x + (T - T_0) x, \quad T = \prod_{m<n} G_{mn}",
+        start="T = T_0",
+        circuit="none",
+        lora_rank="full rank",
         parameters="sum of (d_m d_n)^2 over all pairs of the axes d_1, ..., d_N",
         token_cost="in out, or 2 (d_1 ... d_N) (sum of d_m d_n) where that is less",
         hardware="no circuit: its gates are not unitary",

@@ -95,6 +95,10 @@ class QuantumPEFTConfig(QftConfig):
     delta_class: ClassVar[Any] = QuantumPEFTDelta
     knob: ClassVar[Knob | None] = Knob("layers", at_most=1000)
     card: ClassVar[MethodCard] = MethodCard(
+        equation=r"y = W x + U \, \mathrm{diag}(\lambda) \, V^T x",
+        start="lambda = 0; first only lambda moves; start=difference: all",
+        circuit="ceil(log2 n) qubits: RY, L layers of CZ and RY",
+        lora_rank="K; 2 K with start=difference",
         parameters="(2 L + 1) q - 2 L for each side, q = ceil(log2 n) qubits, + K",
         token_cost="K (in + out)",
         hardware="no: the amplitudes of U and V would take state tomography; simulated exactly",

@@ -83,6 +83,10 @@ class QuICConfig(QftConfig):
     delta_class: ClassVar[Any] = QuICDelta
     knob: ClassVar[Knob | None] = Knob("num_adapters")
     card: ClassVar[MethodCard] = MethodCard(
+        equation=r"y = R (W x) + c, \quad R = \mathrm{diag}(A, C_2(A), I) \text{ on each block}",
+        start="A = I",
+        circuit="beam splitters on n modes",
+        lora_rank="full rank",
         parameters="m r n (n - 1) / 2, n the largest with n (n + 1) / 2 <= out / r; the authors count m r n^2",
         token_cost="2 r n^3 for each of m adapters",
         hardware="no: a state to load and tomography for each block and token",

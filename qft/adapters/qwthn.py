@@ -44,6 +44,10 @@ class QWTHNConfig(HybridConfig):
     delta_class: ClassVar[Any] = QWTHNDelta
     knob: ClassVar[Knob | None] = Knob("bond_dim")
     card: ClassVar[MethodCard] = MethodCard(
+        equation=r"y = W x + s \, M_B(w \odot z + z), \quad w_k = \langle Z_k \rangle(z; \theta), \quad z = M_A(x)",
+        start="last core of MPO_B 0",
+        circuit="r qubits: RY of z, CRZ, RY",
+        lora_rank="not linear",
         parameters="MPO(in, width) + MPO(width, out) + 2 width r + width + r + 2 r blocks",
         token_cost="r (in + out) + r 3^r",
         hardware="yes: r qubits; 3^r settings of the angles fix a layer's whole response",

@@ -90,6 +90,10 @@ class SoRAConfig(QftConfig):
     delta_class: ClassVar[Any] = SoRADelta
     knob: ClassVar[Knob | None] = Knob()
     card: ClassVar[MethodCard] = MethodCard(
+        equation=r"y = W x + s B (g \odot A x)",
+        start="B = 0",
+        circuit="none",
+        lora_rank="r, the rank kept",
         parameters="r (in + out + 1), r the rank kept",
         token_cost="r (in + out)",
         hardware="no circuit",

@@ -82,6 +82,10 @@ class TTLoRAConfig(QftConfig):
     delta_class: ClassVar[Any] = TTLoRADelta
     knob: ClassVar[Knob | None] = Knob()
     card: ClassVar[MethodCard] = MethodCard(
+        equation=r"\Delta W_{ji} = \alpha G_1[i_1] \cdots G_m[i_m] \, G_{m+1}[j_1] \cdots G_{m+n}[j_n]",
+        start="last core 0; start=published: not zero",
+        circuit="none",
+        lora_rank="R",
         parameters="sum of R_(k-1) d_k R_k over the axes d_k of in and then of out, inner bonds R = r",
         token_cost="r (in + out)",
         hardware="no circuit",

@@ -10,7 +10,7 @@ from typing import Any
 
 import yaml
 
-from qft.config import EvalConfig, TrainConfig, differences
+from qft.config import EvalConfig, TrainConfig, differences, without_card
 from qft.errors import Diverged, QftError
 from qft.names import one_name, place, shortened, slug
 from qft.process.files import write_text
@@ -179,7 +179,7 @@ def _with_rate(mine: Plain, started: Plain) -> Plain:
 
 def _deciding(config: Mapping[str, Any]) -> Plain:
     """The part of a resolved config that decides the trained weights."""
-    return {k: v for k, v in config.items() if k not in TRANSIENT}
+    return {k: v for k, v in without_card(config).items() if k not in TRANSIENT}
 
 
 def _unfinished(root: Path, mine: Plain) -> Path | None:

@@ -8,7 +8,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from qft.config import differences
+from qft.config import differences, without_card
 from qft.errors import QftError
 from qft.process.locks import is_free
 from qft.records import Cell, Identities, Identity, Plain, read, removal, to_json, write
@@ -48,7 +48,7 @@ def identity(
     Raises:
         QftError: A plug-in that the config names has no source file that can be read.
     """
-    kept = {k: v for k, v in config.items() if k not in ELSEWHERE and (cell.test or k != "evaluation")}
+    kept = {k: v for k, v in without_card(config).items() if k not in ELSEWHERE and (cell.test or k != "evaluation")}
     for group in ("model", "data"):
         kept[group] = {k: v for k, v in (kept.get(group) or {}).items() if k not in ("path", "hub", "name")}
     recipes = RECIPES[cell.command] if cell.test else RECIPES[cell.command][:1]

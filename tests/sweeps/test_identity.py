@@ -46,6 +46,8 @@ def test_places_and_the_settings_of_no_evaluation_do_not() -> None:
         "data": CONFIG["data"] | {"path": "c"},  # type: ignore[operator]
     }
     assert digest(of(moved)) == digest(of())
+    worded = CONFIG | {"adapter": CONFIG["adapter"] | {"card": {"source": "elsewhere"}}}  # type: ignore[operator]
+    assert digest(of(worded)) == digest(of())
     search = cell(test=False)
     assert digest(of(CONFIG | {"evaluation": {}}, search)) == digest(of(run=search))
 
