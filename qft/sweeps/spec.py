@@ -10,12 +10,13 @@
 Label and variant of a row that is ``of`` another follow from what it sets: *QWTHN, no circuit* and {circuit: none}.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 import yaml
 
+from qft import ranges
 from qft.errors import QftError, nearest
 from qft.names import shortened
 from qft.records import Misfit, Plain, from_json
@@ -23,6 +24,12 @@ from qft.sweeps.labels import describe
 
 # what rows of one sweep must share unless a row says that it varies
 Varied = Literal["layers", "data", "search", "seeds"]
+# key -> the numbers it may hold, and whether they are whole
+ALLOWED = {
+    "n": (ranges.Range(at_least=2), True),
+    "seeds": (ranges.SEED, True),
+    "lr": (ranges.Range(above=0), False),
+}
 
 
 @dataclass(frozen=True)
@@ -90,18 +97,39 @@ def read_spec(content: Mapping[str, Any]) -> Spec:
         spec = from_json(Spec, content)
     except Misfit as error:
         raise QftError(f"{where}: {error}.{error.hint}") from error
+    _check_lists(where, spec)
+    filled = {key: _filled(where, key, row, spec.rows) for key, row in spec.rows.items()}
+    _check_repeated(where, "rows.*.label", [row.label for row in filled.values()])
+    return replace(spec, rows=filled)
+
+
+def _check_lists(where: str, spec: Spec) -> None:
+    """Refuse lists that are empty, and numbers that repeat or that no run can have."""
     named: dict[str, list[Any] | Mapping[str, Any]] = {"rows": spec.rows, "scales": spec.scales}
     for name, scale in spec.scales.items():
-        lists: dict[str, list[Any] | Mapping[str, Any]] = {
-            "data": scale.data,
-            "n": scale.n,
-            "seeds": scale.seeds,
-            "search.lr": scale.search.lr,
-        }
-        named |= {f"scales.{name}.{key}": values for key, values in lists.items()}
-    if empty := next((key for key, values in named.items() if not values), None):
-        raise QftError(f"{where}: '{empty}' names nothing.")
-    return replace(spec, rows={key: _filled(where, key, row, spec.rows) for key, row in spec.rows.items()})
+        named |= {f"scales.{name}.data": scale.data, f"scales.{name}.n": scale.n, f"scales.{name}.seeds": scale.seeds}
+        named |= _searched(f"scales.{name}", scale.search)
+    for name, row in spec.rows.items():
+        named |= {} if row.seeds is None else {f"rows.{name}.seeds": row.seeds}
+        named |= {} if row.search is None else _searched(f"rows.{name}", row.search)
+    for key, values in named.items():
+        if not values:
+            raise QftError(f"{where}: '{key}' names nothing.")
+        if isinstance(values, list):
+            allowed, whole = ALLOWED[key.rpartition(".")[2]]
+            for value in values:
+                ranges.check_one(f"{where}: {key}", value, allowed, whole)
+            _check_repeated(where, key, values)
+
+
+def _searched(key: str, search: Search) -> dict[str, list[Any] | Mapping[str, Any]]:
+    return {f"{key}.search.n": [search.n], f"{key}.search.lr": search.lr}
+
+
+def _check_repeated(where: str, key: str, values: Sequence[Any]) -> None:
+    for k, value in enumerate(values):
+        if value in values[:k]:
+            raise QftError(f"{where}: '{key}' has {shortened(str(value))} twice.")
 
 
 def _filled(where: str, key: str, row: Row, rows: Mapping[str, Row]) -> Row:
