@@ -155,9 +155,9 @@ class QftLayer(nn.Module, BaseTunerLayer):
 
     @torch.no_grad()
     def _refuse_merge(self, names: list[str], safe: bool = False) -> None:
-        if crooked := [n for n in names if not self.qft_delta[n].linear]:
+        if nonlinear := [n for n in names if not self.qft_delta[n].linear]:
             raise ValueError(
-                f"Adapter '{crooked[0]}' is not linear in its input, so no weight matrix equals it: "
+                f"Adapter '{nonlinear[0]}' is not linear in its input, so no weight matrix equals it: "
                 "it cannot be merged. Keep it beside the base model."
             )
         base = self.get_base_layer()

@@ -8,7 +8,7 @@ step: a token costs LoRA's two products.
 
 Published (the authors' code): r = 8, R = 5, alpha = 16, a learning rate of 1e-4, dropout 0.05 (not here). Entries
 of a core N(0, 1) R_k+1^(-1/2) (rows + columns)^(-1/(2 m)) for a train of m cores, so that the factor's entries have
-variance 1 / (rows + columns). With these the delta is not zero at the start. Mended here: the last core of B starts at
+variance 1 / (rows + columns). With these the delta is not zero at the start. Changed here: the last core of B starts at
 zero; ``start=published`` is theirs. The published counts include all norms, which are trained too:
 ``modules_to_save=[input_layernorm,post_attention_layernorm,norm]``. Their axes come from a table of sizes: any size is
 split here into three near-equal axes, two up to 256 features (ours); ``axes`` takes others, without that of r.

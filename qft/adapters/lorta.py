@@ -7,8 +7,8 @@ layers with another number of heads (keys and values shared by groups) have head
 start, so that the first step moves B alone; A U(+-r^(-1/2)), c U(+-(6 / r)^(1/2)). Linear, mergeable; a token costs
 LoRA's two products. A layer with fewer inputs than the largest takes the first columns of A.
 
-Published: the equation, the starts, alpha / r; learning rates of 4e-3 to 5e-2 (GLUE), 3e-4 (instructions). Mended from
-the authors' code: there the heads split the input of q, k and v (a transposed product), four kinds have vectors even
+Published: the equation, the starts, alpha / r; learning rates of 4e-3 to 5e-2 (GLUE), 3e-4 (instructions). Changed from
+the authors' code, in which the heads split the input of q, k and v (a transposed product), four kinds have vectors even
 where two are adapted, heads x head size = width is assumed, and every width x width matrix is formed each step.
 """
 

@@ -3,7 +3,7 @@
     y = W x + s P M_l (Q x)        P: (out, r), Q: (r, in) shared,  M_l: (r, r) the layer's own,  s = alpha / r
 
 The query and value projections have unequal outputs where keys are shared by groups of heads; each shape has frames of
-its own. Published (the authors' code): P and Q from N(0, 1), M = 0, so that the first step moves M alone. Mended: Q
+its own. Published (the authors' code): P and Q from N(0, 1), M = 0, so that the first step moves M alone. Changed: Q
 from N(0, 1 / in), so that Q x has the size of x; ``start=published`` is theirs. Linear, mergeable; a token costs LoRA's
 two products. Parameters: r (in + out) for each shape and r^2 for each layer; 3,168 on RoBERTa at r = 2, as published.
 """

@@ -9,7 +9,7 @@ r n (n - 1) / 2 for each of the m adapters. A = I at the start, with gradients e
 Published (the authors' code): orders up to K = 2, r = 3 (encoders) or 4 (LLaMA). Their counts are the n^2 numbers
 stored for each A, twice the free ones: 495,616 = 64 4 44^2 on LLaMA-7B ("0.5 M"), of which 242,176 are free. ``qft
 params`` prints both. Their ``num_adapters`` m > 1 is a product of compounds of the same coordinates, and C(A) C(B) =
-C(A B): no new functions. Mended: adapter j works on coordinates rolled by j out / m; ``offset=false`` is theirs.
+C(A B): no new functions. Changed here: adapter j works on coordinates rolled by j out / m; ``offset=false`` is theirs.
 
 Fast: C_2(A) acts on the slice, packed as an antisymmetric n x n matrix X, as A X A^T does: 2 n^3 products instead of
 n^4 / 4, no minor is taken and no out x out matrix built. Only x is kept for the backward pass. K = 1 leaves C_2 out; K
@@ -51,8 +51,8 @@ class QuICDelta(OutputDelta):
     def precompute(self) -> Tensor:
         return cayley(self.skew, self.n)
 
-    def compute(self, x: Tensor, pcheckpointed: Tensor) -> Tensor:
-        return checkpointed(self._turn, x, pcheckpointed)
+    def compute(self, x: Tensor, precomputed: Tensor) -> Tensor:
+        return checkpointed(self._turn, x, precomputed)
 
     def _turn(self, x: Tensor, matrices: Tensor) -> Tensor:
         """Rows x (t, out), A (m, r, n, n) -> R x."""

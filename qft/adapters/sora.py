@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from qft.adapters.config import QftConfig
-from qft.adapters.delta import Delta
+from qft.adapters.factors import FactorDelta
 from qft.adapters.knob import Knob
 from qft.adapters.layer import QftLayer
 from qft.adapters.method_card import MethodCard
@@ -35,10 +35,8 @@ def _cut(whole: nn.Parameter, part: Tensor) -> nn.Parameter:
     return nn.Parameter(part.detach().clone(), requires_grad=whole.requires_grad)
 
 
-class SoRADelta(Delta):
+class SoRADelta(FactorDelta):
     """Parameters: a (r, in), the gate g (r,), b (out, r); r is the rank kept, once ranks were dropped."""
-
-    linear = True
 
     def __init__(
         self, in_features: int, out_features: int, config: "SoRAConfig", generator: torch.Generator | None
@@ -51,16 +49,8 @@ class SoRADelta(Delta):
         self.g = nn.Parameter(torch.ones(config.r))
         self.b = nn.Parameter(torch.zeros(out_features, config.r))
 
-    def precompute(self) -> tuple[Tensor, Tensor]:
+    def factors(self) -> tuple[Tensor, Tensor]:
         return self.g.unsqueeze(1) * self.a, self.scale * self.b
-
-    def compute(self, x: Tensor, precomputed: tuple[Tensor, Tensor]) -> Tensor:
-        a, b = precomputed
-        return (x @ a.T) @ b.T
-
-    def matrix(self) -> tuple[Tensor, None]:
-        a, b = self.precompute()
-        return b @ a, None
 
     def report(self) -> dict[str, int]:
         return {"rank": int(self.g.count_nonzero())}

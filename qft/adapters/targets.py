@@ -100,7 +100,7 @@ def check_targets(targets: Any) -> None:
         try:
             re.compile(targets)
         except re.error as error:
-            raise QftError(f"target_modules={targets} is no regular expression: {error}.") from None
+            raise QftError(f"target_modules={targets} is not a regular expression: {error}.") from None
     elif targets is not None and not (isinstance(targets, (list, tuple)) and all(isinstance(t, str) for t in targets)):
         raise QftError(f"target_modules={targets} should be names, [q_proj,v_proj], or one regular expression.")
 

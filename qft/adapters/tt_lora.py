@@ -9,7 +9,7 @@ k of R_k-1 d_k R_k. Contracted once a step to two factors: a token costs LoRA's 
 
 Published (the authors' code): R = 5, alpha = 16, a learning rate of 5e-3, the query and value projections; cores
 Kaiming uniform with a = sqrt(8), each divided by its Frobenius norm. With these the delta is not zero at the start: the
-trained model is not the base plus a small change. Mended here: the last core starts at zero; ``start=published`` is
+trained model is not the base plus a small change. Changed here: the last core starts at zero; ``start=published`` is
 theirs. Their axes come from a table of sizes: any size is split here, ``axes`` takes others. Ours are the axes of 3584
 and 512 (Qwen2-7B), and for every other size round(log2(n) / 2.4) near-equal axes, the longest outermost.
 """

@@ -15,8 +15,8 @@ from qft.adapters.register import PREFIX
 from qft.adapters.targets import TargetError, target_sizes
 
 
-class Method(Protocol):
-    """What the tuner asks of a method's config, which is a PeftConfig besides."""
+class TunedConfig(Protocol):
+    """What the tuner asks of a method's config, which is also a PeftConfig."""
 
     wraps: ClassVar[str]
     delta_class: ClassVar[Any]  # a subclass of Delta
@@ -36,7 +36,7 @@ class Method(Protocol):
         """What is written of an adapter's tensors."""
 
 
-def generator_of(config: Method, name: str) -> torch.Generator | None:
+def generator_of(config: TunedConfig, name: str) -> torch.Generator | None:
     """The generator of the initial weights of this name; None, torch's own, without ``init_seed``."""
     if config.init_seed is None:
         return None
@@ -67,13 +67,13 @@ class QftTuner(BaseTuner):
     def _before_injection(self, adapter_name: str, sizes: dict[str, tuple[int, int]]) -> None:
         """What a tuner does with the names and (in, out) of the layers, before the first is adapted."""
 
-    def _build(self, config: Method, adapter_name: str, key: str, generator: torch.Generator | None) -> Any:
+    def _build(self, config: TunedConfig, adapter_name: str, key: str, generator: torch.Generator | None) -> Any:
         """The Delta of the layer of this name."""
         return config.delta_class(*self._able[key], config, generator)
 
     def _create_and_replace(
         self,
-        peft_config: Method,
+        peft_config: TunedConfig,
         adapter_name: str,
         target: nn.Module,
         target_name: str,
@@ -142,7 +142,9 @@ class QftTuner(BaseTuner):
         return unloaded
 
     @classmethod
-    def _get_adapter_state_dict(cls, model: nn.Module, config: Method, *args: Any, **kwargs: Any) -> dict[str, Tensor]:
+    def _get_adapter_state_dict(
+        cls, model: nn.Module, config: TunedConfig, *args: Any, **kwargs: Any
+    ) -> dict[str, Tensor]:
         return config.pack(super()._get_adapter_state_dict(model, config, *args, **kwargs))
 
     @classmethod
