@@ -1,7 +1,7 @@
 """Run a named sweep: qft sweep table1. Finished runs are skipped, interrupted ones resumed, failed ones kept.
 
 ``--dry-run`` checks every run, counts parameters, estimates the time and lists what is left. Ctrl-C once lets running
-ones finish their step and save, twice stops them. The same command goes on where it was.
+ones finish their step and save, twice stops them. The same command resumes the sweep.
 """
 
 import importlib
@@ -23,7 +23,7 @@ from qft.names import one_name, place, shortened
 from qft.progress import quiet_libraries, start_logging
 from qft.records import Cell, removal
 from qft.sweeps import cells, estimate, fair, identity, jobs
-from qft.sweeps.plan import Choice, plan
+from qft.sweeps.plan import Selection, plan
 from qft.sweeps.spec import read_spec
 
 USAGE = "NAME"
@@ -32,7 +32,7 @@ LAUNCHERS = ("local", "slurm")
 
 def arguments(args: list[str]) -> list[str]:
     """``table1 --dry-run model.path=DIR`` -> ``sweep=table1 dry_run=true options=['model.path=DIR']``."""
-    own = {f.name for f in fields(SweepConfig)} - {"options"} | {"hydra"}
+    known = {f.name for f in fields(SweepConfig)} - {"options"} | {"hydra"}
     out, options = [], []
     for arg in args:
         root = arg.partition("=")[0].lstrip("+~").partition(".")[0]
@@ -40,7 +40,7 @@ def arguments(args: list[str]) -> list[str]:
             out.append("dry_run=true")
         elif "=" not in arg and not arg.startswith("-") and args.index(arg) == 0:
             out.append(f"sweep={arg}")
-        elif arg.startswith("-") or root in own or "=" not in arg:
+        elif arg.startswith("-") or root in known or "=" not in arg:
             out.append(f"++{arg}" if arg.startswith(("paths.", "slurm.")) else arg)
         else:
             options.append(words.quoted(arg))
@@ -56,8 +56,8 @@ def run(config: SweepConfig) -> None:
     if config.trust_configs:
         config.options = [*config.options, "trust_configs=true"]  # the user's word, passed on to every run
     spec = read_spec(config.sweep)
-    choice = Choice(config.rows, config.datasets, config.n, config.seeds, config.paths, config.options)
-    planned = plan(spec, config.scale, choice)
+    selection = Selection(config.rows, config.datasets, config.n, config.seeds, config.paths, config.options)
+    planned = plan(spec, config.scale, selection)
     directory = _directory(config)
     planned_jobs = jobs.compose_jobs(planned, _compose)
     composed = jobs.resolved(planned_jobs)
@@ -112,7 +112,9 @@ def _directory(config: SweepConfig) -> Path:
     name = one_name("sweep.name", f"{config.sweep['name']}-{config.scale}")
     path = place("dir", config.dir) if config.dir else place("output_dir", config.output_dir) / "sweeps" / name
     if path.is_dir() and not (path / "sweep.json").is_file() and (others := removal.foreign(path, cells.FILES)):
-        raise QftError(f"{path} holds {shortened(others[0])} and is no sweep of qft; use another directory with dir=.")
+        raise QftError(
+            f"{path} holds {shortened(others[0])} and is not a sweep of qft; use another directory with dir=."
+        )
     return path
 
 
@@ -158,21 +160,21 @@ def _failures(directory: Path, planned: list[Cell], retry: str | None) -> None:
 
 def _report(config: SweepConfig, directory: Path, planned: list[Cell]) -> None:
     """How many cells are where; failed ones, and those that wait for them, by name. Exit code 2 where some are left."""
-    found = states(directory, planned)
-    tally = Counter(found.values())
+    state_of = states(directory, planned)
+    tally = Counter(state_of.values())
     # a search that diverged has ended: its learning rate is not chosen
     searches = {cell.name for cell in planned if cell.role == "search"}
-    left = {k: v for k, v in found.items() if v != "done" and not (v == cells.DIVERGED and k in searches)}
+    left = {k: v for k, v in state_of.items() if v != "done" and not (v == cells.DIVERGED and k in searches)}
     rows = [[state, count] for state, count in sorted(tally.items())]
     show(config.format, {"directory": str(directory), "cells": dict(tally), "left": left}, "", ["cells", "count"], rows)
     waiting = [name for name, state in left.items() if state not in cells.WITHOUT_RESULT]
     if left:
-        said = []
+        reasons = []
         for state in cells.WITHOUT_RESULT:
             if names := [name for name, ended in left.items() if ended == state]:
-                said.append(f"{len(names)} {state} ({', '.join(names)}); retry={state} runs them again")
-        said += [f"{len(waiting)} wait for others that gave no result"] if waiting else []
-        raise QftError(f"Not every cell is done: {'; '.join(said)}.")
+                reasons.append(f"{len(names)} {state} ({', '.join(names)}); retry={state} runs them again")
+        reasons += [f"{len(waiting)} wait for others that gave no result"] if waiting else []
+        raise QftError(f"Not every cell is done: {'; '.join(reasons)}.")
     log.info("report: qft report %s", directory)
 
 

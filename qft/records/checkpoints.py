@@ -29,13 +29,13 @@ def newest_checkpoint(folder: Path, before: int | None = None) -> Path | None:
 
     ``before``: only those of an earlier step than this.
     """
-    found = []
+    numbered = []
     for path in folder.glob("checkpoint-*"):
         number = path.name.rpartition("-")[2]
         early = number.isdigit() and (before is None or int(number) < before)
         if early and (path / MARKER).is_file():
-            found.append((int(number), path))
-    for _, path in sorted(found, reverse=True):
+            numbered.append((int(number), path))
+    for _, path in sorted(numbered, reverse=True):
         try:
             if from_json(dict[str, FileDigest], read_json(path / MARKER)) == digests(path):
                 return path

@@ -25,7 +25,7 @@ WITHIN = ("adapter", "checkpoints")  # directories of a run
 
 
 def check_files(folder: Path) -> None:
-    """Raise QftError where anything in a directory is no file: opening a pipe would hold us up for ever."""
+    """Raise QftError where anything in a directory is no file: opening a pipe would block for ever."""
     for where, _, names in os.walk(folder):
         for path in (Path(where, name) for name in names):
             if path.exists() and not path.is_file():
@@ -83,7 +83,7 @@ class RunDirectory:
         return self
 
     def close(self) -> None:
-        """Stop logging here and let others in."""
+        """Stop logging to log.txt and release the lock."""
         if self._handler is not None:
             logging.getLogger().removeHandler(self._handler)
             self._handler.close()
@@ -98,7 +98,7 @@ class RunDirectory:
         try:
             return read(self.path / DIVERGED, Divergence).reason
         except QftError:
-            return "its loss was no number"
+            return "its loss was not finite"
 
     def record(self) -> Record:
         """record.json. Raises QftError, as all of these, where it is missing or damaged."""
@@ -134,16 +134,16 @@ class RunDirectory:
 
     def finish(self) -> None:
         """Write the completion marker, last of all, with sizes and SHA-256 of what training left."""
-        self._on_disk()
+        self._sync()
         self.save(Completion(now(), self._trained()))
 
     def diverge(self, reason: str) -> None:
-        """Write, in place of the completion marker, that the loss was no number and the run has ended so."""
-        self._on_disk()
+        """Write, in place of the completion marker, that the run has ended because its loss became NaN or infinite."""
+        self._sync()
         trained = {name: d for name, d in self._trained().items() if not name.startswith("adapter/")}
         self.save(Divergence(now(), reason, trained))
 
-    def _on_disk(self) -> None:
+    def _sync(self) -> None:
         files.sync_tree(self.path)
         files.sync(self.path.parent)
 
@@ -152,15 +152,15 @@ class RunDirectory:
 
         ``only``: look at these files alone, which takes no time where the weights are large.
         """
-        there = self._trained() if only is None else self._there(only)
+        present = self._trained() if only is None else self._digests(only)
         declared = self._declared(Completion).files
         expected = {name: d for name, d in declared.items() if only is None or name in only}
-        _compare(self.path, expected, there, "when the run finished", Completion.ADVICE)
+        _compare(self.path, expected, present, "when the run finished", Completion.ADVICE)
 
     def verify_scores(self) -> None:
         """Raise QftError where scores and answers are not what they were when they were computed."""
         expected = self._declared(Scoring).files
-        _compare(self.path, expected, self._there(SCORES), "when it was scored", Scoring.ADVICE)
+        _compare(self.path, expected, self._digests(SCORES), "when it was scored", Scoring.ADVICE)
 
     def _declared(self, kind: type[M]) -> M:
         try:
@@ -168,22 +168,22 @@ class RunDirectory:
         except QftError:
             raise QftError(f"{self.path / kind.FILE} is damaged; {kind.ADVICE}.") from None
 
-    def _there(self, names: Sequence[str]) -> dict[str, FileDigest]:
+    def _digests(self, names: Sequence[str]) -> dict[str, FileDigest]:
         return {name: digest(self.path / name) for name in names if (self.path / name).is_file()}
 
     def scoring(self) -> None:
-        """Scores are about to be written: what was declared of earlier ones no longer holds."""
+        """Remove the marker of earlier scores: new ones are about to be written."""
         (self.path / SCORED).unlink(missing_ok=True)
 
     def scored(self) -> None:
         """Declare the scores complete: sizes and SHA-256 of them and of the answers they are of."""
-        self.save(Scoring(now(), self._there(SCORES)))
+        self.save(Scoring(now(), self._digests(SCORES)))
 
     def _trained(self) -> dict[str, FileDigest]:
         weights = digests(self.path / "adapter").items()
         # the card is free text
         out = {f"adapter/{name}": d for name, d in weights if not name.endswith(".md")}
-        return out | self._there(("config.yaml", "record.json", "history.csv"))
+        return out | self._digests(("config.yaml", "record.json", "history.csv"))
 
 
 def answers(name: str, base: bool = False) -> str:
@@ -192,9 +192,9 @@ def answers(name: str, base: bool = False) -> str:
 
 
 def _compare(
-    path: Path, expected: Mapping[str, FileDigest], there: Mapping[str, FileDigest], when: str, advice: str
+    path: Path, expected: Mapping[str, FileDigest], present: Mapping[str, FileDigest], when: str, advice: str
 ) -> None:
     for name, was in expected.items():
-        if there.get(name) != was:
-            what = f"is damaged: not what it was {when}" if name in there else "is missing"
+        if present.get(name) != was:
+            what = f"is damaged: not what it was {when}" if name in present else "is missing"
             raise QftError(f"{path / name} {what}; restore it, or {advice}.")

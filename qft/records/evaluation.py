@@ -40,7 +40,7 @@ class EvaluationSettings(Document):
     data: str  # fingerprint of the data set
     validation: str  # SHA-256 over the ids of training and validation
     prompts: Prompts
-    backend: Plain  # its resolved config, without what changes no number
+    backend: Plain  # its resolved config, without options that cannot change an answer
     max_seq_len: int  # longest prompt and answer, in tokens
     overlong: str  # what became of longer texts: truncate, drop or error
     turns: str  # which turns were asked: last or all

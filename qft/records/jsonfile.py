@@ -78,7 +78,7 @@ def write_json(path: Path, content: Any) -> None:
 
 def read_json(path: Path, advice: str = Document.ADVICE) -> Any:
     """JSON content of a file. Raises QftError where it is missing or damaged."""
-    if path.exists() and not path.is_file():  # a pipe would hold us up for ever
+    if path.exists() and not path.is_file():  # reading a pipe would block for ever
         raise QftError(f"{path} is not a file.")
     try:
         return strict_json(path.read_text(encoding="utf-8"))

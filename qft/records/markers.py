@@ -32,7 +32,7 @@ class Scoring(Document):
 
 @dataclass
 class Divergence(Document):
-    """In place of COMPLETE: the loss was no number; record and history."""
+    """Stands in place of COMPLETE where the loss became NaN or infinite; covers record and history."""
 
     FILE: ClassVar[str] = "DIVERGED"
 

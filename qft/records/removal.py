@@ -19,7 +19,7 @@ FILES = {
     *("config.yaml", "history.csv", "curve.png", "adapter", "checkpoints", COMPLETE, DIVERGED),
     *(*SCORES, SCORED),
 }
-KEPT = (".lock", "log.txt", "cell.json")  # the last: a sweep's word on its cell
+NEVER_CLEARED = (".lock", "log.txt", "cell.json")  # the last: what a sweep recorded of the cell
 
 
 def foreign(path: Path, known: set[str] | tuple[str, ...]) -> list[str]:
@@ -41,14 +41,14 @@ def check(path: Path, root: Path) -> None:
 
 
 def clear(path: Path) -> None:
-    """Remove what an earlier run left, except the lock, the log and what a sweep says of it. Other files stay."""
+    """Remove what an earlier run left, except the lock, the log and cell.json. Other files stay."""
     for item in path.iterdir():
-        if item.name in FILES and item.name not in KEPT:
+        if item.name in FILES and item.name not in NEVER_CLEARED:
             remove(item)
 
 
 def _recognised(path: Path) -> bool:
-    """By its record, else by its completion marker or a sweep's word on the cell, should the record be damaged."""
+    """By its record, else by its completion marker or by cell.json, should the record be damaged."""
     return any(_is(path / kind.FILE, kind) for kind in (Record, Completion, CellState))
 
 

@@ -21,8 +21,8 @@ Recipe = Callable[[Config], object]
 def attempt(directory: Path, cell: Cell, job: Job, recipe: Recipe | None = None) -> None:
     """Run the cell, resuming where an earlier attempt stopped; a cell that is done is left alone.
 
-    Whether another process is at it is asked of the operating system's lock, never of a clock, so a process that
-    was stopped for a while is still alive.
+    The operating system's lock, never a clock, says whether another process is running the cell, so a process that
+    was suspended for a while still counts as alive.
 
     Args:
         directory: The sweep's.
@@ -36,7 +36,7 @@ def attempt(directory: Path, cell: Cell, job: Job, recipe: Recipe | None = None)
     with held(directory, cell.name):
         if cells.done(directory, cell):
             return
-        afresh = cells.state_of(directory, cell) == cells.DIVERGED  # from where it was it would end so again
+        afresh = cells.state_of(directory, cell) == cells.DIVERGED  # resumed, it would only diverge again
         cells.begin(directory, cell)
         try:
             with trust.command(job.given):
@@ -69,5 +69,5 @@ def held(directory: Path, name: str) -> Iterator[None]:
 
 
 def free(directory: Path, name: str) -> bool:
-    """Whether no process is at the cell."""
+    """Whether no process is running the cell."""
     return is_free(directory / ".locks" / name)

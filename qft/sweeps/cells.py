@@ -17,7 +17,7 @@ from qft.records import (
     write,
 )
 
-DIVERGED = "diverged"  # the state of a cell whose loss was no number; the same again would end so too
+DIVERGED = "diverged"  # the state of a cell whose loss became NaN or infinite; repeated, it would do so again
 WITHOUT_RESULT = ("failed", DIVERGED)  # run again only with retry=
 # what a sweep writes into its directory
 FILES = (".lock", ".locks", ".slurm", "cells", "choices.json", "identities.json", "logs", "sweep.json")
@@ -47,7 +47,7 @@ def done(directory: Path, cell: Cell) -> bool:
 
 
 def searched(directory: Path, cell: Cell) -> bool:
-    """Whether the search of a learning rate has ended, with a loss or without one that is a number."""
+    """Whether the search of a learning rate has ended, with a finite loss or by diverging."""
     return done(directory, cell) or (cell.role == "search" and state_of(directory, cell) == DIVERGED)
 
 
@@ -78,8 +78,8 @@ def _write(directory: Path, cell: Cell, state: str, error: str | None, attempts:
 def save_plan(directory: Path, name: str, scale: str, command: str, cells: list[Cell], afresh: bool = False) -> None:
     """Write sweep.json; ``command`` plans the same cells again.
 
-    What an earlier command planned of this sweep stays, with its choices, unless ``afresh``: a part that is run once
-    more does not make the rest disappear from reports.
+    What an earlier command planned of this sweep stays, with its choices, unless ``afresh``: running a part again
+    does not make the rest disappear from reports.
     """
     path = directory / SweepPlan.FILE
     old = read(path, SweepPlan) if path.exists() else SweepPlan(name, scale, [])
@@ -88,8 +88,8 @@ def save_plan(directory: Path, name: str, scale: str, command: str, cells: list[
         (directory / Choices.FILE).unlink(missing_ok=True)
     new, before = {c.name: c for c in cells}, {c.name: c for c in old.cells}
     if new.keys() <= before.keys():
-        merged, said = before | new, command if len(new) == len(before) else old.command or command
+        merged, commands = before | new, command if len(new) == len(before) else old.command or command
     else:
         rest = {k: c for k, c in before.items() if k not in new}
-        merged, said = new | rest, f"{old.command} && {command}" if rest else command
-    write(path, SweepPlan(name, scale, list(merged.values()), said))
+        merged, commands = new | rest, f"{old.command} && {command}" if rest else command
+    write(path, SweepPlan(name, scale, list(merged.values()), commands))

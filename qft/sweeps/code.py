@@ -16,7 +16,7 @@ from pathlib import Path
 
 from qft.errors import QftError
 
-# what reads, writes, refuses, shows or starts, and computes no number
+# modules that only read, write, refuse, show or start, and do not compute results
 WITHOUT_NUMBERS = (
     *("qft.cli", "qft.compose", "qft.config", "qft.errors", "qft.names", "qft.process", "qft.progress", "qft.ranges"),
     *("qft.records", "qft.reports", "qft.runs.checks", "qft.runs.directories", "qft.runs.stored", "qft.sweeps"),

@@ -60,8 +60,8 @@ def _layers(config: Config) -> Any:
     adapter, model = config["adapter"], config["model"]
     if not methods.of(adapter).takes_targets:
         return OWN_LAYERS
-    own = adapter.get("target_modules")
-    return model["target_modules"] if own is None else own
+    targets = adapter.get("target_modules")
+    return model["target_modules"] if targets is None else targets
 
 
 def _data(config: Config) -> Plain:

@@ -48,12 +48,13 @@ def identity(
     Raises:
         QftError: A plug-in that the config names has no source file that can be read.
     """
-    kept = {k: v for k, v in without_card(config).items() if k not in ELSEWHERE and (cell.test or k != "evaluation")}
+    resolved = without_card(config)
+    settings = {k: v for k, v in resolved.items() if k not in ELSEWHERE and (cell.test or k != "evaluation")}
     for group in ("model", "data"):
-        kept[group] = {k: v for k, v in (kept.get(group) or {}).items() if k not in ("path", "hub", "name")}
+        settings[group] = {k: v for k, v in (settings.get(group) or {}).items() if k not in ("path", "hub", "name")}
     recipes = RECIPES[cell.command] if cell.test else RECIPES[cell.command][:1]
-    found = computing((*recipes, *plug_ins(config, cell.test)), cell.test)
-    return Identity(kept, model, data, threads, device, list(after), found.packages, found.modules)
+    used = computing((*recipes, *plug_ins(config, cell.test)), cell.test)
+    return Identity(settings, model, data, threads, device, list(after), used.packages, used.modules)
 
 
 def plug_ins(config: Mapping[str, Any], evaluated: bool) -> list[str]:
@@ -118,7 +119,7 @@ def of_cells(
 
     prints: dict[str, str] = {}
     sources = Sources()
-    found: dict[str, Identity] = {}
+    identities: dict[str, Identity] = {}
     ids: dict[str, str] = {}
     computing = cache(code.computing)  # cells of one row have the same code
     for cell in planned:
@@ -132,11 +133,11 @@ def of_cells(
                 prints[data] = prints.get(data) or source.fingerprint()
                 model, data = prints[model], prints[data]
             after = [ids[name] for name in cell.after]
-            found[cell.name] = identity(cell, config, model, data, threads, device, after, computing)
+            identities[cell.name] = identity(cell, config, model, data, threads, device, after, computing)
         except QftError as error:
             raise QftError(f"{cell.name}: {error}") from error
-        ids[cell.name] = cell.id = digest(found[cell.name])
-    return found
+        ids[cell.name] = cell.id = digest(identities[cell.name])
+    return identities
 
 
 def settle(directory: Path, planned: Sequence[Cell], identities: Mapping[str, Identity], overwrite: bool) -> None:

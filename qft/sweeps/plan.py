@@ -12,15 +12,14 @@ from qft.records import Cell
 from qft.sweeps.identity import ELSEWHERE
 from qft.sweeps.spec import Evaluation, Row, Scale, Spec
 
-SCALES = ("paper", "demo", "smoke")
-# options that a sweep sets itself, cell by cell; given for all cells they would make its labels wrong
-OWN = ("adapter", "data", "n", "seed", "trainer.lr", *(key for key in ELSEWHERE if key != "trust_configs"))
+# options that a sweep sets cell by cell; given for all cells they would make its labels wrong
+SET_BY_SWEEP = ("adapter", "data", "n", "seed", "trainer.lr", *(key for key in ELSEWHERE if key != "trust_configs"))
 # what qft eval takes of a run's options
 OF_EVALUATION = ("model", "data", "max_seq_len", "evaluation", "metric", "n", "seed", "trust_configs")
 
 
 @dataclass(frozen=True)
-class Choice:
+class Selection:
     """What a user changes of a sweep: which part of it, and options of every cell."""
 
     rows: Sequence[str] | None = None
@@ -31,36 +30,36 @@ class Choice:
     options: Sequence[str] = ()
 
 
-def plan(spec: Spec, scale: str, choice: Choice | None = None) -> list[Cell]:
+def plan(spec: Spec, scale: str, selection: Selection | None = None) -> list[Cell]:
     """All cells of the sweep at this scale: bases, searches, final runs, evaluations under other backends.
 
     Raises:
         QftError: A scale, row, data set or option is not one of this sweep's.
     """
-    choice = choice or Choice()
-    _check_choice(choice)
+    selection = selection or Selection()
+    _check_selection(selection)
     if scale not in spec.scales:
         raise QftError(f"scale={scale} does not exist.{nearest(scale, spec.scales)}")
     chosen = spec.scales[scale]
-    for key in choice.rows or ():
+    for key in selection.rows or ():
         if key not in spec.rows:
             raise QftError(f"rows={key} does not exist.{nearest(key, spec.rows)}")
-    rows = {k: v for k, v in spec.rows.items() if choice.rows is None or k in choice.rows}
-    data = {d: chosen.data.get(d, _model_of(chosen)) for d in choice.datasets or chosen.data}
-    for key in choice.paths:
+    rows = {k: v for k, v in spec.rows.items() if selection.rows is None or k in selection.rows}
+    data = {d: chosen.data.get(d, _model_of(chosen)) for d in selection.datasets or chosen.data}
+    for key in selection.paths:
         if key not in data:
             raise QftError(f"paths.{key} belongs to no data set of this sweep.{nearest(key, data)}")
-    _check_options(choice.options, "cannot be given to every cell")
+    _check_options(selection.options, "cannot be given to every cell")
     cells: list[Cell] = []
     for dataset, model in data.items():
-        path = [f"data.path={choice.paths[dataset]}"] if dataset in choice.paths else []
-        common = [*model, f"data={dataset}", *path, *chosen.set, *choice.options]
-        cells += [_base(spec.name, dataset, n, common) for n in choice.n or chosen.n]
+        path = [f"data.path={selection.paths[dataset]}"] if dataset in selection.paths else []
+        common = [*model, f"data={dataset}", *path, *chosen.set, *selection.options]
+        cells += [_base(spec.name, dataset, n, common) for n in selection.n or chosen.n]
         for key, row in rows.items():
             if row.lr_of is not None and row.lr_of not in rows:
                 raise QftError(f"The row {key} takes its learning rate from {row.lr_of}; keep that row too.")
             _check_options(row.set, f"cannot be set by the row {key}")
-            cells += _of_row(spec.name, key, row, dataset, common, chosen, choice)
+            cells += _of_row(spec.name, key, row, dataset, common, chosen, selection)
     for cell in cells:
         one_name("cell", cell.name)
     return cells
@@ -74,7 +73,7 @@ def _base(sweep: str, dataset: str, n: int, common: list[str]) -> Cell:
 
 
 def _of_row(
-    sweep: str, key: str, row: Row, dataset: str, common: list[str], chosen: Scale, choice: Choice
+    sweep: str, key: str, row: Row, dataset: str, common: list[str], chosen: Scale, selection: Selection
 ) -> list[Cell]:
     """The search of a row on one data set, its final runs, and their evaluations."""
     of_row = Cell("", "final", row.label, row.adapter, dataset, 0, 0, [], variant=row.variant or {}, key=key)
@@ -87,8 +86,8 @@ def _of_row(
         cells.append(
             replace(of_row, name=name, role="search", n=search.n, overrides=overrides, lr=lr, test=False),
         )
-    for n in choice.n or chosen.n:
-        for seed in choice.seeds or row.seeds or chosen.seeds:
+    for n in selection.n or chosen.n:
+        for seed in selection.seeds or row.seeds or chosen.seeds:
             name = f"{sweep}-{key}-{dataset}-n{n}-seed{seed}"
             overrides = _merged([*options, f"n={n}", f"seed={seed}"])
             final = replace(of_row, name=name, n=n, seed=seed, overrides=overrides, test=row.test, after=searched)
@@ -115,7 +114,7 @@ def _model_of(chosen: Scale) -> list[str]:
 def _check_options(options: Sequence[str], why: str) -> None:
     """Raise QftError for an option that the sweep sets itself, cell by cell: its labels would be wrong."""
     for option in options:
-        if (key := option.partition("=")[0].lstrip("+~")) in OWN:
+        if (key := option.partition("=")[0].lstrip("+~")) in SET_BY_SWEEP:
             raise QftError(
                 f"{option} {why}: the sweep sets {key} itself. Choose with rows=, datasets=, n=[300], seeds=[0]; "
                 "learning rates are searched on the grid of the sweep's yaml."
@@ -123,21 +122,21 @@ def _check_options(options: Sequence[str], why: str) -> None:
 
 
 def _merged(overrides: Sequence[str]) -> list[str]:
-    """Overrides with one value a key, the last one given; model.path= takes the place of a named model."""
-    found: dict[str, str] = {}
+    """Overrides with one value a key, the last one given; model.path= replaces a named model."""
+    last: dict[str, str] = {}
     for override in overrides:
         key = override.partition("=")[0].lstrip("+")
-        found.pop(key, None)
-        found[key] = override
-    if "model.path" in found and not found.get("model", "model=demo").startswith("model=local"):
-        found["model"] = "model=local"
-    return list(found.values())
+        last.pop(key, None)
+        last[key] = override
+    if "model.path" in last and not last.get("model", "model=demo").startswith("model=local"):
+        last["model"] = "model=local"
+    return list(last.values())
 
 
-def _check_choice(choice: Choice) -> None:
-    """A cell is known by its row, data set, n and seed: none of them is empty, and none is there twice."""
+def _check_selection(selection: Selection) -> None:
+    """A cell is known by its row, data set, n and seed: none of them is empty or given twice."""
     chosen: dict[str, Sequence[str] | Sequence[int] | None]
-    chosen = {"rows": choice.rows, "datasets": choice.datasets, "n": choice.n, "seeds": choice.seeds}
+    chosen = {"rows": selection.rows, "datasets": selection.datasets, "n": selection.n, "seeds": selection.seeds}
     for key, values in chosen.items():
         if values is not None and not values:
             raise QftError(f"{key}=[] leaves nothing of the sweep; leave {key} out for all there are.")

@@ -15,11 +15,12 @@ from qft.errors import QftError
 from qft.models.count import count
 from qft.records import Cell, Choices, read, write
 from qft.sweeps.estimate import steps_of
-from qft.sweeps.plan import SCALES, Choice, plan
+from qft.sweeps.plan import Selection, plan
 from qft.sweeps.search import choose
 from qft.sweeps.spec import Spec, read_spec
 
 NAMES = configs.groups()["sweep"]
+SCALES = ("paper", "demo", "smoke")
 
 
 def spec(name: str) -> Spec:
@@ -122,7 +123,7 @@ def test_a_lora_of_qaas_size_stands_beside_it(model: str, nearest: str) -> None:
 
 
 def test_a_user_chooses_parts_places_and_options() -> None:
-    choice = Choice(
+    selection = Selection(
         rows=["lora"],
         datasets=["cpsycoun"],
         n=[40],
@@ -130,7 +131,7 @@ def test_a_user_chooses_parts_places_and_options() -> None:
         paths={"cpsycoun": "/x"},
         options=["model.path=/m", "trainer.epochs=2"],
     )
-    cells = plan(spec("table1"), "demo", choice)
+    cells = plan(spec("table1"), "demo", selection)
     assert [c.role for c in cells] == ["base", "search", "search", "search", "final"]
     for cell in cells:
         assert {"data=cpsycoun", "data.path=/x", "model=local", "model.path=/m"} <= set(cell.overrides)
@@ -141,27 +142,27 @@ def test_a_user_chooses_parts_places_and_options() -> None:
 
 def test_options_of_metrics_reach_every_cell_that_is_scored() -> None:
     for name in ("survey", "noise"):
-        cells = plan(spec(name), "demo", Choice(options=["metric.bertscore.model=DIR"]))
+        cells = plan(spec(name), "demo", Selection(options=["metric.bertscore.model=DIR"]))
         assert all("metric.bertscore.model=DIR" in c.overrides for c in cells), name
 
 
 @pytest.mark.parametrize(
-    ("scale", "choice", "words"),
+    ("scale", "selection", "words"),
     [
-        ("dmeo", Choice(), ["scale=dmeo", "'demo'"]),
-        ("demo", Choice(rows=["qwtn"]), ["qwtn", "'qwthn'"]),
-        ("demo", Choice(paths={"cpsycoun": "x"}), ["paths.cpsycoun", "demo_talk"]),
+        ("dmeo", Selection(), ["scale=dmeo", "'demo'"]),
+        ("demo", Selection(rows=["qwtn"]), ["qwtn", "'qwthn'"]),
+        ("demo", Selection(paths={"cpsycoun": "x"}), ["paths.cpsycoun", "demo_talk"]),
     ],
 )
-def test_wrong_names_are_refused(scale: str, choice: Choice, words: list[str]) -> None:
+def test_wrong_names_are_refused(scale: str, selection: Selection, words: list[str]) -> None:
     with pytest.raises(QftError) as error:
-        plan(spec("table1"), scale, choice)
+        plan(spec("table1"), scale, selection)
     assert all(word in str(error.value) for word in words)
 
 
 def test_a_row_that_borrows_its_rate_needs_the_lender() -> None:
     with pytest.raises(QftError, match="qwthn_shuffled"):
-        plan(spec("ablation"), "demo", Choice(rows=["qwthn_shuffled"]))
+        plan(spec("ablation"), "demo", Selection(rows=["qwthn_shuffled"]))
 
 
 def test_steps_are_those_of_the_trainer() -> None:
@@ -182,6 +183,6 @@ def test_choices_of_rows_that_are_not_planned_now_are_kept(tmp_path: Path) -> No
 
 
 def test_the_users_trust_goes_to_every_cell() -> None:
-    made = plan(spec("noise"), "smoke", Choice(options=["trust_configs=true"]))
+    made = plan(spec("noise"), "smoke", Selection(options=["trust_configs=true"]))
     assert {(cell.role, cell.command) for cell in made} >= {("base", "eval"), ("search", "train"), ("final", "eval")}
     assert all("trust_configs=true" in cell.overrides for cell in made)

@@ -18,7 +18,7 @@ from qft.records import Cell, RunDirectory
 from qft.sweeps import cells
 from qft.sweeps.attempt import attempt
 from qft.sweeps.jobs import Job
-from qft.sweeps.plan import Choice, plan
+from qft.sweeps.plan import Selection, plan
 from qft.sweeps.run import PlannedSweep, locked, run
 from qft.sweeps.search import choose
 from qft.sweeps.slurm import Slurm
@@ -84,7 +84,7 @@ class Fake:
 
 
 def planned() -> list[Cell]:
-    made = plan(read_spec(SPEC), "s", Choice())
+    made = plan(read_spec(SPEC), "s", Selection())
     for cell in made:
         cell.id = hashlib.sha256(cell.name.encode()).hexdigest()
     return made
