@@ -26,8 +26,8 @@ def train(*overrides: str, **options: Any) -> "Run":
     """Fine-tune a model with an adapter; with ``eval=True`` evaluate it, too. What ``qft train`` does.
 
     Args:
-        *overrides: Words as on the command line: ``"adapter=lora"``, ``"trainer.lr=0.001"``.
-        **options: Values, in which no character has a meaning: ``n=300``, ``trainer={"lr": 1e-3}``,
+        *overrides: As on the command line: ``"adapter=lora"``, ``"trainer.lr=0.001"``.
+        **options: Values, in which no character is special: ``n=300``, ``trainer={"lr": 1e-3}``,
             ``data={"path": Path("it's here")}``, ``**{"model.path": "DIR"}``. A text for a group chooses one of its
             yamls: ``adapter="lora"``.
 
@@ -35,7 +35,7 @@ def train(*overrides: str, **options: Any) -> "Run":
         The finished run.
 
     Raises:
-        qft.errors.QftError: For what you can put right, in one sentence.
+        qft.errors.QftError: A problem that you can fix; the message is one sentence.
         KeyboardInterrupt: After Ctrl-C, once the step is finished and saved; ``resume=True`` resumes the run.
     """
     from qft.compose.python import call, show_call
@@ -51,14 +51,14 @@ def evaluate(run: "Run | str | PathLike[str] | None" = None, /, *overrides: str,
     Args:
         run: A finished run, its directory, or its name below ``outputs``. None: the adapter that ``adapter.path``
             names, or the base alone.
-        *overrides: Words as on the command line.
+        *overrides: As on the command line.
         **options: Values, as ``train`` takes them; n, seed, model and data are the run's own unless they are given.
 
     Returns:
         The evaluated run; with ``out=DIR``, or without a run, the directory of the evaluation.
 
     Raises:
-        qft.errors.QftError: For what you can put right, in one sentence.
+        qft.errors.QftError: A problem that you can fix; the message is one sentence.
     """
     from qft.compose.python import call, show_call
     from qft.config import EvalConfig
@@ -71,18 +71,18 @@ def evaluate(run: "Run | str | PathLike[str] | None" = None, /, *overrides: str,
 
 
 def score(run: "Run | str | PathLike[str]", /, *overrides: str, **options: Any) -> "Run":
-    """Score the answers of an evaluated run once more, or by other metrics. What ``qft score`` does; needs no model.
+    """Score the answers of an evaluated run again, or with other metrics. What ``qft score`` does; needs no model.
 
     Args:
         run: An evaluated run, its directory, or its name below ``outputs``.
-        *overrides: Words as on the command line: ``"evaluation.metrics=[reasoning]"``.
+        *overrides: As on the command line: ``"evaluation.metrics=[reasoning]"``.
         **options: Values, as ``train`` takes them.
 
     Returns:
         The run, with its scores written anew.
 
     Raises:
-        qft.errors.QftError: For what you can put right, in one sentence.
+        qft.errors.QftError: A problem that you can fix; the message is one sentence.
     """
     from qft.compose.python import call, show_call
     from qft.config import ScoreConfig
@@ -93,7 +93,7 @@ def score(run: "Run | str | PathLike[str]", /, *overrides: str, **options: Any) 
 
 
 def load_run(path: "str | PathLike[str]", output_dir: str = "outputs") -> "Run":
-    """A run that is there.
+    """Open an existing run.
 
     Args:
         path: Its directory, or its name below ``output_dir``.

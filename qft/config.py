@@ -98,7 +98,7 @@ class EvalConfig(CommonConfig):
 
 @dataclass
 class ScoringConfig:
-    """Which scores are computed from answers that are there."""
+    """Which scores are computed from existing answers."""
 
     metrics: list[str] | None = None
 

@@ -50,7 +50,7 @@ def overview(names: list[str]) -> str:
     lines += ["  qft train                                    embedded model, data and adapter"]
     lines += ["  qft train adapter=lora data=cpsycoun n=600 data.path=DIR model.path=DIR eval=true"]
     lines += ["  qft eval RUN                                 answers and scores of a finished run"]
-    lines += ["  qft score RUN                                its scores once more, without a model"]
+    lines += ["  qft score RUN                                score its answers again, without a model"]
     lines += ["", "qft COMMAND --help lists the keys of a command, qft train adapter=lora --help those of a choice;"]
     lines += ["your own ./configs win over the packaged ones."]
     return "\n".join(lines)

@@ -44,7 +44,7 @@ def _with_flags(name: str, schema: Any, command: Command, args: Sequence[str]) -
     """Hydra itself reads its flags; each job of a multirun is composed and run as a single one is."""
     os.environ["HYDRA_FULL_ERROR"] = "1"  # exceptions come through to us instead of being printed
     args = typed.prepare(name, args)
-    typed.check_own(name, args)
+    typed.check_jobs(name, args)
     failures: list[QftError] = []
     single: list[Exception] = []  # raised only after Hydra has returned: it would print a notice of its own
 
@@ -67,11 +67,11 @@ def _with_flags(name: str, schema: Any, command: Command, args: Sequence[str]) -
     before = sys.argv
     try:
         with contextlib.ExitStack() as stack:
-            elsewhere = []
-            if {"-m", "--multirun"} & set(args):  # of several runs Hydra writes a file about itself, which is nobody's
+            sweep_dir = []
+            if {"-m", "--multirun"} & set(args):  # of several runs Hydra writes a file about itself, which nobody needs
                 scratch = stack.enter_context(tempfile.TemporaryDirectory(prefix="qft-"))
-                elsewhere = [f"hydra.sweep.dir='{scratch}'"]
-            sys.argv = [f"qft {name}", *flags, *elsewhere, *words]  # it takes flags first only
+                sweep_dir = [f"hydra.sweep.dir='{scratch}'"]
+            sys.argv = [f"qft {name}", *flags, *sweep_dir, *words]  # it takes flags first only
             hydra.main(version_base="1.3", config_path=str(configs.packaged()), config_name=name)(task)()
     except (HydraException, OmegaConfBaseException) as error:
         raise QftError(typed.explain(error, name)) from error

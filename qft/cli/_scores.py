@@ -30,7 +30,7 @@ def show_evaluation(directory: RunDirectory, form: str) -> None:
 
 
 def show_scores(directory: RunDirectory, form: str) -> None:
-    """Print the scores of answers that were there."""
+    """Print the new scores of existing answers."""
     document = directory.metrics()
     title = f"{directory.path} ({document.settings.prompts.count} test answers)"
     report(form, directory.path, document, title)
@@ -38,7 +38,7 @@ def show_scores(directory: RunDirectory, form: str) -> None:
 
 
 def _columns(document: Metrics) -> dict[str, Scores]:
-    """What was measured, by the name of its column."""
+    """The measured models by the names of their columns."""
     columns = {"base": document.base} if document.base else {}
     columns["base" if document.settings.adapter is None else "fine-tuned"] = document.metrics
     return columns

@@ -55,7 +55,7 @@ def _run(args: list[str], alone: bool) -> int:
     args = [a for a in args if a != "--debug"]
     try:
         code = _dispatch(args)
-        sys.stdout.flush()  # here, where what goes wrong can still be told
+        sys.stdout.flush()  # now, while an error can still be reported
         return code
     except KeyboardInterrupt as stop:
         if debug:
@@ -74,14 +74,14 @@ def _run(args: list[str], alone: bool) -> int:
         code, message = _explained(error)
         complain(_one_line(message))
         if isinstance(error, OSError):
-            _drop_output()  # what is still to be printed would fail once more at exit
+            _drop_output()  # what is still to be printed would fail again at exit
         if alone and _no_memory(error):
             os._exit(code)  # what Python does at exit takes memory too, and would print why it cannot
         return code
 
 
 def _explained(error: Exception) -> tuple[int, str]:
-    """Exit code and message of an error, whether we raised it, the system, or nobody meant to."""
+    """Exit code and message of an error: ours, the system's, or a fault of the program."""
     if isinstance(error, QftError):
         return 2, str(error)
     if _no_memory(error):

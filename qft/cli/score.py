@@ -1,6 +1,6 @@
-"""Scores of a run's answers once more, or others, from predictions.jsonl and without a model.
+"""Score a run's answers again, or with other metrics, from predictions.jsonl and without a model.
 
-``qft score RUN evaluation.metrics=[reasoning]`` adds to the scores that are there or replaces those of the
+``qft score RUN evaluation.metrics=[reasoning]`` adds to the scores of the run, or replaces those of the
 same names; answers of the base (base_predictions.jsonl) are scored beside them.
 """
 

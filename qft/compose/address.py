@@ -1,4 +1,4 @@
-"""Where a key goes and what costs money count only where the user says so now: not from files, perhaps a stranger's."""
+"""A backend that costs money, and the address its key is sent to, are taken from the user's words, never from files."""
 
 from collections.abc import Collection, Iterable
 from typing import Any
@@ -6,9 +6,8 @@ from typing import Any
 from qft.config import EvalConfig, TrainConfig
 from qft.errors import QftError
 
-_SAID_NOW = {"url": None, "plain_http": False, "moved": False}  # options of backends, and what they are unsaid
-
-
+# options of backends that only the user may set -> their values when nobody sets them
+_USERS_OPTIONS = {"url": None, "plain_http": False, "moved": False}
 PAID = ("qcloud",)  # backends whose circuits cost money
 
 
@@ -33,10 +32,10 @@ def check(config: Any, args: Iterable[str], given: Collection[str]) -> None:
             f"backend={name} comes from a file of ./configs, and its jobs may cost money: write backend={name} on the "
             "command line if you mean it."
         )
-    for key, unsaid in _SAID_NOW.items():
-        value = options.get(key, unsaid)
-        if value != unsaid and f"backend.{key}" not in given:
+    for key, default in _USERS_OPTIONS.items():
+        value = options.get(key, default)
+        if value != default and f"backend.{key}" not in given:
             raise QftError(
-                f"backend.{key}={value} comes from a file of ./configs, and a key is sent only where you say now: "
+                f"backend.{key}={value} comes from a file of ./configs, and your key is sent only where you say: "
                 f"repeat backend.{key}=VALUE on the command line if it is right."
             )

@@ -1,4 +1,4 @@
-"""Where configs lie: the packaged ones, and a user's ``./configs``, which win."""
+"""Where configs are: the packaged ones, and the user's ``./configs``, which win."""
 
 from pathlib import Path
 from typing import Any
@@ -17,18 +17,18 @@ def packaged() -> Path:
 
 def directories() -> list[Path]:
     """All config directories, those that win first."""
-    own = Path.cwd() / "configs"
-    return [own, packaged()] if own.is_dir() and own.resolve() != packaged().resolve() else [packaged()]
+    users = Path.cwd() / "configs"
+    return [users, packaged()] if users.is_dir() and users.resolve() != packaged().resolve() else [packaged()]
 
 
 def groups() -> dict[str, list[str]]:
     """Group name -> its choices; a group within a group is called ``backend/noise``."""
-    found: dict[str, set[str]] = {}
+    choices: dict[str, set[str]] = {}
     for directory in directories():
         for file in directory.glob("*/**/*.yaml"):
-            found.setdefault(file.parent.relative_to(directory).as_posix(), set()).add(file.stem)
-    found.pop("hydra", None)
-    return {name: sorted(choices) for name, choices in sorted(found.items())}
+            choices.setdefault(file.parent.relative_to(directory).as_posix(), set()).add(file.stem)
+    choices.pop("hydra", None)
+    return {name: sorted(names) for name, names in sorted(choices.items())}
 
 
 def check_choice(group: str, choice: str) -> None:
@@ -69,14 +69,14 @@ def read(file: Path) -> Any:
     return content
 
 
-def check_own(command: str, used: list[str]) -> None:
-    """Read the user's own files that this command may take: its yaml, and the choices of the groups it uses."""
-    for own in directories()[:-1]:
-        files = [own / f"{command}.yaml", *(f for group in used for f in (own / group).glob("**/*.yaml"))]
+def check_users_files(command: str, used: list[str]) -> None:
+    """Read the user's files that this command may use: its yaml, and the choices of its groups. Raises QftError."""
+    for users in directories()[:-1]:
+        files = [users / f"{command}.yaml", *(f for group in used for f in (users / group).glob("**/*.yaml"))]
         for file in sorted(files):
             if file.is_file():
                 content = read(file)
-                if file.parent == own and f"{command}_schema" not in content.get("defaults", ()):
+                if file.parent == users and f"{command}_schema" not in content.get("defaults", ()):
                     raise QftError(
                         f"{file} takes the place of the packaged file and leaves out its defaults; begin with a copy "
                         f"of {packaged() / file.name}"

@@ -1,4 +1,4 @@
-"""Calls from Python: words and values are composed, and the caller's process is left as it was."""
+"""Calls from Python: the config is composed from overrides and values, and the caller's process is left as it was."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -25,8 +25,8 @@ def call(
     Args:
         command: ``configs/COMMAND.yaml`` is composed.
         schema: The dataclass of its config.
-        recipe: What is done.
-        overrides: Words as on the command line.
+        recipe: The function of ``qft.runs``.
+        overrides: As on the command line.
         options: Values by key.
         shown: The call as the record shows it.
 

@@ -19,7 +19,7 @@ from qft.records import Plain
 
 # ${key}, ${group.key} and ${oc.select:group.key,default}, not into Hydra's own node, which can copy the environment
 INTERPOLATION = re.compile(r"\$\{(?!hydra\b)[A-Za-z_]\w*(\.\w+)*\}|\$\{oc\.select:(?!hydra\b)[A-Za-z_][\w.]*,[\w.-]*\}")
-# in the runs a sweep's yaml lists: what counts only as the user's own word
+# what the runs of a sweep's yaml may not contain: it counts only from the user
 USERS_WORDS = ("_target_", "trust_", "hydra", "backend.url", "backend.plain_http", "backend.moved", "qcloud")
 VOLATILE = ("runtime", "overrides")  # of Hydra's node: different for each command by itself
 
@@ -47,20 +47,20 @@ def check_words(args: Iterable[str]) -> None:
 
 
 def check_search_path(name: str) -> None:
-    """Refuse ``hydra.searchpath`` in the command's own yaml: composing would import what it names."""
+    """Refuse ``hydra.searchpath`` in the command's yaml: composing would import what it names."""
     for directory in configs.directories()[:-1]:
         file = directory / f"{name}.yaml"
         if file.is_file() and OmegaConf.select(configs.read(file), "hydra") is not None:
             node = OmegaConf.select(configs.read(file), "hydra.searchpath")
             if node is not None:
-                raise _not_ours("hydra.searchpath")
+                raise _hydra_key("hydra.searchpath")
 
 
 def check_hydra(node: Any, packaged: Any) -> None:
     """Refuse a composed ``hydra`` node other than that of the packaged configs: its parts are imported and called."""
     ours, theirs = (OmegaConf.to_container(n, resolve=False) for n in (packaged, node))
     if changed := _first_difference(_fixed(ours), _fixed(theirs), "hydra"):
-        raise _not_ours(changed)
+        raise _hydra_key(changed)
 
 
 def check(cfg: Any, given: Collection[str]) -> None:
@@ -70,7 +70,7 @@ def check(cfg: Any, given: Collection[str]) -> None:
         cfg: The composed config.
         given: The keys the user gives in this command.
 
-    Raises QftError for an interpolation that leads nowhere, and for what counts only as the user's own word.
+    Raises QftError for an interpolation of a key that does not exist, and for what counts only as the user's own word.
     """
     try:
         OmegaConf.to_container(cfg, resolve=True)
@@ -83,7 +83,7 @@ def check(cfg: Any, given: Collection[str]) -> None:
         raise QftError("overwrite=true deletes, and counts on the command line only; take it out of ./configs.")
     if (action := OmegaConf.select(cfg, "action")) not in (None, "list") and "action" not in given:
         raise QftError(f"action={action} can cost, and counts on the command line only; take it out of ./configs.")
-    targets = set(_own_targets()) if trusted else set()
+    targets = set(_users_targets()) if trusted else set()
     for group in trust.PACKAGES:
         target = OmegaConf.select(cfg, f"{group}._target_")
         if target is None or trust.ours(group, target):
@@ -117,12 +117,12 @@ def check_interpolations(cfg: Any) -> None:
 
 
 def _check_sweep(group: str, sweep: Any) -> None:
-    """The options that files give to a sweep's runs are not the user's words, neither as written nor put together."""
+    """Refuse options of a sweep's runs that count only from the user, as written or after interpolation."""
     for key, text in _strings(OmegaConf.to_container(sweep, resolve=True)) if OmegaConf.is_config(sweep) else ():
-        if found := next((word for word in USERS_WORDS if word in text), None):
+        if word := next((word for word in USERS_WORDS if word in text), None):
             raise QftError(
-                f"{group}{key if key.startswith('[') else f'.{key}'} speaks of '{found}', which only you may: give it "
-                "on the command line, or add trust_configs=true if you trust ./configs."
+                f"{group}{key if key.startswith('[') else f'.{key}'} contains '{word}', which counts only from you: "
+                "give it on the command line, or add trust_configs=true if you trust ./configs."
             )
 
 
@@ -146,8 +146,8 @@ def _leaves(content: Any, key: str) -> Iterator[str]:
         yield key
 
 
-def _own_targets() -> Iterator[str]:
-    """Every ``_target_`` in the user's own files of the groups that are built."""
+def _users_targets() -> Iterator[str]:
+    """Every ``_target_`` in the user's files of the groups that are built."""
     for directory in configs.directories()[:-1]:
         for file in (f for group in trust.PACKAGES for f in (directory / group).glob("**/*.yaml")):
             target = OmegaConf.to_container(configs.read(file), resolve=False).get("_target_")  # type: ignore[union-attr]
@@ -185,5 +185,5 @@ def _first_line(error: Exception) -> str:
     return next(iter(str(error).strip().splitlines()), type(error).__name__)
 
 
-def _not_ours(key: str) -> QftError:
+def _hydra_key(key: str) -> QftError:
     return QftError(f"./configs sets {key}: keys of Hydra itself are not taken from there. Take them out.")

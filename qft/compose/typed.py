@@ -1,4 +1,4 @@
-"""Composes the words of a user and the yamls into a typed config, and turns Hydra's complaints into one sentence."""
+"""Composes overrides and yamls into a typed config, and turns Hydra's errors into one sentence."""
 
 import re
 import threading
@@ -49,15 +49,15 @@ def compose(
     Args:
         name: The command; ``configs/NAME.yaml`` is composed.
         schema: The dataclass of its config.
-        overrides: Words as on the command line: ``adapter=lora``, ``trainer.lr=0.001``.
+        overrides: As on the command line: ``adapter=lora``, ``trainer.lr=0.001``.
         options: Values by key: ``{"n": 300, "trainer": {"lr": 1e-3}, "data.path": Path("it's here")}``. No character
-            in them has a meaning; a text for a group (``adapter``) chooses one of its yamls.
+            in them is special; a text for a group (``adapter``) chooses one of its yamls.
 
     Returns:
         The config. Of an ``EvalConfig`` with a run, ``model`` and ``data`` hold the keys that were given only.
 
     Raises:
-        QftError: For the first thing that cannot be meant, or that a file of ./configs may not say.
+        QftError: For the first override that is wrong, or the first thing that a file of ./configs may not say.
     """
     with borrow_hydra(name, schema):
         config: C = _composed(name, overrides, options or {})
@@ -95,7 +95,7 @@ def _composed(name: str, overrides: Sequence[str], options: Mapping[str, Any]) -
     chosen = dict(composed.hydra.runtime.choices)
     with open_dict(composed):
         del composed["hydra"]
-    trusted.check_interpolations(composed)  # of values none is meant as one
+    trusted.check_interpolations(composed)  # the values assigned below are never interpolations
     try:
         values.assign(composed, assigned)
     except OmegaConfBaseException as error:
@@ -116,13 +116,13 @@ def prepare(name: str, args: Sequence[str], assigned: Collection[str] = ()) -> l
     args = [f"+{a}" if a.startswith("metric.") else a for a in args]  # its keys are those of the plug-ins
     if "adapter=peft" in args:  # its keys are those of the library
         args = [f"+{a}" if _of_peft(a) else a for a in args]
-    configs.check_own(name, _used_groups(name))
+    configs.check_users_files(name, _used_groups(name))
     trusted.check_search_path(name)
     _check_choices(args)
     return args
 
 
-def check_own(name: str, args: Sequence[str]) -> None:
+def check_jobs(name: str, args: Sequence[str]) -> None:
     """Hold ./configs to the rules for Hydra's own node, for every combination of choices of a multirun."""
     if len(configs.directories()) == 1:
         return
@@ -137,9 +137,9 @@ def check_own(name: str, args: Sequence[str]) -> None:
 
 
 def _compose(name: str, args: list[str]) -> DictConfig:
-    """Hydra's composition, its own node included; nothing in it is acted upon, and nothing of it stays."""
+    """What Hydra composes, its own node included. Nothing in it is executed, and Hydra's state is put back."""
     instance = GlobalHydra.instance()
-    outer = instance.hydra  # of a program of the caller's, or of a multirun of ours
+    outer = instance.hydra  # the caller's, or that of our multirun
     instance.clear()
     try:
         with initialize_config_dir(str(configs.packaged()), version_base="1.3"):
@@ -231,7 +231,7 @@ def _peft_method(options: Plain) -> Plain:
 
 def metric_options(given: Mapping[str, Any]) -> Plain:
     """The options of every metric: those of its yaml, over them what ``metric.NAME.OPTION`` says."""
-    found = dict(given)
+    options_of = dict(given)
     for name in configs.groups()["metric"]:
         file = configs.find(f"metric/{name}")
         declared = configs.read(file) if file else OmegaConf.create({})
@@ -241,8 +241,8 @@ def metric_options(given: Mapping[str, Any]) -> Plain:
         trusted.check_interpolations(merged)
         check_types(declared, merged, f"metric.{name}")
         resolved: Any = OmegaConf.to_container(merged, resolve=True)
-        found[name] = {k: v for k, v in resolved.items() if k != "_target_"}
-    return found
+        options_of[name] = {k: v for k, v in resolved.items() if k != "_target_"}
+    return options_of
 
 
 def check_types(declared: Any, given: Any, prefix: str) -> None:

@@ -1,4 +1,4 @@
-"""Options given as Python values: put into a composed config as they are, without a grammar that reads them."""
+"""Options given as Python values: put into a composed config as they are, without Hydra's grammar."""
 
 import os
 import re

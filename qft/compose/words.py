@@ -1,4 +1,4 @@
-"""Looks at the words of a command line before Hydra does: what no run could mean is one sentence, and costs nothing."""
+"""Checks the words of a command line before Hydra sees them, so that a wrong one is refused at once in one sentence."""
 
 import unicodedata
 from collections.abc import Iterable
@@ -55,7 +55,7 @@ def _check_override(word: str) -> None:
         raise QftError(f"'{_shown(word)}': options cannot be taken away; give another value, such as KEY=null.")
     key, equals, _ = word.partition("=")
     if not equals:
-        raise QftError(f"'{_shown(word)}' is no option. Options are written key=value.")
+        raise QftError(f"'{_shown(word)}' is not an option. Options are written key=value.")
     name = key.lstrip("+")
     if not name or "@" in name or name != name.strip():
         raise QftError(f"There is no key '{_shown(name)}'. Options are written key=value.")

@@ -66,7 +66,7 @@ def check_predictions(folder: Path, settings: EvaluationSettings, overwrite: boo
 
 
 def open_predictions(folder: Path, settings: EvaluationSettings, overwrite: bool) -> None:
-    """Get a folder ready for predictions with these settings: those that are there are resumed or removed.
+    """Get a folder ready for predictions with these settings: earlier ones are resumed or removed.
 
     Raises QftError like ``check_predictions``, and writes the settings where there are none yet.
     """

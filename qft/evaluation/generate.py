@@ -24,7 +24,7 @@ from qft.records import Prediction, line, write_lines
 def generate(
     model: Any, tokenizer: Any, prompts: Sequence[Prompt], decoding: Decoding, path: Path
 ) -> Iterator[Prediction]:
-    """Answer all prompts and write the answers to ``path``, resuming after the batches that are there already.
+    """Answer all prompts and write the answers to ``path``, resuming after the batches that are already written.
 
     Batches are always the same, so an interrupted file becomes equal to an uninterrupted one: a batch of which only a
     part was written is answered again. Within a batch answers are written as they finish; at the end the file is put

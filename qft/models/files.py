@@ -31,7 +31,7 @@ def check_inside(folder: Path, name: str) -> None:
                 f"{name}: {shortened(file.name)} is a link to a file outside the directory; put the file itself there."
             )
         if not file.is_file() and (file.suffix == ".safetensors" or not file.is_dir()):
-            raise QftError(f"{name}: {shortened(file.name)} is no file.")
+            raise QftError(f"{name}: {shortened(file.name)} is not a file.")
     for shard in _shards(folder, name):
         if not _inside(folder / shard, folder):
             raise QftError(f"{name}: {INDEX} names {shortened(shard)}, which lies outside the directory.")

@@ -27,7 +27,9 @@ def weight_files(path: Path) -> list[Path]:
     files = sorted(file for file in path.glob("*.safetensors") if file.is_file())
     config = "adapter_config.json" if path / "adapter_model.safetensors" in files else "config.json"
     if not files or not (path / config).is_file():
-        raise QftError(f"{path} is no adapter directory: adapter_config.json and adapter_model.safetensors are needed.")
+        raise QftError(
+            f"{path} is not an adapter directory: adapter_config.json and adapter_model.safetensors are needed."
+        )
     return files
 
 

@@ -1,4 +1,4 @@
-"""Does a run fit? Asked before any weight is loaded, so that a run fails in a second and not in an hour."""
+"""Whether a run fits into memory and disk: checked before any weight is loaded, in a second and not after an hour."""
 
 import shutil
 from pathlib import Path

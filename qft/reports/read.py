@@ -30,7 +30,7 @@ def load(path: Path, names: Mapping[str, str] | None = None) -> Sweep:
         names: data set -> another name for it, by which it is not taken for the one that the papers print numbers of.
 
     Raises:
-        QftError: it is no sweep directory, is damaged, or was written by a newer version.
+        QftError: it is not a sweep directory, is damaged, or was written by a newer version.
     """
     if not (path / SweepPlan.FILE).is_file():
         raise QftError(f"{path} is not a sweep directory: it has no sweep.json. Make one with: qft sweep table1.")
@@ -43,7 +43,7 @@ def load(path: Path, names: Mapping[str, str] | None = None) -> Sweep:
     names = names or {}
     for name in names.values():
         if name in {c.data for c in cells} or not re.fullmatch(r"[\w.-]+", name):
-            raise QftError(f"'{name}' names another data set of {path}, or is no word of letters, digits and _.-")
+            raise QftError(f"'{name}' names another data set of {path}, or is not made of letters, digits and _.-")
     for cell in cells:
         cell.data = names.get(cell.data, cell.data)
     searches = [_search(path, choice, names) for choice in choices.chosen]
@@ -56,7 +56,7 @@ def _search(path: Path, choice: Choice, names: Mapping[str, str]) -> Search:
     try:
         losses = {float(rate): loss for rate, loss in choice.validation_losses.items()}
     except ValueError as error:
-        raise QftError(f"{path / Choices.FILE} is damaged (a learning rate is no number: {error}).") from error
+        raise QftError(f"{path / Choices.FILE} is damaged (a learning rate is not a number: {error}).") from error
     if not all(map(math.isfinite, losses)):
         raise QftError(f"{path / Choices.FILE} is damaged (a learning rate is not finite).")
     data = visible(choice.data)

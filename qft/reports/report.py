@@ -20,7 +20,7 @@ def make(path: Path, names: Mapping[str, str] | None = None) -> Report:
         names: data set -> another name for it, by which it is not taken for the one that the papers print numbers of.
 
     Raises:
-        QftError: it is no sweep directory, is damaged, or was written by a newer version.
+        QftError: it is not a sweep directory, is damaged, or was written by a newer version.
     """
     analysis = analyse(load(path, names))
     return Report(analysis, build(analysis))

@@ -1,4 +1,4 @@
-"""What no evaluation can have is refused here, before anything is read or loaded."""
+"""Options of an evaluation that cannot work are refused here, before anything is read or loaded."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -32,13 +32,13 @@ def metric_options(metrics: Sequence[str], options: Mapping[str, Any] | None) ->
 def check_evaluation(
     evaluation: EvaluationConfig, metrics: Sequence[str], options: Mapping[str, Any] | None, max_seq_len: int | None
 ) -> Options:
-    """Refuse options of an evaluation that no one can mean.
+    """Refuse options of an evaluation that cannot work.
 
     Args:
         evaluation: How answers are made.
         metrics: What they are scored with.
         options: The config's options of every metric.
-        max_seq_len: Tokens of prompt and answer; None where nothing is answered yet, so that a prompt needs no room.
+        max_seq_len: Tokens of prompt and answer; None if nothing is answered, so that a prompt needs no room.
 
     Returns:
         The options of ``metrics``.

@@ -45,7 +45,7 @@ def decide(config: TrainConfig, held: bool = False) -> tuple[Path | None, bool]:
         The directory (None: under a new name), and whether the run there is resumed.
 
     Raises:
-        QftError: For a name that is none, and for a directory that may not be used so.
+        QftError: The name cannot be a directory's, or the directory may not be used like this.
         Diverged: The run to resume has ended without a result.
     """
     root = place("output_dir", config.output_dir)
@@ -66,7 +66,7 @@ def decide(config: TrainConfig, held: bool = False) -> tuple[Path | None, bool]:
         raise QftError(f"{path} is in use by another process.")
     if not (path / "config.yaml").exists():
         if others := removal.foreign(path, removal.STARTED):
-            raise QftError(f"{path} is no run of qft: it holds {shortened(others[0])}. Use another name.")
+            raise QftError(f"{path} is not a run of qft: it holds {shortened(others[0])}. Use another name.")
         return path, False
     return path, _resumes(config, path, mine)
 
@@ -91,9 +91,9 @@ def _resumes(config: TrainConfig, path: Path, mine: Plain) -> bool:
 
 @contextmanager
 def training(config: TrainConfig, record: Record) -> Iterator[RunDirectory]:
-    """The directory to train in, for the time of the training: made, locked, logged to, its config and record written.
+    """The directory to train in: created, locked and logged to, with config and record written, until the block ends.
 
-    Of several processes the first one chooses it and writes. Only enter this when nothing is left to refuse.
+    Of several processes the first one chooses it and writes. Enter this only once everything has been checked.
     """
     opened: list[RunDirectory] = []
 
@@ -108,7 +108,7 @@ def training(config: TrainConfig, record: Record) -> Iterator[RunDirectory]:
         log.info("run: %s%s", path, " (resuming)" if resumes else "")
         if distributed.first():
             directory.save(record)
-            # after the record: a directory without config.yaml is no run yet and is started afresh
+            # after the record: a directory without config.yaml is not a run yet and is started afresh
             text = yaml.safe_dump(asdict(config), allow_unicode=True, sort_keys=False)
             write_text(directory / "config.yaml", text)
         yield directory
@@ -122,7 +122,7 @@ def _opened(config: TrainConfig) -> tuple[RunDirectory, bool]:
         path = _unique(Path(config.output_dir) / _new_name(config, config.adapter["name"]))
     directory = RunDirectory(path).open()
     try:
-        _, resumes = decide(config, held=True)  # again, now that no other process is at it
+        _, resumes = decide(config, held=True)  # again, now that no other process can change it
         if not resumes:
             removal.clear(path)
     except BaseException:
@@ -148,7 +148,7 @@ def check_evaluation(config: EvalConfig) -> None:
 
 @contextmanager
 def evaluation(config: EvalConfig, subject: Subject) -> Iterator[RunDirectory]:
-    """The directory to answer into, for the time of the evaluation: ``out``, the run's own, or a new one."""
+    """The directory to evaluate into, locked until the block ends: ``out``, the run's, or a new one."""
     if config.out is not None:
         path = Path(config.out)
     elif subject.run is not None:
@@ -196,7 +196,7 @@ def _unfinished(root: Path, mine: Plain) -> Path | None:
 
 
 def _unique(path: Path) -> Path:
-    """Create the directory under this name, or the next free one with a number behind."""
+    """Create the directory under this name, or under the first free one with a number added."""
     for candidate in (path, *(path.with_name(f"{path.name}-{k}") for k in range(2, 1000))):
         try:
             candidate.mkdir(parents=True)

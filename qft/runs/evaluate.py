@@ -27,7 +27,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Questions:
-    """What the model is asked, as it reads it. ``cut``: what of the prompts was cut or left out."""
+    """Prompts and validation samples as tokens. ``cut`` counts the prompts that were cut or left out."""
 
     tokenizer: Any
     template: "Template"
@@ -39,7 +39,7 @@ class Questions:
 def evaluate(config: EvalConfig) -> RunDirectory:
     """Validation loss, answers to the test set and their scores: of a run, an adapter or the base.
 
-    An evaluation that was interrupted goes on where it stopped. Nothing is made until nothing is left to refuse.
+    An evaluation that was interrupted is resumed. Whatever can be refused is refused before anything is written.
 
     Args:
         config: ``run`` names a finished run, ``adapter["path"]`` an adapter; neither means the base. Of a run, what
@@ -50,18 +50,18 @@ def evaluate(config: EvalConfig) -> RunDirectory:
         The directory with metrics.json, predictions.jsonl and scores.jsonl: ``out``, the run's own, or a new one.
 
     Raises:
-        QftError: For what the user can put right.
+        QftError: A problem that the user can fix.
     """
     subject = stored.subject(config)
     options = _check(config, subject)
     parts = _read(subject)
     backend, base = _set_up(config, subject, parts)
-    questions = _ask(config, subject, parts)
+    questions = _questions(config, subject, parts)
     decoding = _decoding(config, subject)
     settings = _settings(config, subject, parts, questions, base, decoding)
     _check_answers(config, subject, settings)
     model = _load(subject, backend)
-    decoding = _fitting(decoding, model, subject)
+    decoding = _with_batch_size(decoding, model, subject)
     settings = replace(settings, batch_size=decoding.batch_size)
     try:
         with directories.evaluation(config, subject) as directory:
@@ -108,7 +108,7 @@ def _set_up(config: EvalConfig, subject: Subject, parts: "Parts") -> "tuple[Back
     return backend, base
 
 
-def _ask(config: EvalConfig, subject: Subject, parts: "Parts") -> Questions:
+def _questions(config: EvalConfig, subject: Subject, parts: "Parts") -> Questions:
     """Prompts of the test samples, tokens of the validation samples."""
     from qft.data import prepare, template
     from qft.models import load
@@ -127,14 +127,14 @@ def _ask(config: EvalConfig, subject: Subject, parts: "Parts") -> Questions:
 
 
 def _place(config: EvalConfig, subject: Subject) -> Path | None:
-    """Where answers may lie already."""
+    """The directory that may already hold answers."""
     return Path(config.out) if config.out is not None else subject.run
 
 
 def _decoding(config: EvalConfig, subject: Subject) -> "Decoding":
-    """How answers are written; a batch size of 0 is still to be chosen, once the model is there.
+    """How answers are written. A batch size of 0 is chosen later, once the model is loaded.
 
-    Where answers lie already, an automatic batch size is theirs.
+    Where earlier answers are resumed, an automatic batch size is the one they were made with.
     """
     from qft.evaluation.decoding import Decoding
     from qft.evaluation.evaluate import recorded_batch_size
@@ -148,7 +148,7 @@ def _decoding(config: EvalConfig, subject: Subject) -> "Decoding":
 def _settings(
     config: EvalConfig, subject: Subject, parts: "Parts", questions: Questions, base: str, decoding: "Decoding"
 ) -> EvaluationSettings:
-    """What decides the answers; those that are there count only where all of it is equal."""
+    """Everything that decides the answers; earlier ones are resumed only if all of it is equal."""
     from qft.data import prepare
     from qft.evaluation import predictions
     from qft.models import load
@@ -176,11 +176,11 @@ def _settings(
 
 
 def _check_answers(config: EvalConfig, subject: Subject, settings: EvaluationSettings) -> None:
-    """Refuse answers that lie there and were made with other settings."""
+    """Refuse earlier answers that were made with other settings."""
     from qft.evaluation.evaluate import check_predictions
 
     place = _place(config, subject)
-    if place and settings.batch_size:  # without one nothing is there yet
+    if place and settings.batch_size:  # without one there are no earlier answers
         check_predictions(place, settings, config.overwrite)
 
 
@@ -195,8 +195,8 @@ def _load(subject: Subject, backend: "Backend") -> Any:
     return model
 
 
-def _fitting(decoding: "Decoding", model: Any, subject: Subject) -> "Decoding":
-    """The decoding with as many answers side by side as fit into memory, where that was left open."""
+def _with_batch_size(decoding: "Decoding", model: Any, subject: Subject) -> "Decoding":
+    """The decoding, its batch size chosen by the memory that is free where it was left open."""
     from qft.evaluation.decoding import batch_size
 
     return decoding if decoding.batch_size else replace(decoding, batch_size=batch_size(model, subject.max_seq_len))
@@ -213,7 +213,7 @@ def _answer(
     settings: EvaluationSettings,
     options: checks.Options,
 ) -> None:
-    """Answers and scores of the model and, where wanted, of its base; metrics.json and the model card with them."""
+    """Answer and score with the model and, if asked for, its base; write metrics.json and the model card."""
     from qft.data import template
     from qft.evaluation import evaluate, score
     from qft.models import inject

@@ -1,4 +1,4 @@
-"""A run as an object: what was trained, how it went, and what came out of it."""
+"""A run as an object: its config, record, history, scores and predictions, and the trained model."""
 
 from dataclasses import asdict
 from functools import cached_property
@@ -20,7 +20,7 @@ EVALUATED = "evaluation.json"
 
 
 class Run:
-    """A run directory, read when asked. What is not there, or damaged, raises QftError and says what to do.
+    """A run directory, each file of which is read when asked for. A missing or damaged one raises QftError.
 
     Attributes:
         path: The directory.
@@ -67,7 +67,7 @@ class Run:
 
     @property
     def scores(self) -> "pandas.DataFrame":
-        """The test scores of ``metrics``: a row a score, with its value, its 95 % interval and the answers it is of."""
+        """The test scores of ``metrics``, one a row: value, 95 % interval and number of answers."""
         import pandas
 
         test = self.metrics.metrics.test
@@ -88,7 +88,7 @@ class Run:
         Circuits are evaluated exactly, whatever backend the run was trained with.
 
         Raises:
-            QftError: The run is not finished or not what it was, or the base is not the one it was trained on.
+            QftError: The run is not finished or was altered, or the base is not the one it was trained on.
         """
         from qft.models import inject, load
 
@@ -119,7 +119,7 @@ class Run:
 
 
 def load_run(path: str | PathLike[str], output_dir: str = "outputs") -> Run:
-    """A run, or an evaluation without one, that is there.
+    """Open an existing run, or an evaluation without one.
 
     Args:
         path: Its directory, or its name below ``output_dir``.

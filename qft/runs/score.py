@@ -1,4 +1,4 @@
-"""The recipe of ``qft score``: the scores of answers that are there, without a model."""
+"""The recipe of ``qft score``: new scores of existing answers, without a model."""
 
 import logging
 from dataclasses import replace
@@ -14,7 +14,7 @@ log = logging.getLogger(__name__)
 
 
 def score(config: ScoreConfig) -> RunDirectory:
-    """Score a run's answers once more, or by other metrics.
+    """Score a run's answers again, or with other metrics.
 
     Scores of the same names are replaced, others stay. Answers of the base are scored beside them.
 
@@ -57,7 +57,7 @@ def score(config: ScoreConfig) -> RunDirectory:
 def _score(
     folder: Path, before: Scores, metrics: list[str], options: checks.Options, asked: Prompts, base: bool = False
 ) -> Scores:
-    """Score one file of answers; ``before`` is what was known of them."""
+    """Score one file of answers; ``before`` holds their earlier scores."""
     from qft.evaluation import predictions, score
 
     rows = predictions.complete(folder / records.answers("predictions", base), asked)

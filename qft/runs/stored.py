@@ -1,4 +1,4 @@
-"""Runs that are there: finding them, reading their config, and what of it an evaluation takes over."""
+"""Existing runs: how they are found and read, and what an evaluation takes over from their config."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ from qft.runs.checks import metrics_of
 
 @dataclass(frozen=True)
 class Subject:
-    """What is evaluated: a run's own settings with what was given over them, or what was given alone.
+    """What is evaluated: a run's settings, overridden by those given now, or those given now alone.
 
     ``run``: the run; ``adapter``: the directory of its weights or of an adapter, None for the base alone.
     """
@@ -81,22 +81,22 @@ def read_config(run: Path) -> Plain:
 
 
 def _wrong(content: Any) -> str | None:
-    """What of a stored config is not as every run has it, or None; options are judged by what they are for."""
+    """What is wrong with a stored config, or None. Options are checked later, by the plug-ins that take them."""
     if not isinstance(content, dict):
-        return "it holds no keys"
+        return "it is not a mapping"
     for group, keys in (("model", ("path", "template")), ("data", ("_target_", "name")), ("adapter", ("name",))):
         options = content.get(group)
         if not isinstance(options, dict) or not all(isinstance(key, str) for key in options):
-            return f"{group} holds no keys"
+            return f"{group} is not a mapping"
         for key in keys:
             if not isinstance(options.get(key), str):
-                return f"{group}.{key} is no text"
+                return f"{group}.{key} is not a text"
     for key in ("n", "seed", "max_seq_len"):
         if type(content.get(key)) is not int:
-            return f"{key} is no number"
+            return f"{key} is not a whole number"
     metrics = content["evaluation"].get("metrics") if isinstance(content.get("evaluation"), dict) else None
     if not isinstance(metrics, list) or not all(isinstance(name, str) for name in metrics):
-        return "evaluation.metrics is no list of names"
+        return "evaluation.metrics is not a list of names"
     return None
 
 
@@ -118,11 +118,11 @@ def _check_same(run: Path, group: str, what: str, started_with: str | None, fing
 
 
 def subject(config: EvalConfig) -> Subject:
-    """What is to be evaluated.
+    """What an evaluation evaluates.
 
     Raises:
-        QftError: The run is not there, not finished, damaged, or needs code of a stranger's; or an adapter is given
-            beside it.
+        QftError: The run does not exist, is not finished, is damaged, or needs code that is not trusted; or an adapter
+            is given beside it.
     """
     if (config.adapter or {}).get("name", "saved") != "saved":
         raise QftError("qft eval takes a trained adapter: run=DIR or adapter.path=DIR (neither: the base model).")
@@ -150,7 +150,7 @@ def subject(config: EvalConfig) -> Subject:
 
 
 def of_run(config: EvalConfig, stored: Mapping[str, Any], run: Path) -> Subject:
-    """The settings of a run, as config.yaml holds them, with those over them that the evaluation's config gives.
+    """The settings of a run's config.yaml, overridden by those that the evaluation's config gives.
 
     Raises:
         QftError: Another model or data set was chosen by name.
@@ -175,7 +175,7 @@ def of_run(config: EvalConfig, stored: Mapping[str, Any], run: Path) -> Subject:
 
 
 def given_subject(config: EvalConfig) -> Subject:
-    """What is evaluated without a run: what the config gives, and the defaults of a training for what it does not."""
+    """What is evaluated without a run: the config's settings, and a training's defaults where it gives none."""
     path = (config.adapter or {}).get("path")
     return Subject(
         model=config.model,

@@ -64,9 +64,9 @@ def train(config: TrainConfig) -> RunDirectory:
         The directory of the run.
 
     Raises:
-        QftError: For what the user can put right.
-        Diverged: The loss was no number; the directory says so.
-        Stopped: This process was told to stop; the same config with ``resume`` goes on from there.
+        QftError: A problem that the user can fix.
+        Diverged: The loss became NaN or infinite; the directory says so.
+        Stopped: This process was told to stop; the same config with ``resume`` resumes the run.
     """
     distributed.check()
     metrics = checks.metrics_of(config.evaluation, config.data or {})
@@ -82,7 +82,7 @@ def train(config: TrainConfig) -> RunDirectory:
         record = _describe(config, parts, setup, tokens)
         model = _build(config, setup)
         with directories.training(config, record) as directory:
-            _say(config, setup.counts, tokens)
+            _log_sizes(config, setup.counts, tokens)
             _fit(config, directory, record, model, tokens, setup, rate)
     if config.eval and distributed.first():
         evaluate(_evaluation(config, directory))
@@ -135,7 +135,7 @@ def _read(config: TrainConfig) -> "Parts":
 
 
 def _set_up(config: TrainConfig) -> Setup:
-    """Meet the other processes, and hold the machine, the backend and the base's size to what the run needs."""
+    """Join the other processes, and check that backend and machine can do what the run needs."""
     quiet_libraries()
     from qft.adapters import methods
     from qft.models import count, load, resources
@@ -161,7 +161,7 @@ def _set_up(config: TrainConfig) -> Setup:
 
 
 def _encode(config: TrainConfig, parts: "Parts") -> Tokens:
-    """Tokens of the samples, and of the test's prompts to see that each can be asked."""
+    """Tokens of the samples; with ``eval`` also of the test prompts, to refuse now what could not be asked later."""
     from qft.data import prepare, template
     from qft.models import load
 
@@ -180,7 +180,7 @@ def _encode(config: TrainConfig, parts: "Parts") -> Tokens:
 
 
 def _learning_rate(config: TrainConfig, setup: Setup) -> "LearningRate":
-    """The peak learning rate; with it the library is asked whether it takes the trainer's options."""
+    """The peak learning rate. Also lets the library refuse options of the trainer before a directory is made."""
     from qft.training import trainer
     from qft.training.learning_rate import learning_rate
 
@@ -191,7 +191,7 @@ def _learning_rate(config: TrainConfig, setup: Setup) -> "LearningRate":
 
 
 def _finished(config: TrainConfig) -> RunDirectory | None:
-    """The run to resume where it has been trained to its end already."""
+    """The run that is to be resumed, if it is finished already; else None."""
     path, resumes = distributed.decided_by_first(lambda: directories.decide(config))
     directory = RunDirectory(path) if path and resumes else None
     if directory is None or not directory.complete:
@@ -202,7 +202,7 @@ def _finished(config: TrainConfig) -> RunDirectory | None:
 
 
 def _describe(config: TrainConfig, parts: "Parts", setup: Setup, tokens: Tokens) -> Record:
-    """What is known of the run before it is trained; a run that is resumed must have the same base and data."""
+    """The record, as far as it is known before training; a run that is resumed must have the same base and data."""
     from qft.models import load
 
     base = load.fingerprint(config.model)
@@ -252,7 +252,7 @@ def _fit(
     setup: Setup,
     rate: "LearningRate",
 ) -> None:
-    """Train, and finish the directory; what stops the training is raised once what is there is saved."""
+    """Train, and finish the directory. A signal to stop is raised only once everything is saved."""
     from qft.training import trainer
 
     options = replace(config.trainer, lr=rate.value)
@@ -280,7 +280,7 @@ def _fit(
 
 
 def _finish(directory: RunDirectory, config: TrainConfig) -> None:
-    """Picture, model card, and the completion marker last; then what only a resume needs is removed."""
+    """Curve, model card and, last, the completion marker; then remove the checkpoints, which only a resume needs."""
     from qft.training import curve, model_card
 
     title = f"{config.adapter['name']} on {config.data['name']}, n={config.n}, "
@@ -294,8 +294,8 @@ def _tidy(directory: RunDirectory) -> None:
     shutil.rmtree(directory / "checkpoints", ignore_errors=True)
 
 
-def _say(config: TrainConfig, counts: "Counts", tokens: Tokens) -> None:
-    """What is trained, and what of the samples was cut."""
+def _log_sizes(config: TrainConfig, counts: "Counts", tokens: Tokens) -> None:
+    """Log how much is trained, and how much of the samples was cut."""
     from qft.data import template
 
     for what, encoded in (("training samples", tokens.train), ("validation samples", tokens.validation)):

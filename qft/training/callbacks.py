@@ -60,7 +60,7 @@ class History(TrainerCallback):
 
 
 class Finite(TrainerCallback):
-    """Ends a run at a loss that is no number: nothing that came after could be trusted."""
+    """Ends a run at a loss that is NaN or infinite: no later step could be trusted."""
 
     def on_log(self, args: Any, state: Any, control: Any, logs: Plain | None = None, **kwargs: Any) -> None:
         for key, words in (("loss", "training loss"), ("eval_loss", "validation loss")):

@@ -29,7 +29,7 @@ def _given(name: str, least: int) -> int:
 
 
 def check() -> None:
-    """Raise QftError where the environment says that this is one of several processes and not how they meet.
+    """Raise QftError if the environment says that this is one of several processes, but not how to reach the others.
 
     All but the first are silent from here on.
     """
@@ -47,7 +47,9 @@ def check() -> None:
         try:
             socket.getaddrinfo(*place)  # torch would try again for half an hour
         except OSError as error:
-            raise QftError(f"MASTER_ADDR={shortened(place[0])} in the environment is no address: {error}.") from error
+            raise QftError(
+                f"MASTER_ADDR={shortened(place[0])} in the environment is not an address: {error}."
+            ) from error
     if not first():
         logging.getLogger("qft").setLevel(logging.ERROR)
 
@@ -69,7 +71,7 @@ def join() -> None:
 
 
 def wait() -> None:
-    """Return when every process is here."""
+    """Return once every process has called this."""
     if world() > 1:
         import torch
 
@@ -91,13 +93,13 @@ def decided_by_first(decide: Callable[[], Any]) -> Any:
     """What ``decide`` gives or refuses (QftError) in the first process, in all of them."""
     if world() == 1:
         return decide()
-    told: tuple[Any, QftError | None] = (None, None)
+    outcome: tuple[Any, QftError | None] = (None, None)
     if first():
         try:
-            told = (decide(), None)
+            outcome = (decide(), None)
         except QftError as error:
-            told = (None, error)
-    value, refused = share(told)
+            outcome = (None, error)
+    value, refused = share(outcome)
     if refused is not None:
         raise refused
     return value
@@ -126,7 +128,7 @@ def largest(number: int, device: Any) -> int:
 
 
 def leave() -> None:
-    """Part from the others; the first goes on alone."""
+    """Leave the group of processes; the first continues alone."""
     if world() > 1:
         import torch
 

@@ -74,7 +74,7 @@ def _hub_id(path: str) -> str | None:
 def _body(name: str, config: Plain, record: Record, scores: Scores | None) -> str:
     adapter, model, training, parameters = config["adapter"], record.model, record.training, record.parameters
     if model is None or training is None or parameters is None:
-        raise QftError(f"{name} gets no model card: its record.json says nothing of model, parameters or training.")
+        raise QftError(f"{name} gets no model card: its record.json has no model, parameters or training.")
     base = _hub_id(config["model"]["path"]) or model.name
     lines = [f"# {name}", "", f"`{adapter['name']}` on `{base}`, fine-tuned with qft {record.qft} on "]
     lines[-1] += f"`{config['data']['name']}` (n={config['n']}, seed {config['seed']})."

@@ -199,12 +199,12 @@ def fit(
     backend: Backend,
     stop: DeferredStop,
 ) -> TrainingRecord | None:
-    """Train, leaving history.csv, checkpoints/ and adapter/ in the directory; go on from a checkpoint there.
+    """Train, leaving history.csv, checkpoints/ and adapter/ in the directory; resume from a checkpoint there.
 
-    Raises Stopped, with a checkpoint, after the step at which ``stop`` notes a signal; Diverged at a loss that is no
-    number.
+    Raises Stopped, with a checkpoint, after the step at which ``stop`` notes a signal; Diverged at a loss that is NaN
+    or infinite.
 
-    Returns what the record says of it; of several processes the first alone.
+    Returns the training's part of the record; None in all processes but the first.
     """
     per_step = config.batch_size * config.accumulation * distributed.world()
     steps = config.max_steps or math.ceil(math.ceil(len(train) / per_step) * config.epochs)
@@ -215,7 +215,7 @@ def fit(
     distributed.wait()
     for stale in folder.glob("checkpoint-*") if distributed.first() else ():
         if checkpoint is None or int(stale.name.rpartition("-")[2]) > int(checkpoint.name.rpartition("-")[2]):
-            shutil.rmtree(stale)  # half-written, or newer than what we go on from
+            shutil.rmtree(stale)  # half-written, or newer than the one to resume from
     distributed.wait()
     args = arguments(config, steps, folder, seed, dtype)
     if checkpoint and (checkpoint / circuits_file(args)).is_file():  # those of earlier versions have none

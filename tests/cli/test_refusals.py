@@ -60,7 +60,7 @@ def test_overwrite_deletes_no_directory_that_is_no_run(here: Path, capfd: pytest
     before = everything(here)
     assert qft_here(*TRAIN, "run=thesis", "overwrite=true") == 2
     assert qft_here("eval", "out=outputs/thesis", "overwrite=true", "adapter.path=nowhere") == 2
-    assert "is no run of qft" in (error := capfd.readouterr().err) and "not recognisably a run" in error
+    assert "is not a run of qft" in (error := capfd.readouterr().err) and "not recognisably a run" in error
     assert everything(here) == before
 
 

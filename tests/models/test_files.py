@@ -79,7 +79,7 @@ def test_links_lead_nowhere_but_to_the_files_of_a_hub_s_cache(base: Path) -> Non
         load.fingerprint(spec(snapshot))
     (snapshot / NAME).unlink()
     os.mkfifo(snapshot / NAME)  # reading it would wait for ever
-    with pytest.raises(QftError, match="is no file"):
+    with pytest.raises(QftError, match="is not a file"):
         load.fingerprint(spec(snapshot))
 
 

@@ -24,7 +24,7 @@ LONGEST = 100_000  # characters: what a text of an answer is compared by, at mos
 class Pair:
     """One answer and its reference, with what else a metric may need of a row of predictions.jsonl.
 
-    ``prompt`` is the text the answer goes on from, ``finished`` False where the length limit cut it off,
+    ``prompt`` is the text the answer continues, ``finished`` False where the length limit cut it off,
     ``answer`` the final answer that can be verified, where the data state one.
     """
 

@@ -138,7 +138,7 @@ def compare(cells: list[Cell], others: list[Cell], measure: Measure) -> Comparis
         if not samples:
             return None
         x, y = [p[s] for s in samples], [q[s] for s in samples]
-        # a generator of its own for each comparison: one cell more elsewhere changes no number here
+        # a generator for each comparison: cells added elsewhere do not change this one's numbers
         key = zlib.crc32(f"{one.row}|{two.row}|{one.data}|{one.n}|{measure.name}".encode())
         difference = statistics.compare_samples(x, y, np.random.default_rng(key))
     means = float(np.mean(x)), float(np.mean(y))

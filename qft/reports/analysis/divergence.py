@@ -6,11 +6,11 @@ from qft.reports.sweep import Cell, Sweep, ordered
 
 
 def diverged(sweep: Sweep) -> list[str]:
-    """Groups with finished runs whose validation loss ended above that of the untuned base, or nowhere.
+    """Groups with finished runs whose validation loss is above that of the untuned base, or missing.
 
-    Those of the same data and n are compared; a run that ended because its loss was no number is none of them.
+    Compared with the base on the same data and n; runs that diverged are listed by ``without_loss`` instead.
 
-    ``["QWTHN on demo_math, n = 1000 (1 of 3 seeds, up to 12.1)"]``. Where the base was not measured, nothing.
+    ``["QWTHN on demo_math, n = 1000 (1 of 3 seeds, up to 12.1)"]``; empty where the base was not measured.
     """
     base = {(c.data, c.n): c.loss("validation_loss") for c in sweep.final() if c.role == "base" and c.done}
     groups = []
@@ -23,7 +23,7 @@ def diverged(sweep: Sweep) -> list[str]:
 
 
 def without_loss(sweep: Sweep) -> list[str]:
-    """Final runs that ended because their loss was no number."""
+    """Final runs that ended because their loss became NaN or infinite."""
     return [c.name for c in sweep.final() if c.state == "diverged"]
 
 

@@ -1,1 +1,1 @@
-"""A report set in type: the HTML page, Markdown, CSV and LaTeX. Computes no number."""
+"""Writes a report as an HTML page, Markdown, CSV and LaTeX. Computes nothing."""
