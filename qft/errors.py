@@ -12,6 +12,11 @@ class Diverged(QftError):
     """The loss is not a finite number: the run has ended without a result, and repeating it would end the same way."""
 
 
+def first_line(error: BaseException) -> str:
+    """The first line of an error's text that is not blank; the name of its type where there is none."""
+    return next((line for line in str(error).splitlines() if line.strip()), type(error).__name__).strip()
+
+
 def nearest(word: str, choices: Iterable[str]) -> str:
     """`` Did you mean 'x'? Choices: x, y.``, to end an error message with."""
     choices = sorted(str(c) for c in choices)

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from qft import names
-from qft.errors import QftError
+from qft.errors import QftError, first_line
 
 
 @pytest.mark.parametrize(
@@ -38,3 +38,10 @@ def test_nothing_steers_the_terminal() -> None:
     document = {"name": "a\x1b\x9b\u202e\n心", "n": [1, 2]}
     shown = names.visible_json(json.dumps(document, ensure_ascii=False, indent=2))
     assert json.loads(shown) == document and "\x9b" not in shown and "\u202e" not in shown and "心" in shown
+
+
+@pytest.mark.parametrize(
+    ("text", "line"), [("", "RuntimeError"), (" \n", "RuntimeError"), ("\n  why\nmore", "why"), ("why", "why")]
+)
+def test_the_first_line_of_an_error_is_never_empty(text: str, line: str) -> None:
+    assert first_line(RuntimeError(text)) == line

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from qft.errors import QftError, nearest
+from qft.errors import QftError, first_line, nearest
 from qft.version import PACKAGE
 
 ALIASES = 10  # of a file at most: each level of nested ones multiplies what there is to read
@@ -56,14 +56,14 @@ def read(file: Path) -> Any:
         content = OmegaConf.load(file)
     except yaml.MarkedYAMLError as error:
         where = f", line {error.problem_mark.line + 1}" if error.problem_mark else ""
-        what = error.problem or str(error).splitlines()[0]
+        what = error.problem or first_line(error)
         raise QftError(f"{file}{where}: broken YAML ({what}).") from error
     except yaml.YAMLError as error:
-        raise QftError(f"{file}: broken YAML ({str(error).splitlines()[0]}).") from error
+        raise QftError(f"{file}: broken YAML ({first_line(error)}).") from error
     except UnicodeDecodeError as error:
         raise QftError(f"{file} is not UTF-8; save it as UTF-8.") from error
     except (OmegaConfBaseException, OSError, ValueError, RecursionError, AttributeError) as error:
-        raise QftError(f"{file} cannot be read: {str(error).splitlines()[0]}") from error
+        raise QftError(f"{file} cannot be read: {first_line(error)}") from error
     if not isinstance(content, DictConfig):
         raise QftError(f"{file} should hold lines such as key: value, and holds a {type(content).__name__}.")
     return content

@@ -14,7 +14,7 @@ from omegaconf.resolvers import oc
 
 from qft import trust
 from qft.compose import configs
-from qft.errors import QftError
+from qft.errors import QftError, first_line
 from qft.records import Plain
 
 # ${key}, ${group.key} and ${oc.select:group.key,default}, not into Hydra's own node, which can copy the environment
@@ -75,7 +75,7 @@ def check(cfg: Any, given: Collection[str]) -> None:
     try:
         OmegaConf.to_container(cfg, resolve=True)
     except OmegaConfBaseException as error:  # a key that is not there, or one that names itself
-        raise QftError(f"A ${{key}} in ./configs or of an option leads nowhere: {_first_line(error)}.") from error
+        raise QftError(f"A ${{key}} in ./configs or of an option leads nowhere: {first_line(error)}.") from error
     trusted = OmegaConf.select(cfg, "trust_configs") is True
     if trusted and "trust_configs" not in given:
         raise QftError("trust_configs=true counts on the command line only; take it out of ./configs.")
@@ -179,10 +179,6 @@ def _first_difference(ours: Any, theirs: Any, key: str) -> str | None:
         pairs = ((name, ours.get(name), theirs.get(name)) for name in sorted({*ours, *theirs}, key=str))
         return next((d for n, a, b in pairs if (d := _first_difference(a, b, f"{key}.{n}"))), None)
     return None if ours == theirs else key
-
-
-def _first_line(error: Exception) -> str:
-    return next(iter(str(error).strip().splitlines()), type(error).__name__)
 
 
 def _hydra_key(key: str) -> QftError:

@@ -3,7 +3,7 @@
 import unicodedata
 from collections.abc import Iterable
 
-from qft.errors import QftError, nearest
+from qft.errors import QftError, first_line, nearest
 from qft.names import shortened, visible
 
 LONGEST = 20_000  # characters of one word; a list of a wide circuit's angles is some thousand
@@ -75,9 +75,8 @@ def _parse(word: str) -> None:
     except RecursionError:
         raise QftError(f"'{_shown(word)}' is nested too deeply to be read.") from None
     except (HydraException, ValueError) as error:
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise QftError(
-            f"'{_shown(word)}' cannot be read ({_shown(reason)}). Overrides are written key=value; "
+            f"'{_shown(word)}' cannot be read ({_shown(first_line(error))}). Overrides are written key=value; "
             "quote special characters."
         ) from None
 

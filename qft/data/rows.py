@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import IO, Any, NamedTuple
 
 from qft.data.files import SUFFIXES, open_data
-from qft.errors import QftError
+from qft.errors import QftError, first_line
 from qft.names import shortened
 
 LONGEST_LINE = 100_000_000  # bytes; a longer one is a file without line ends rather than a row
@@ -191,7 +191,7 @@ def _parquet(path: Path) -> Iterator[Block]:
     )  # the last two: values Python cannot hold
 
     def broken(e: Exception) -> QftError:
-        reason = next(iter(str(e).splitlines()), type(e).__name__)
+        reason = first_line(e)
         return QftError(f"{path}: not a readable parquet file ({reason}).")
 
     def read(group: int, number: int) -> Iterator[Row]:

@@ -8,7 +8,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import nn
 
-from qft.errors import QftError
+from qft.errors import QftError, first_line
 from qft.names import shortened
 
 INDEX = "model.safetensors.index.json"
@@ -46,7 +46,7 @@ def check_weights(folder: Path, name: str) -> None:
         except FileNotFoundError:
             raise QftError(f"{name}: {shortened(file.name)} is missing; {INDEX} names it.") from None
         except (SafetensorError, OSError, ValueError, RuntimeError) as error:
-            why = shortened(next(iter(str(error).splitlines()), type(error).__name__))
+            why = shortened(first_line(error))
             raise QftError(f"{name}: {shortened(file.name)} is not a whole safetensors file ({why}).") from error
 
 

@@ -14,7 +14,7 @@ from torch import nn
 from transformers import AutoConfig, PreTrainedModel
 
 from qft.adapters.layer import QftLayer
-from qft.errors import QftError
+from qft.errors import QftError, first_line
 from qft.models import files
 from qft.quantum.backends.base import Backend
 from qft.quantum.circuit import Circuit
@@ -50,7 +50,7 @@ def load_adapter(base: PreTrainedModel, path: str | Path) -> nn.Module:
             model: nn.Module = PeftModel.from_pretrained(base, str(path))
     except Exception as error:  # a stranger's adapter_config.json fails in as many ways as there are methods
         lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-        detail = next((line for line in lines if "size mismatch" in line), lines[0] if lines else type(error).__name__)
+        detail = next((line for line in lines if "size mismatch" in line), first_line(error))
         raise QftError(f"The adapter in {path} does not fit this base model: {detail[:200]}") from error
     files.check_finite(model, str(path))
     return model
@@ -69,7 +69,7 @@ def _load_whole(base: PreTrainedModel, path: Path) -> PreTrainedModel:
         base.to("meta")  # its memory is needed
         whole = type(base).from_pretrained(str(path), dtype=dtype, use_safetensors=True)
     except (OSError, RuntimeError, ValueError, KeyError, SafetensorError) as error:
-        raise QftError(f"The model in {path} cannot be loaded: {str(error).splitlines()[0][:200]}") from error
+        raise QftError(f"The model in {path} cannot be loaded: {first_line(error)[:200]}") from error
     files.check_finite(whole, str(path))
     return whole.to(place)
 

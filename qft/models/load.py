@@ -9,7 +9,7 @@ import torch
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, PreTrainedModel
 
 from qft.data.sources import why_unreachable
-from qft.errors import QftError, nearest
+from qft.errors import QftError, first_line, nearest
 from qft.models import files
 from qft.names import shortened
 from qft.trust import given
@@ -123,12 +123,10 @@ def _from_pretrained(auto: Any, spec: Spec, **options: Any) -> Any:
         )
     except Exception as error:  # what a stranger's files hold fails in as many ways as there are loaders
         if Path(source).is_dir():
-            raise QftError(f"model.path={spec['path']} cannot be loaded: {_first_line(error)}") from error
+            raise QftError(
+                f"model.path={spec['path']} cannot be loaded: {shortened(first_line(error), 300)}"
+            ) from error
         raise _unreachable(source, "the Hugging Face hub", error) from error
-
-
-def _first_line(error: Exception) -> str:
-    return shortened(next((line for line in str(error).splitlines() if line.strip()), type(error).__name__), 300)
 
 
 def load_tokenizer(spec: Spec) -> Any:
@@ -179,4 +177,6 @@ def meta_base(spec: Spec) -> PreTrainedModel:
         raise
     except Exception as error:  # numbers that describe no model fail in as many ways as there are architectures
         name = spec.get("name") or spec["path"]
-        raise QftError(f"The architecture of model {name} cannot be built: {_first_line(error)}") from error
+        raise QftError(
+            f"The architecture of model {name} cannot be built: {shortened(first_line(error), 300)}"
+        ) from error

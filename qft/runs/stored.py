@@ -9,7 +9,7 @@ import yaml
 
 from qft import trust
 from qft.config import CommonConfig, EvalConfig
-from qft.errors import QftError, nearest
+from qft.errors import QftError, first_line, nearest
 from qft.names import shortened
 from qft.records import Plain, RunDirectory, check_files
 from qft.runs.checks import metrics_of
@@ -73,7 +73,7 @@ def read_config(run: Path) -> Plain:
     except FileNotFoundError:
         raise QftError(f"{run} is not a run directory: it holds no config.yaml.") from None
     except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
-        why = shortened(next(iter(str(error).splitlines()), type(error).__name__))
+        why = shortened(first_line(error))
         raise QftError(f"{path} cannot be read: {why}.") from error
     if wrong := _wrong(content):
         raise QftError(f"{path} is damaged: {wrong}.")

@@ -19,7 +19,7 @@ from typing import Any
 import submitit
 from submitit.core.utils import UncompletedJobError
 
-from qft.errors import QftError
+from qft.errors import QftError, first_line
 from qft.process.signals import Stopped, listen
 from qft.progress import start_logging
 from qft.records import Cell, read, write
@@ -54,7 +54,7 @@ class Slurm:
             self.executor = submitit.AutoExecutor(self.folder, cluster=self.cluster, **made_with)
             self.executor.update_parameters(**{"name": directory.name, "cpus_per_task": threads} | parameters)
         except (RuntimeError, ValueError, NameError, TypeError, AssertionError) as error:
-            raise QftError(f"launcher=slurm: {str(error).splitlines()[0]}") from error
+            raise QftError(f"launcher=slurm: {first_line(error)}") from error
         if self.cluster == "slurm":
             self.executor._executor.job_class = QueuedJob  # AutoExecutor has no other way to say it
         self.lock = threading.Lock()

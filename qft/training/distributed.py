@@ -6,7 +6,7 @@ import socket
 from collections.abc import Callable
 from typing import Any
 
-from qft.errors import QftError
+from qft.errors import QftError, first_line
 from qft.names import shortened
 
 
@@ -67,7 +67,7 @@ def join() -> None:
             torch.distributed.init_process_group("nccl" if torch.cuda.is_available() else "gloo")
         except (ValueError, RuntimeError, OSError) as error:  # what a store raises that nobody answers, too
             where = f"{os.environ.get('MASTER_ADDR')}:{os.environ.get('MASTER_PORT')}"
-            raise QftError(f"The {world()} processes do not meet at {where}: {str(error).splitlines()[0]}") from error
+            raise QftError(f"The {world()} processes do not meet at {where}: {first_line(error)}") from error
 
 
 def wait() -> None:

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 from transformers import DataCollatorWithFlattening
 
-from qft.errors import QftError
+from qft.errors import QftError, first_line
 
 _CLOSE = 1e-3  # of the largest logit, in float32: isolated rows agree to rounding, others by far not
 
@@ -38,7 +38,7 @@ def check_isolated(model: nn.Module) -> None:
         together = model(**packed, use_cache=False).logits[0, 8:].float()
         alone = model(input_ids=torch.tensor([second], device=place), use_cache=False).logits[0].float()
     except (RuntimeError, TypeError, ValueError) as error:
-        raise QftError(f"trainer.packing=true does not work with this model: {str(error).splitlines()[0]}") from error
+        raise QftError(f"trainer.packing=true does not work with this model: {first_line(error)}") from error
     finally:
         model.train(training)
     tolerance = _CLOSE if embedding.weight.dtype == torch.float32 else 50 * _CLOSE

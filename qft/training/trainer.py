@@ -20,7 +20,7 @@ from qft import ranges
 from qft.adapters.config import QftConfig
 from qft.adapters.layer import QftLayer
 from qft.config import TrainerConfig
-from qft.errors import QftError, nearest
+from qft.errors import QftError, first_line, nearest
 from qft.process.files import whole_directory
 from qft.process.memory import peak_bytes
 from qft.process.signals import DeferredStop
@@ -165,7 +165,7 @@ def arguments(config: TrainerConfig, steps: int, output: Path, seed: int, dtype:
             remove_unused_columns=False,
         )
     except ValueError as error:
-        raise QftError(f"trainer: {str(error).splitlines()[0]}") from error
+        raise QftError(f"trainer: {first_line(error)}") from error
 
 
 def check(config: TrainerConfig) -> None:

@@ -12,7 +12,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from qft.errors import QftError
+from qft.errors import QftError, first_line
 from qft.evaluation.metrics.base import Measure, Pair, Score, mean
 from qft.ranges import Range, check_one
 
@@ -51,7 +51,7 @@ def score(
         scorer: Any = BERTScorer(model_type=model, num_layers=_layer(model, layer), batch_size=batch_size)
     except (OSError, ValueError) as error:
         if Path(model).is_dir():
-            raise QftError(f"metric.bertscore.model={model} cannot be loaded: {str(error).splitlines()[0]}") from error
+            raise QftError(f"metric.bertscore.model={model} cannot be loaded: {first_line(error)}") from error
         return [_skipped(f"model {model} is not at hand and cannot be fetched", len(pairs))]
     except AssertionError as error:
         raise QftError(f"metric.bertscore.layer={layer} does not fit: {error}.") from error
