@@ -29,7 +29,7 @@ def dry_run(
     workers: int,
 ) -> None:
     """Check, count and estimate without running anything."""
-    found = states(directory, planned)
+    state_of = states(directory, planned)
     speed = estimate.Speed(directory, steps, stated)
     for cell in planned:
         state = cells.read_state(directory, cell.name)
@@ -37,8 +37,8 @@ def dry_run(
         speed.learn(cell)
     problems: dict[str, str] = {}
     counts = _counts(planned, composed, problems)
-    rows = _rows(planned, found, counts, steps, speed)
-    left = [c for c in planned if found[c.name] != "done"]
+    rows = _rows(planned, state_of, counts, steps, speed)
+    left = [c for c in planned if state_of[c.name] != "done"]
     expected = [speed.seconds(c) for c in left]
     total_seconds = None if None in expected else sum(e or 0.0 for e in expected) / workers
     columns = ["row", "data", "trainable", "of LoRA r=4", "cells", "done", "left", "steps left", "time"]
@@ -49,7 +49,7 @@ def dry_run(
     document = {
         "directory": str(directory),
         "cells": [
-            asdict(c) | {"state": found[c.name], "seconds": s} for c, s in zip(planned, map(speed.seconds, planned))
+            asdict(c) | {"state": state_of[c.name], "seconds": s} for c, s in zip(planned, map(speed.seconds, planned))
         ],
         "parameters": [{"label": k[0], "data": k[1], **to_json(v.recorded())} for k, v in counts.items()],
         "left": [c.name for c in left],
@@ -59,7 +59,7 @@ def dry_run(
     show(config.format, document, title, columns, rows)
     if config.format == "table":
         for cell in left:
-            print(visible(f"  {found[cell.name]:<11} {cell.name}"))
+            print(visible(f"  {state_of[cell.name]:<11} {cell.name}"))
     if problems:
         for name, problem in problems.items():
             log.error("%s: %s", name, problem)
@@ -67,19 +67,21 @@ def dry_run(
 
 
 def _rows(
-    planned: list[Cell], found: dict[str, str], counts: dict[Any, Any], steps: dict[str, int], speed: estimate.Speed
+    planned: list[Cell], state_of: dict[str, str], counts: dict[Any, Any], steps: dict[str, int], speed: estimate.Speed
 ) -> list[list[Any]]:
     """A line for each row and data set: its size, its cells, and what is left of them."""
     rows: list[list[Any]] = []
     for label, data in dict.fromkeys((c.label, c.data) for c in planned):
-        own = [c for c in planned if (c.label, c.data) == (label, data)]
-        left = [c for c in own if found[c.name] != "done"]
+        of_row = [c for c in planned if (c.label, c.data) == (label, data)]
+        left = [c for c in of_row if state_of[c.name] != "done"]
         seconds = [speed.seconds(c) for c in left]
         known = None if None in seconds else sum(s or 0.0 for s in seconds)
         count = counts.get((label, data))
         size = (count.trainable, f"{count.ratio:.2%}") if count else (None, None)
         total = sum(steps[c.name] for c in left if c.name in steps)
-        rows.append([label, data, *size, len(own), len(own) - len(left), len(left), total, estimate.in_words(known)])
+        rows.append(
+            [label, data, *size, len(of_row), len(of_row) - len(left), len(left), total, estimate.in_words(known)]
+        )
     return rows
 
 
@@ -109,8 +111,8 @@ def _counts(planned: list[Cell], composed: dict[str, Plain], problems: dict[str,
                     if c["trainer"]["gradient_checkpointing"]:
                         methods.of(c["adapter"]).check_checkpointing()
                     known[key] = count.count(c["model"], c["adapter"])
-            own = cell.role == "base" or cell.command == "train"  # other cells have the data of what they come after
-            if own and not c["data"].get("hub"):  # what lies on a hub is fetched by the sweep itself
+            reads_data = cell.role == "base" or cell.command == "train"  # others have the data of the run they evaluate
+            if reads_data and not c["data"].get("hub"):  # data on a hub are fetched by the sweep itself
                 sources.checked(c)
         except QftError as error:
             problems[cell.name] = str(error)

@@ -39,7 +39,7 @@ def check(name: str, rows: Mapping[str, Row], planned: Sequence[Cell], configs: 
             "seeds": {key: sorted({c.seed for c in trained if (c.key, c.data) == (key, data)}) for key in cells},
         }
         for kind, values in facts.items():
-            usual = _usual([value for value in values.values() if value != OWN_LAYERS])
+            usual = _usual([value for value in values.values() if value != OWN_LAYERS] or [*values.values()])
             for key, value in values.items():
                 if value == usual:
                     continue

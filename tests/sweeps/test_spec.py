@@ -133,3 +133,8 @@ def test_a_method_that_takes_no_layers_has_its_own_and_need_not_say_so() -> None
         "its own; theirs: query and value projections"
     }
     assert not [cell for cell in cells if cell.differs and cell.key != "prefix"]
+
+
+def test_where_every_method_chooses_its_layers_none_differs() -> None:
+    cells = checked(having("rows", {"prefix": {"label": "Prefix", "adapter": "prefix"}}))
+    assert cells and not [cell for cell in cells if cell.differs]
