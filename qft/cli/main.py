@@ -73,7 +73,7 @@ def _run(args: list[str], alone: bool) -> int:
             raise
         code, message = _explained(error)
         complain(_one_line(message))
-        if isinstance(error, OSError):
+        if alone and isinstance(error, OSError):
             _drop_output()  # what is still to be printed would fail again at exit
         if alone and _no_memory(error):
             os._exit(code)  # what Python does at exit takes memory too, and would print why it cannot
