@@ -52,6 +52,10 @@ class FrozenFramesConfig(QftConfig):
     delta_class: ClassVar[Any] = FrozenFramesDelta
     knob: ClassVar[Knob | None] = Knob()
     card: ClassVar[MethodCard] = MethodCard(
+        equation=r"y = W x + s B (d \odot A x)",
+        start="d = 0",
+        circuit="none",
+        lora_rank="r",
         parameters="r",
         token_cost="r (in + out)",
         hardware="no circuit",
