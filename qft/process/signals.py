@@ -122,7 +122,7 @@ class DeferredStop:
 
 
 class Blocked:
-    """A context in which these signals wait: for this process, and for one that is started in it."""
+    """A context in which these signals wait: for this thread, and for a process that is started in it."""
 
     def __init__(self, *numbers: int) -> None:
         self._numbers = numbers

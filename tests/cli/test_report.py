@@ -91,7 +91,7 @@ def test_errors_are_one_sentence(folder: Path, tmp_path: Path, capsys: pytest.Ca
         (["x", "markdow=a"], "'markdown'"),
         ([str(link), "names.cpsycuon=x"], "'cpsycoun'"),
         ([str(link), "names.cpsycoun=demo"], "another data set"),
-        ([str(link), "names.cpsycoun=a/b"], "no word"),
+        ([str(link), "names.cpsycoun=a/b"], "is not made of letters"),
     ):
         assert qft(*args) == 2
         error = capsys.readouterr().err

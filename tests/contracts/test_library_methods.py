@@ -98,7 +98,7 @@ def test_generation(name, family):
 
 
 def test_a_directory_without_weights_is_refused(tmp_path):
-    with pytest.raises(QftError, match="no adapter directory"):
+    with pytest.raises(QftError, match="not an adapter directory"):
         inject.load_adapter(tiny.build("llama"), tmp_path)
 
 
