@@ -6,26 +6,18 @@ import shutil
 from pathlib import Path
 
 import pytest
-from test_add_an_adapter import run
+from pages import ROOT, commands_of, files_of, run, tree_with
 
-ROOT = Path(__file__).parent.parent
 PAGE = (ROOT / "docs" / "add-a-metric.md").read_text(encoding="utf-8")
-FILES = re.findall(r"^`([\w/.]+)`:\n\n```\w+\n(.*?)^```$", PAGE, re.M | re.S)
-USE, CHECK = [block.strip() for block in re.findall(r"^```sh\n(.*?)^```$", PAGE, re.M | re.S)]
+FILES = files_of(PAGE)
+USE, CHECK = commands_of(PAGE)
 TITLE = "Character error rate"
 
 
 @pytest.fixture(scope="module")
 def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The source tree with the page's files in it."""
-    copy = tmp_path_factory.mktemp("tree")
-    for folder in ("qft", "configs", "tests"):
-        shutil.copytree(ROOT / folder, copy / folder, ignore=shutil.ignore_patterns("__pycache__"))
-    shutil.copy(ROOT / "pyproject.toml", copy)
-    for name, text in FILES:
-        assert not (copy / name).exists(), f"{name} is there already: the page needs another example"
-        (copy / name).write_text(text, encoding="utf-8")
-    return copy
+    return tree_with(FILES, tmp_path_factory.mktemp("tree"))
 
 
 def test_the_page_is_one_file_and_one_yaml() -> None:

@@ -1,35 +1,22 @@
 """docs/add-an-adapter.md as a stranger would follow it, in a copy of the source tree."""
 
 import json
-import os
 import re
-import shlex
-import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
-from program import PATIENCE
+from pages import ROOT, commands_of, files_of, run, started, tree_with
 
-ROOT = Path(__file__).parent.parent
 PAGE = (ROOT / "docs" / "add-an-adapter.md").read_text(encoding="utf-8")
-FILES = re.findall(r"^`([\w/.]+)`:\n\n```\w+\n(.*?)^```$", PAGE, re.M | re.S)
+FILES = files_of(PAGE)
 Answers = dict[str, tuple[int, str, str]]
-COMMANDS = [line for block in re.findall(r"^```sh\n(.*?)^```$", PAGE, re.M | re.S) for line in block.splitlines()]
+COMMANDS = [line for block in commands_of(PAGE) for line in block.splitlines()]
 
 
 @pytest.fixture(scope="module")
 def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The source tree with the page's files in it."""
-    copy = tmp_path_factory.mktemp("tree")
-    for folder in ("qft", "configs", "tests", "scripts", "docs"):
-        shutil.copytree(ROOT / folder, copy / folder, ignore=shutil.ignore_patterns("__pycache__"))
-    shutil.copy(ROOT / "pyproject.toml", copy)
-    for name, text in FILES:
-        assert not (copy / name).exists(), f"{name} is there already: the page needs another example"
-        (copy / name).write_text(text, encoding="utf-8")
-    return copy
+    return tree_with(FILES, tmp_path_factory.mktemp("tree"), "scripts", "docs")
 
 
 # all commands in one process, which saves its start; several lines of JSON: exit code, output, errors
@@ -42,22 +29,6 @@ for line in sys.argv[1:]:
         code = qft_here(*shlex.split(line)[1:])
     print(json.dumps([code, out.getvalue(), err.getvalue()]))
 """
-
-
-def started(words: list[str], tree: Path) -> subprocess.CompletedProcess[str]:
-    """This interpreter on the tree."""
-    path = os.pathsep.join((str(tree), str(tree / "tests")))
-    env = {**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1", "CI": ""}
-    env["QFT_QCLOUD_KEY"] = "0" * 32  # of nobody: nothing is sent
-    return subprocess.run([sys.executable, *words], cwd=tree, env=env, capture_output=True, text=True, timeout=PATIENCE)
-
-
-def run(command: str, tree: Path) -> str:
-    """A line that must succeed: ``qft ...`` or ``python ...``."""
-    program, *words = shlex.split(command)
-    done = started(["-m", "qft.cli.main", *words] if program == "qft" else words, tree)
-    assert done.returncode == 0, f"{command}\n{done.stdout[-3000:]}{done.stderr[-3000:]}"
-    return done.stdout
 
 
 def command(start: str) -> str:

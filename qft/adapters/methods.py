@@ -21,7 +21,7 @@ from qft.adapters.knob import Knob
 from qft.adapters.method_card import MethodCard
 from qft.adapters.on_hardware import OnHardware
 from qft.adapters.targets import Targets, check_targets, default_targets, reference_sizes
-from qft.errors import QftError
+from qft.errors import QftError, first_line
 from qft.quantum.backends.base import Backend
 from qft.quantum.circuit import Circuit
 from qft.trust import Family, build, find
@@ -100,11 +100,6 @@ class Method(ABC):
         """Raise QftError where ``backend`` cannot evaluate its circuit, or cannot train it. Nothing is loaded."""
 
 
-def _sentence(error: Exception) -> str:
-    """What a library says, on one line."""
-    return (str(error).splitlines() or [""])[0] or type(error).__name__
-
-
 class FullTuning(Method):
     """Every weight of the model is trained."""
 
@@ -127,7 +122,7 @@ class ConfiguredMethod(Method):
         except QftError:
             raise
         except (ValueError, TypeError) as error:
-            raise QftError(f"adapter={self.spec['name']}: {_sentence(error)}") from error
+            raise QftError(f"adapter={self.spec['name']}: {first_line(error)}") from error
         return config
 
     def _wrap(self, base: nn.Module, config: PeftConfig, seed: int) -> nn.Module:
@@ -139,7 +134,7 @@ class ConfiguredMethod(Method):
         except QftError:
             raise
         except (ValueError, OSError, TypeError, AttributeError, NotImplementedError, RuntimeError) as error:
-            raise QftError(f"The adapter does not fit the model: {_sentence(error)}") from error
+            raise QftError(f"The adapter does not fit the model: {first_line(error)}") from error
         return wrapped
 
     def _layers(self, base: nn.Module, targets: Targets) -> dict[str, Any]:

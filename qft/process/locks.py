@@ -41,9 +41,8 @@ def is_free(path: Path) -> bool:
 
     Creates nothing: True where there is no such file, and where it cannot be opened (whoever takes it will be told).
     """
-    try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
-    except OSError:
+    descriptor = _open_existing(path)
+    if descriptor is None:
         return True
     try:
         fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
@@ -60,9 +59,8 @@ def lock_existing(path: Path) -> int | None:
     Raises:
         BlockingIOError: Another process holds the lock.
     """
-    try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
-    except OSError:
+    descriptor = _open_existing(path)
+    if descriptor is None:
         return None
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -70,6 +68,14 @@ def lock_existing(path: Path) -> int | None:
         os.close(descriptor)
         raise
     return descriptor
+
+
+def _open_existing(path: Path) -> int | None:
+    """A descriptor of the file, following no link and waiting for no pipe; None where it cannot be opened."""
+    try:
+        return os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
+    except OSError:
+        return None
 
 
 def lock_byte(descriptor: int, position: int) -> None:

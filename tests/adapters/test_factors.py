@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import tiny
 import torch
+from deltas import BASE_4M, QWEN2_7B, moved, total
 from peft import get_peft_model
 
 from qft.adapters import LoRETTAConfig, QuantumPEFTConfig, TTLoRAConfig
@@ -11,28 +12,12 @@ from qft.adapters.quantum_peft import QuantumPEFTDelta
 from qft.errors import QftError
 from qft.tensor.two_design import columns
 
-QWEN2_7B = [(3584, 3584)] * 28 + [(3584, 512)] * 28
-BASE_4M = [(224, 224)] * 5 + [(224, 32)] * 5
 CASES = {
     "quantum_peft": QuantumPEFTConfig(layers=2, rank=3),
     "quantum_peft-difference": QuantumPEFTConfig(start="difference", sizes="mixed"),
     "tt_lora": TTLoRAConfig(r=2),
     "loretta": LoRETTAConfig(r=3, bond_dim=2),
 }
-
-
-def total(config, shapes):
-    return sum(config.delta_class.count(*shape, config) for shape in shapes)
-
-
-def moved(config, in_features, out_features):
-    """A delta in float64 whose every weight was moved."""
-    generator = torch.Generator().manual_seed(7)
-    delta = config.delta_class(in_features, out_features, config, generator).double()
-    with torch.no_grad():
-        for parameter in delta.parameters():
-            parameter.add_(torch.randn(parameter.shape, generator=generator, dtype=torch.float64))
-    return delta.eval()
 
 
 @pytest.mark.parametrize(

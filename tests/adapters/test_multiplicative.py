@@ -6,29 +6,14 @@ from itertools import combinations
 import pytest
 import tiny
 import torch
+from deltas import BASE_4M, QWEN2_7B, moved, total
 from peft import OFTConfig, get_peft_model
 from torch import nn
 
 from qft.adapters import METHODS, ButterflyConfig, CUAConfig, QftLayer, QuICConfig
 from qft.errors import QftError
 
-QWEN2_7B = [(3584, 3584)] * 28 + [(3584, 512)] * 28
-BASE_4M = [(224, 224)] * 5 + [(224, 32)] * 5
 LLAMA_7B = [(4096, 4096)] * 64
-
-
-def total(config, shapes):
-    return sum(config.delta_class.count(*shape, config) for shape in shapes)
-
-
-def moved(config, in_features, out_features, seed=7):
-    """A delta in float64 whose every weight was moved."""
-    generator = torch.Generator().manual_seed(seed)
-    delta = config.delta_class(in_features, out_features, config, generator).double()
-    with torch.no_grad():
-        for parameter in delta.parameters():
-            parameter.add_(torch.randn(parameter.shape, generator=generator, dtype=torch.float64))
-    return delta.eval()
 
 
 @pytest.mark.parametrize(
