@@ -10,14 +10,14 @@ import sys
 from pathlib import Path
 
 import pytest
+from pages import ROOT, commands_of
 from program import PATIENCE, qft_here
 
 import qft.data.datasets
 
-ROOT = Path(__file__).parent.parent
 PAGE = (ROOT / "docs" / "add-a-dataset.md").read_text(encoding="utf-8")
 FILES = dict(re.findall(r"^`([\w/.]+)`[^\n]*:\n\n```\w+\n(.*?)^```$", PAGE, re.M | re.S))
-COMMANDS = [line for block in re.findall(r"^```sh\n(.*?)^```$", PAGE, re.M | re.S) for line in block.splitlines()]
+COMMANDS = [line for block in commands_of(PAGE) for line in block.splitlines()]
 
 
 @pytest.fixture

@@ -131,7 +131,7 @@ def _opened(config: TrainConfig) -> tuple[RunDirectory, bool]:
     return directory, resumes
 
 
-def check_evaluation(config: EvalConfig) -> None:
+def check_place(config: EvalConfig) -> None:
     """Refuse a directory for an evaluation that holds something else. Makes nothing.
 
     Raises:

@@ -77,7 +77,7 @@ def _check(config: EvalConfig, subject: Subject) -> checks.Options:
 
     whole = subject.adapter is not None and (subject.adapter / "config.json").is_file()
     checks.check_baseline(config.evaluation, whole)
-    directories.check_evaluation(config)
+    directories.check_place(config)
     options = checks.check_evaluation(config.evaluation, subject.metrics, config.metric, subject.max_seq_len)
     template.check_name(subject.model["template"])
     prepare.overlong(subject.data)
