@@ -1,8 +1,10 @@
 """What every test shares: one thread, a fixed torch seed, and no quiet skips in CI."""
 
+import logging
 import os
 import signal
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -24,6 +26,21 @@ ALLOWED_SKIPS = ("needs ../shared", "needs a GPU", "needs a Slurm cluster")
 @pytest.fixture(autouse=True)
 def seeded():
     torch.manual_seed(0)
+
+
+@pytest.fixture(autouse=True)
+def consoles() -> Iterator[None]:
+    """A test leaves no handler that writes to its own standard error: that file is closed when the next one logs."""
+    before = _consoles()
+    yield
+    left = [handler for handler in _consoles() if handler not in before]
+    for handler in left:
+        logging.getLogger().removeHandler(handler)
+    assert not left, "qft was run in this process without tests/program.py, and its logging stayed"
+
+
+def _consoles() -> list[logging.Handler]:
+    return [handler for handler in logging.getLogger().handlers if type(handler) is logging.StreamHandler]
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 import synthetic
+from program import qft_here
 
-from qft.cli import main
 from qft.cli import report as command
 from qft.config import ReportConfig
 from qft.errors import QftError
@@ -21,7 +21,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def qft(*args: str) -> int:
-    return main.main(["report", *args])
+    return qft_here("report", *args)
 
 
 def test_directories_are_plain_words_and_flags_keep_theirs() -> None:

@@ -28,7 +28,7 @@ def shared() -> Iterator[Judge]:
     with Judge() as judge:
         yield judge
         last = judge.pid
-    assert last is not None and not psutil.pid_exists(last), "nothing is left behind"
+    assert last is None or not psutil.pid_exists(last), "nothing is left behind"
 
 
 def test_plain_numbers_and_words_need_no_process(shared: Judge) -> None:
