@@ -110,6 +110,25 @@ def two_design(qubits: int, layers: int) -> Circuit:
     return Circuit(qubits, tuple(gates))
 
 
+def apc_pairs(qubits: int) -> tuple[tuple[int, int], ...]:
+    """The pairs of APC's circuit in their order: (0,1), (2,3), ..., then (i, i + g) for g = 1, 2, ..., qubits - 1."""
+    first = [(q, q + 1) for q in range(0, qubits - 1, 2)]
+    return (*first, *((q, q + gap) for gap in range(1, qubits) for q in range(qubits - gap)))
+
+
+def apc(qubits: int, layers: int) -> Circuit:
+    """The circuit of APC (QCHFT), after its amplitudes are encoded: ``layers`` layers on each pair of qubits.
+
+    A layer is RZ, RY, RZ on the first and on the second qubit of the pair, then CNOT there and back, as in PennyLane's
+    StronglyEntanglingLayers on two wires.
+    """
+    gates, weights = [], _Weights()
+    for a, b in apc_pairs(qubits):
+        for _ in range(layers):
+            gates += [*weights.zyz(a), *weights.zyz(b), Gate("CNOT", (a, b)), Gate("CNOT", (b, a))]
+    return Circuit(qubits, tuple(gates))
+
+
 def orthogonal_block(qubits: int) -> Circuit:
     """A block of CUA (arXiv 2605.05914): 2^qubits real amplitudes are encoded, then turned. For 1 or 2 qubits.
 
