@@ -15,6 +15,12 @@ QWTHN = {"_target_": "qft.adapters.qwthn.QWTHNConfig", "name": "qwthn", "r": 4}
 QTHA = {"_target_": "qft.adapters.qtha.QTHAConfig", "name": "qtha", "r": 3, "layers": 2}
 
 
+@pytest.fixture(autouse=True)
+def callers_logging(monkeypatch):
+    """The command runs in this process, whose logging is not its own."""
+    monkeypatch.setattr(command, "start_logging", lambda: None)
+
+
 def run(capsys, tmp_path, adapter, **options):
     command.run(CircuitConfig(adapter=adapter, out=str(tmp_path / "c"), format="json", **options))
     return json.loads(capsys.readouterr().out)
@@ -69,8 +75,7 @@ MODELLED = {  # method -> what its circuit has: qubits, gates, of them
 
 
 @pytest.mark.parametrize("name", MODELLED)
-def test_what_hardware_would_run_of_a_simulated_method_is_drawn(capsys, monkeypatch, caplog, tmp_path, name):
-    monkeypatch.setattr(command, "start_logging", lambda: None)
+def test_what_hardware_would_run_of_a_simulated_method_is_drawn(capsys, caplog, tmp_path, name):
     caplog.set_level("INFO")
     config = composed("circuit", f"adapter={name}", f"out={tmp_path}/c", "format=json")
     config.adapter["name"] = name

@@ -252,6 +252,7 @@ def recipe(config: TrainConfig | EvalConfig) -> None:
 
 def test_slurm_jobs_leave_the_same_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("qft.sweeps.jobs.run", recipe)
+    monkeypatch.setattr("qft.sweeps.slurm.start_logging", lambda verbose: None)  # "debug" runs its jobs in this process
     launcher = Slurm(tmp_path, {cell.name: JOBS[cell.command] for cell in planned()}, 1, {"cluster": "debug"})
     assert set(go(tmp_path, launcher, workers=2).values()) == {"done"}
     assert launcher.running == set()
