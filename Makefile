@@ -64,8 +64,8 @@ docs: .venv/documented ## build the documentation site into site/; open site/ind
 	$(PIP) -e '.[bench]'
 	@touch $@
 
-bench: .venv/benched ## measure everything side by side, write docs/performance.md (MODEL=DIR DATA=DIR)
-	$(BIN)/python scripts/build_performance.py $(if $(MODEL),--model $(MODEL)) $(if $(DATA),--data $(DATA))
+bench: .venv/benched ## measure everything side by side, write docs/performance.md (MODEL=DIR DATA=DIR ONLY=step)
+	$(BIN)/python scripts/build_performance.py $(if $(MODEL),--model $(MODEL)) $(if $(DATA),--data $(DATA)) $(if $(ONLY),--only $(ONLY))
 
 clean: ## remove .venv and caches, never outputs
 	rm -rf .venv .cache .pytest_cache .mypy_cache .ruff_cache build dist site *.egg-info

@@ -3,6 +3,7 @@
 import argparse
 import importlib.metadata
 import json
+import math
 import os
 import platform
 import statistics
@@ -40,25 +41,55 @@ def wait() -> None:
         torch.cuda.synchronize()
 
 
-def in_turn(tasks: dict[str, Callable[[], Any]], repeats: int, warmup: int = 1) -> dict[str, list[float]]:
-    """Seconds of each task, one after the other in every round, so that a busy moment hits them alike."""
+def clock() -> float:
+    """Seconds: of the processor on one thread of a CPU, so that other programs count less; else those of the wall."""
+    if device() == "cpu" and torch.get_num_threads() == 1:
+        return time.process_time()
+    return time.perf_counter()
+
+
+def clock_name() -> str:
+    """What ``clock`` tells, for the line over a table."""
+    return "CPU time" if device() == "cpu" and torch.get_num_threads() == 1 else "wall time"
+
+
+def in_turn(
+    tasks: dict[str, Callable[[], Any]], repeats: int, warmup: int = 1, now: Callable[[], float] = time.perf_counter
+) -> dict[str, list[float]]:
+    """Seconds of each task, one after the other in every round, so that a busy moment hits them alike.
+
+    Every other round runs backwards, so that what drifts within a round cancels. ``now`` is the clock.
+    """
     for _ in range(warmup):
         for task in tasks.values():
             task()
     times: dict[str, list[float]] = {name: [] for name in tasks}
-    for _ in range(repeats):
-        for name, task in tasks.items():
+    for number in range(repeats):
+        for name, task in list(tasks.items())[:: -1 if number % 2 else 1]:
             wait()
-            start = time.perf_counter()
+            start = now()
             task()
             wait()
-            times[name].append(time.perf_counter() - start)
+            times[name].append(now() - start)
     return times
 
 
 def ratio(times: list[float], reference: list[float]) -> float:
     """Median over the rounds of time / reference time of the same round."""
     return statistics.median(t / r for t, r in zip(times, reference, strict=True))
+
+
+def interval(times: list[float], reference: list[float], level: float = 0.95) -> tuple[float, float]:
+    """Two of the ordered ratios between which their median lies with at least this probability, whatever they follow.
+
+    The whole range where there are too few for it (fewer than 6 for 0.95).
+    """
+    ratios = sorted(t / r for t, r in zip(times, reference, strict=True))
+    n, below, left_out = len(ratios), 0, 0.5 ** len(ratios)  # left_out: probability that the median is below the first
+    while below + 1 < n - below - 2 and 2 * (left_out + math.comb(n, below + 1) * 0.5**n) <= 1 - level:
+        below += 1
+        left_out += math.comb(n, below) * 0.5**n
+    return ratios[below], ratios[n - 1 - below]
 
 
 def machine(packages: tuple[str, ...] = ("transformers", "peft")) -> str:

@@ -12,9 +12,9 @@ params`` prints both. Their ``num_adapters`` m > 1 is a product of compounds of 
 C(A B): no new functions. Changed here: adapter j works on coordinates rolled by j out / m; ``offset=false`` is theirs.
 
 Fast: C_2(A) acts on the slice, packed as an antisymmetric n x n matrix X, as A X A^T does: 2 n^3 products instead of
-n^4 / 4, no minor is taken and no out x out matrix built. Only x is kept for the backward pass. K = 1 leaves C_2 out; K
-above 2 is not built. On hardware n qubits of beam splitters would need a state to be loaded and tomography for each
-block and token.
+n^4 / 4. Where a block is small, b^2 <= 8 n^3, one product with it is cheaper than the packing: its minors are taken
+once a step. No out x out matrix is built. Only x is kept for the backward pass. K = 1 leaves C_2 out; K above 2 is not
+built. On hardware n qubits of beam splitters would need a state to be loaded and tomography for each block and token.
 """
 
 from dataclasses import dataclass, field
@@ -31,8 +31,8 @@ from qft.adapters.on_hardware import OnHardware
 from qft.errors import QftError
 from qft.quantum.autodiff import checkpointed
 from qft.ranges import within
-from qft.tensor.compound import second_compound_rows
-from qft.tensor.orthogonal import cayley
+from qft.tensor.compound import block_diagonal, second_compound, second_compound_rows
+from qft.tensor.orthogonal import block_rows, cayley
 
 
 class QuICDelta(OutputDelta):
@@ -47,27 +47,35 @@ class QuICDelta(OutputDelta):
         m = config.num_adapters
         self.rolls = [j * out_features // m if config.offset else 0 for j in range(m)]
         self.skew = nn.Parameter(torch.zeros(m, self.blocks, self.n * (self.n - 1) // 2))
+        self.whole = self.order == 1 or self.block**2 <= 8 * self.n**3
 
     def precompute(self) -> Tensor:
-        return cayley(self.skew, self.n)
+        """A of each adapter and block, (m, r, n, n); with ``whole`` the blocks themselves, (m, r, b, b)."""
+        a = cayley(self.skew, self.n)
+        if self.order == 1 or not self.whole:
+            return a
+        return block_diagonal([a, second_compound(a)], self.block)
 
     def compute(self, x: Tensor, precomputed: Tensor) -> Tensor:
+        if self.whole and len(precomputed) == 1:
+            return block_rows(x, precomputed[0])  # keeps x alone by itself
         return checkpointed(self._turn, x, precomputed)
 
     def _turn(self, x: Tensor, matrices: Tensor) -> Tensor:
-        """Rows x (t, out), A (m, r, n, n) -> R x."""
+        """Rows x (t, out), A (m, r, n, n) or whole blocks (m, r, b, b) -> R x."""
         for roll, a in zip(self.rolls, matrices.unbind(), strict=True):
             moved = x.roll(-roll, 1) if roll else x
-            head = moved[:, : self.blocks * self.block].unflatten(1, (self.blocks, self.block)).transpose(0, 1)
-            parts = [torch.bmm(head[..., : self.n], a.mT)]
-            past = self.n
-            if self.order == 2:
-                past += self.n * (self.n - 1) // 2
-                parts.append(second_compound_rows(head[..., self.n : past], a))
-            parts.append(head[..., past:])
-            out = torch.cat([torch.cat(parts, -1).transpose(0, 1).flatten(1), moved[:, self.blocks * self.block :]], 1)
+            out = block_rows(moved, a) if self.whole else self._packed(moved, a)
             x = out.roll(roll, 1) if roll else out
         return x
+
+    def _packed(self, x: Tensor, a: Tensor) -> Tensor:
+        """One adapter by its A (r, n, n) on rows x (t, out), no minor taken."""
+        head = x[:, : self.blocks * self.block].unflatten(1, (self.blocks, self.block)).transpose(0, 1)
+        parts = [torch.bmm(head[..., : self.n], a.mT)]
+        past = self.n + self.n * (self.n - 1) // 2
+        parts += [second_compound_rows(head[..., self.n : past], a), head[..., past:]]
+        return torch.cat([torch.cat(parts, -1).transpose(0, 1).flatten(1), x[:, self.blocks * self.block :]], 1)
 
     @staticmethod
     def count(in_features: int, out_features: int, config: "QuICConfig") -> int:

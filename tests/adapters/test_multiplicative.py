@@ -12,6 +12,7 @@ from torch import nn
 
 from qft.adapters import METHODS, ButterflyConfig, CUAConfig, QftLayer, QuICConfig
 from qft.errors import QftError
+from qft.tensor.orthogonal import cayley
 
 LLAMA_7B = [(4096, 4096)] * 64
 
@@ -63,7 +64,7 @@ def cua_matrix(delta, features):
 def quic_matrix(delta, features):
     """R with every minor taken."""
     whole = torch.eye(features, dtype=torch.float64)
-    for roll, matrices in zip(delta.rolls, delta.precompute().detach(), strict=True):
+    for roll, matrices in zip(delta.rolls, cayley(delta.skew, delta.n).detach(), strict=True):
         r = torch.eye(features, dtype=torch.float64)
         for k, a in enumerate(matrices):
             pairs = list(combinations(range(delta.n), 2)) if delta.order == 2 else []
@@ -95,8 +96,10 @@ def test_cua_turns_the_input_by_its_blocks(features, block):
     "options", [{}, {"num_adapters": 3}, {"order": 1}, {"num_adapters": 2, "offset": False}], ids=str
 )
 @pytest.mark.parametrize("features", [24, 31])
-def test_quic_turns_the_output_by_its_minors(features, options):
+@pytest.mark.parametrize("whole", [True, False], ids=["by-blocks", "packed"])
+def test_quic_turns_the_output_by_its_minors(features, options, whole):
     delta = moved(QuICConfig(blocks=2, **options), 5, features)
+    delta.whole = whole or delta.order == 1  # with minors taken, and without
     r, z = quic_matrix(delta, features), torch.randn(6, features, dtype=torch.float64)
     torch.testing.assert_close(delta(z), z @ r.T, rtol=0, atol=1e-11)
     torch.testing.assert_close(r @ r.T, torch.eye(features, dtype=torch.float64), rtol=0, atol=1e-11)
