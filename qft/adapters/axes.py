@@ -4,8 +4,14 @@ from math import prod
 from typing import Any
 
 from qft.errors import QftError
+from qft.tensor.factor import factorize
 
 Axes = tuple[int, ...]
+
+
+def near_equal(features: int) -> Axes:
+    """The axes of LoRETTA's trains for one side of any size: three near-equal ones, two up to 256 features."""
+    return factorize(features, 3 if features > 256 else 2)
 
 
 def read(given: Any) -> list[list[list[int]]] | None:

@@ -30,21 +30,8 @@ from qft.adapters.method_card import MethodCard
 from qft.errors import QftError, nearest
 from qft.ranges import within
 from qft.tensor import tt
-from qft.tensor.factor import factorize
 
 STARTS = ("zero", "published")
-
-
-def axes_of(features: int) -> Axes:
-    """Axes of one side, that next to r first."""
-    return factorize(features, 3 if features > 256 else 2)
-
-
-def initial_cores(axes: Axes, bond: int, rows: int, columns: int, generator: torch.Generator | None) -> list[Tensor]:
-    """Cores whose train, a matrix of rows x columns, has entries of variance 1 / (rows + columns)."""
-    deviation = (rows + columns) ** (-1 / (2 * len(axes)))
-    shapes = tt.core_shapes(axes, bond)
-    return [torch.empty(s).normal_(0, deviation * s[2] ** -0.5, generator=generator) for s in shapes]
 
 
 class LoRETTADelta(FactorDelta):
@@ -59,8 +46,8 @@ class LoRETTADelta(FactorDelta):
         ins, outs = config.axes_for(in_features, out_features)
         self.padded = prod(ins), prod(outs)
         bond = config.bond_dim
-        a = initial_cores((*ins, config.r), bond, in_features, config.r, generator)
-        b = initial_cores((config.r, *outs), bond, config.r, out_features, generator)
+        a = tt.normal_cores((*ins, config.r), bond, in_features, config.r, generator)
+        b = tt.normal_cores((config.r, *outs), bond, config.r, out_features, generator)
         if config.start == "zero":
             b[-1].zero_()
         self.a, self.b = nn.ParameterList(a), nn.ParameterList(b)
@@ -109,12 +96,14 @@ class LoRETTAConfig(QftConfig):
 
     def axes_for(self, in_features: int, out_features: int) -> tuple[Axes, Axes]:
         """Axes of in, that next to r last, and of out, that next to r first."""
-        by_rule = axes_of(in_features)[::-1], axes_of(out_features)
+        by_rule = layer_axes.near_equal(in_features)[::-1], layer_axes.near_equal(out_features)
         return layer_axes.choose(self.axes, (in_features, out_features), by_rule)
 
     def resolve(self, shapes: list[tuple[int, int]]) -> None:
         if self.axes is not None:
-            layer_axes.check(self.axes, {(i, o): (axes_of(i)[::-1], axes_of(o)) for i, o in shapes})
+            layer_axes.check(
+                self.axes, {(i, o): (layer_axes.near_equal(i)[::-1], layer_axes.near_equal(o)) for i, o in shapes}
+            )
 
     def notes(self, shapes: list[tuple[int, int]]) -> list[str]:
         """The axes chosen, one line a size of layer."""

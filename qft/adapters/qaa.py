@@ -19,30 +19,22 @@ Under noise (backend=noisy) the encoding is taken as ideal; RX layer, chain and 
 same: the parities become other numbers (``qft.quantum.simulators.cnot_chain``).
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from math import pi
 from typing import Any, ClassVar, NamedTuple
 
 import torch
 from torch import Tensor, nn
-from transformers import PreTrainedModel
 
-from qft.adapters.config import QftConfig
+from qft.adapters.blocks import BlockConfig
 from qft.adapters.delta import Delta
 from qft.adapters.knob import Knob
 from qft.adapters.method_card import MethodCard
-from qft.adapters.targets import base_modules
-from qft.errors import QftError, nearest
+from qft.errors import QftError
 from qft.quantum.autodiff import checkpointed
 from qft.quantum.backends.base import Backend
 from qft.quantum.backends.statevector import Statevector
 from qft.quantum.simulators import cnot_chain
-
-# what model families call the two blocks of a decoder layer
-PLACES = {
-    "attention": ("self_attn", "attn", "attention", "self_attention"),
-    "feed_forward": ("mlp", "feed_forward", "ffn"),
-}
 
 
 def qubits(d: int) -> int:
@@ -147,7 +139,7 @@ class QAADelta(Delta):
 
 
 @dataclass
-class QAAConfig(QftConfig):
+class QAAConfig(BlockConfig):
     """QAA for PEFT: ``get_peft_model(model, QAAConfig())``. Qubits follow from the hidden size; it has no rank."""
 
     method: ClassVar[str] = "qaa"
@@ -163,50 +155,10 @@ class QAAConfig(QftConfig):
         hardware="no: encoding a token would take about 2^n CNOTs; refused (backend=noisy: taken as ideal)",
         source="arXiv 2509.16244",
     )
-    wraps: ClassVar[str] = "attention and feed-forward blocks"
-    takes_targets: ClassVar[bool] = False
     ranked: ClassVar[bool] = False
-
-    placement: str = field(
-        default="feed_forward", metadata={"help": "After which block of a layer: attention, feed_forward or both."}
-    )
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.placement not in (*PLACES, "both"):
-            raise QftError(f"placement={self.placement} does not exist.{nearest(self.placement, (*PLACES, 'both'))}")
-        if self.wants_all_linear:
-            raise QftError("qaa adapts blocks, not linear layers: leave target_modules=null and set placement.")
 
     def check_backend(self, backend: Backend, hidden_size: int, training: bool = False) -> None:
         check_encoding(backend, qubits(hidden_size))
-
-    def candidates(self, model: nn.Module) -> dict[str, tuple[int, int]]:
-        """Attention and feed-forward blocks of the decoder layers, with the hidden size."""
-        if not isinstance(model, PreTrainedModel):  # no config states its hidden size
-            return {}
-        size: int = model.config.get_text_config().hidden_size
-        return {name: (size, size) for name in blocks(model)}
-
-    def choose_targets(self, model: nn.Module) -> None:
-        if self.target_modules is not None:
-            return
-        leaves = {name.rpartition(".")[2] for name in blocks(model)}
-        wanted = PLACES if self.placement == "both" else [self.placement]
-        targets: list[str] = []
-        for place in wanted:
-            names = leaves.intersection(PLACES[place])
-            if not names:
-                raise QftError(f"placement={self.placement}: the model has no {place} block.{nearest(place, leaves)}")
-            targets += names
-        self.target_modules = sorted(targets)
-
-
-def blocks(model: nn.Module) -> list[str]:
-    """Names of the blocks: known leaf names, directly below a numbered layer."""
-    known = {leaf for leaves in PLACES.values() for leaf in leaves}
-    split = (name.rpartition(".") for name in base_modules(model))
-    return [f"{layer}.{leaf}" for layer, _, leaf in split if leaf in known and layer.rpartition(".")[2].isdigit()]
 
 
 CONFIG = QAAConfig

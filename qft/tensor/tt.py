@@ -9,6 +9,7 @@ its rank. Cores are contracted once a step, never against tokens.
 from collections.abc import Sequence
 from math import prod
 
+import torch
 from torch import Tensor
 
 Shape = tuple[int, int, int]
@@ -23,6 +24,18 @@ def core_shapes(axes: Sequence[int], bond: int, first: int = 1, last: int = 1) -
 def num_parameters(axes: Sequence[int], bond: int, first: int = 1, last: int = 1) -> int:
     """sum_k R_{k-1} d_k R_k."""
     return sum(prod(shape) for shape in core_shapes(axes, bond, first, last))
+
+
+def normal_cores(
+    axes: Sequence[int], bond: int, rows: int, columns: int, generator: torch.Generator | None
+) -> list[Tensor]:
+    """Cores whose train, read as a matrix of rows x columns, has entries of variance 1 / (rows + columns).
+
+    Each is N(0, 1) R_k^(-1/2) (rows + columns)^(-1/(2 m)), R_k the bond after it and m their number (arXiv 2402.11417).
+    """
+    deviation = (rows + columns) ** (-1 / (2 * len(axes)))
+    shapes = core_shapes(axes, bond)
+    return [torch.empty(s).normal_(0, deviation * s[2] ** -0.5, generator=generator) for s in shapes]
 
 
 def contract(cores: Sequence[Tensor]) -> Tensor:
