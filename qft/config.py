@@ -170,6 +170,7 @@ class SweepConfig:
     datasets: list[str] | None = None
     n: list[int] | None = field(default=None, metadata=within(at_least=2))
     seeds: list[int] | None = field(default=None, metadata=within(at_least=0, at_most=SEEDS))
+    budget: Any = field(default=None, metadata=within(at_least=1))
     paths: dict[str, str] = field(default_factory=dict)
     options: list[str] = field(default_factory=list)
     dir: str | None = None

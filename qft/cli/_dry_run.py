@@ -9,7 +9,7 @@ from qft.cli._output import log, show
 from qft.config import SweepConfig
 from qft.errors import QftError
 from qft.names import visible
-from qft.records import Cell, Plain, to_json
+from qft.records import Cell, LeftOut, Plain, to_json
 from qft.sweeps import cells, estimate
 from qft.sweeps.identity import Sources
 
@@ -23,6 +23,7 @@ def dry_run(
     config: SweepConfig,
     directory: Path,
     planned: list[Cell],
+    left_out: list[LeftOut],
     composed: dict[str, Plain],
     steps: dict[str, int],
     stated: float | None,
@@ -41,7 +42,7 @@ def dry_run(
     left = [c for c in planned if state_of[c.name] != "done"]
     expected = [speed.seconds(c) for c in left]
     total_seconds = None if None in expected else sum(e or 0.0 for e in expected) / workers
-    columns = ["row", "data", "trainable", "of LoRA r=4", "cells", "done", "left", "steps left", "time"]
+    columns = ["row", "data", "trainable", "of LoRA r=4", "knob", "cells", "done", "left", "steps left", "time"]
     title = f"{directory}: {len(left)} of {len(planned)} cells left, "
     title += f"{estimate.in_words(total_seconds)} with {workers} at a time"
     if left and total_seconds is not None and not speed.measured:
@@ -52,6 +53,7 @@ def dry_run(
             asdict(c) | {"state": state_of[c.name], "seconds": s} for c, s in zip(planned, map(speed.seconds, planned))
         ],
         "parameters": [{"label": k[0], "data": k[1], **to_json(v.recorded())} for k, v in counts.items()],
+        "left_out": [asdict(row) for row in left_out],
         "left": [c.name for c in left],
         "seconds": total_seconds,
         "problems": problems,
@@ -79,8 +81,19 @@ def _rows(
         count = counts.get((label, data))
         size = (count.trainable, f"{count.ratio:.2%}") if count else (None, None)
         total = sum(steps[c.name] for c in left if c.name in steps)
+        chosen = next((f"{c.size.option}={c.size.value}" for c in of_row if c.size), None)
         rows.append(
-            [label, data, *size, len(of_row), len(of_row) - len(left), len(left), total, estimate.in_words(known)]
+            [
+                label,
+                data,
+                *size,
+                chosen,
+                len(of_row),
+                len(of_row) - len(left),
+                len(left),
+                total,
+                estimate.in_words(known),
+            ]
         )
     return rows
 

@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
+from types import NoneType
 from typing import Any
 
 from qft.cli._command import Command
@@ -22,8 +23,8 @@ from qft.errors import QftError, nearest
 from qft.names import one_name, place, shortened
 from qft.progress import quiet_libraries, start_logging
 from qft.records import Cell, removal
-from qft.sweeps import cells, estimate, fair, identity, jobs
-from qft.sweeps.plan import Selection, plan
+from qft.sweeps import budgets, cells, estimate, fair, identity, jobs
+from qft.sweeps.plan import Selection, plan, rows_of, sizing
 from qft.sweeps.spec import read_spec
 
 USAGE = "NAME"
@@ -56,17 +57,21 @@ def run(config: SweepConfig) -> None:
     if config.trust_configs:
         config.options = [*config.options, "trust_configs=true"]  # the user's word, passed on to every run
     spec = read_spec(config.sweep)
-    selection = Selection(config.rows, config.datasets, config.n, config.seeds, config.paths, config.options)
-    planned = plan(spec, config.scale, selection)
+    budget = config.budget if isinstance(config.budget, (list, NoneType)) else [config.budget]
+    selection = Selection(config.rows, config.datasets, config.n, config.seeds, budget, config.paths, config.options)
+    planned, rows = plan(spec, config.scale, selection), rows_of(spec, config.scale, selection)
     directory = _directory(config)
+    planned, left_out = budgets.meet(spec.name, rows, planned, sizing(spec, config.scale, selection), _compose)
+    for row in left_out:
+        log.warning("left out: %s on %s: %s", row.label, row.data, row.why)
     planned_jobs = jobs.compose_jobs(planned, _compose)
     composed = jobs.resolved(planned_jobs)
     steps = {c.name: estimate.steps_of(composed[c.name]) for c in planned if c.command == "train"}
     stated = spec.scales[config.scale].seconds_per_step
     quiet_libraries()
-    fair.check(spec.name, spec.rows, planned, composed)
+    fair.check(spec.name, rows, planned, composed, budgets.shared(spec, config.scale, budget))
     if config.dry_run:
-        dry_run(config, directory, planned, composed, steps, stated, _workers(config)[0])
+        dry_run(config, directory, planned, left_out, composed, steps, stated, _workers(config)[0])
         return
     from qft.models.load import device
     from qft.sweeps import run as running
@@ -74,7 +79,7 @@ def run(config: SweepConfig) -> None:
     identities = identity.of_cells(planned, composed, config.threads, device().type)
     with running.locked(directory):
         identity.settle(directory, planned, identities, config.overwrite)
-        cells.save_plan(directory, spec.name, config.scale, command(config), planned, afresh=config.overwrite)
+        cells.save_plan(directory, spec.name, config.scale, command(config), planned, config.overwrite, left_out)
         workers, gpus = _workers(config)
         log.info("%s: %d cells, %d at a time", directory, len(planned), workers)
         _failures(directory, planned, config.retry)
@@ -91,6 +96,8 @@ def command(config: SweepConfig) -> str:
     for key, chosen in parts.items():
         if chosen is not None:
             said.append(f"{key}=[{','.join(map(str, chosen))}]")
+    if config.budget is not None:
+        said.append(f"budget={config.budget}".replace(" ", ""))
     said += [f"paths.{name}={path}" for name, path in config.paths.items()]
     said += [f"threads={config.threads}"] if config.threads != SweepConfig.threads else []
     return shlex.join([*said, *config.options])

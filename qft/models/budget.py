@@ -25,11 +25,16 @@ from qft.records import Plain
 FARTHEST = 2**24  # beyond it no knob is turned
 
 
+class OutOfReach(QftError):
+    """No setting of the method is within the budget, or it has none to choose."""
+
+
 @dataclass(frozen=True)
 class Choice:
-    """What a budget chose: the method's options with the knob set, the knob's option and value, and the count."""
+    """What a budget chose: the method's options, those of them that were set, the knob's option, value and count."""
 
     adapter: Plain
+    options: Plain
     option: str
     value: int
     trainable: int
@@ -47,17 +52,19 @@ def choose(model: Spec, adapter: Spec, budget: int) -> Choice:
         budget: Most trainable parameters.
 
     Raises:
-        QftError: The method states no knob, or has no setting so small; its minimum is named then.
+        OutOfReach: The method states no knob, or has no setting so small; its minimum is named then.
+        QftError: The method does not fit the model.
     """
     name, knob = adapter["name"], methods.of(adapter).knob()
     if knob is None:
-        raise QftError(f"adapter={name} states no option that a budget could choose; leave budget out.")
+        raise OutOfReach(f"adapter={name} states no option that a budget could choose; leave budget out.")
+    filled: Plain = {}
     if knob.values == "layers":
         layers = meta_base(model).config.num_hidden_layers
         counted: Callable[[int], int] = lambda v: count(model, {**adapter, knob.option: v}).trainable  # noqa: E731
         tried = _tried(counted, range(1, layers + 1))
     else:
-        counted, shapes = _counter(model, adapter, knob)
+        counted, shapes, filled = _counter(model, adapter, knob)
         every = knob.values != "integers" or not knob.grows
         tried = _tried(counted, knob.tried(shapes)) if every else _halved(counted, knob, budget)
         if every and knob.values == "integers" and knob.at_most is None:  # above the layers' sizes all counts grow
@@ -68,9 +75,10 @@ def choose(model: Spec, adapter: Spec, budget: int) -> Choice:
     if not within:
         least = min(tried, key=lambda value: tried[value])
         smallest = f"{tried[least]:,} parameters ({knob.option}={least})"
-        raise QftError(f"adapter={name} has at least {smallest}, above the budget of {budget:,}.")
+        raise OutOfReach(f"adapter={name} has at least {smallest}, above the budget of {budget:,}.")
     best = max(within, key=lambda value: (within[value], -value))
-    return Choice({**adapter, **knob.also, knob.option: best}, knob.option, best, within[best])
+    options = {knob.option: best, **knob.also, **filled}
+    return Choice({**adapter, **options}, options, knob.option, best, within[best])
 
 
 def _tried(counted: Callable[[int], int], values: Iterable[int]) -> dict[int, int]:
@@ -106,19 +114,22 @@ def _halved(counted: Callable[[int], int], knob: Knob, budget: int) -> dict[int,
     return tried
 
 
-def _counter(model: Spec, adapter: Spec, knob: Knob) -> tuple[Callable[[int], int], list[tuple[int, int]]]:
-    """A function from the knob's value to the count, and the (in, out) sizes of the adapted layers."""
+def _counter(model: Spec, adapter: Spec, knob: Knob) -> tuple[Callable[[int], int], list[tuple[int, int]], Plain]:
+    """A function from the knob's value to the count, the (in, out) sizes of the adapted layers, and the options that
+    the method fills in by them, which are held while the knob is turned."""
     method, base = methods.of(adapter), meta_base(model)
     targets = model.get("target_modules") if adapter.get("target_modules") is None else adapter["target_modules"]
     if isinstance(method, methods.OurMethod):
         config = method.config(**({"target_modules": targets} if method.takes_targets else {}))
         config.choose_targets(base)
         sizes = target_sizes(base, config, config.candidates(base), config.wraps)
+        before = dict(vars(config))
         config.resolve(list(sizes.values()))
+        filled = {k: v for k, v in vars(config).items() if k != knob.option and v != before[k]}
         found = list(sizes.values())
-        return lambda value: _by_formula(replace(config, **knob.also, **{knob.option: value}), sizes), found
+        return lambda value: _by_formula(replace(config, **knob.also, **{knob.option: value}), sizes), found, filled
     shapes = list(reference_sizes(base, targets).values())
-    return lambda value: _by_building({**adapter, **knob.also, knob.option: value}, Counter(shapes)), shapes
+    return lambda value: _by_building({**adapter, **knob.also, knob.option: value}, Counter(shapes)), shapes, {}
 
 
 def _by_formula(config: QftConfig, sizes: dict[str, tuple[int, int]]) -> int:

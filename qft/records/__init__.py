@@ -49,7 +49,18 @@ from qft.records.record import (
     now,
 )
 from qft.records.schema import Document, Misfit, Plain, from_json, to_json
-from qft.records.sweep import Attempt, Cell, CellState, Choice, Choices, Identities, Identity, SweepPlan
+from qft.records.sweep import (
+    Attempt,
+    Cell,
+    CellState,
+    Choice,
+    Choices,
+    Identities,
+    Identity,
+    LeftOut,
+    Size,
+    SweepPlan,
+)
 
 __all__ = [
     "ANSWERS",
@@ -80,6 +91,7 @@ __all__ = [
     "Identities",
     "Identity",
     "Interval",
+    "LeftOut",
     "Loss",
     "MemoryBytes",
     "Metrics",
@@ -97,6 +109,7 @@ __all__ = [
     "ScoreRow",
     "Scores",
     "Scoring",
+    "Size",
     "SweepPlan",
     "TokenCounts",
     "TrainingRecord",

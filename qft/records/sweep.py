@@ -7,6 +7,27 @@ from qft.records.schema import Document, Plain
 
 
 @dataclass
+class Size:
+    """What a budget made of a row: its method's one knob at the largest count within it."""
+
+    budget: int  # most trainable parameters
+    option: str  # of the method
+    value: int  # of the option
+    trainable: int  # parameters; of a control, which has the setting of its row, this may be another number
+
+
+@dataclass
+class LeftOut:
+    """A row that cannot be made as small as its budget on one data set's model, and says that it may be left out."""
+
+    key: str  # of the row in the sweep's yaml
+    label: str  # of the row
+    data: str  # data set
+    budget: int  # most trainable parameters
+    why: str  # names the method's minimum
+
+
+@dataclass
 class Cell:
     """One planned run. ``qft COMMAND OVERRIDES`` repeats it."""
 
@@ -25,7 +46,8 @@ class Cell:
     after: list[str] = field(default_factory=list)  # cells that must be done first
     id: str = ""  # SHA-256 of what decides its result
     key: str = ""  # of its row in the sweep's yaml
-    differs: dict[str, str] = field(default_factory=dict)  # layers, data, search or seeds -> how from the other rows
+    differs: dict[str, str] = field(default_factory=dict)  # layers, data, search, seeds, budget -> how from the rest
+    size: Size | None = None  # what its budget chose; null: it has none
 
 
 @dataclass
@@ -38,6 +60,7 @@ class SweepPlan(Document):
     scale: str  # of its yaml
     cells: list[Cell]  # in the order they were planned
     command: str = ""  # plans the same cells again
+    left_out: list[LeftOut] = field(default_factory=list)  # rows that no setting brings within their budget
 
 
 @dataclass

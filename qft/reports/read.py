@@ -12,12 +12,13 @@ import json
 import math
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from qft import records
 from qft.errors import QftError
 from qft.names import one_name, visible
-from qft.records import Attempt, CellState, Choice, Choices, Metrics, Record, RunDirectory, SweepPlan
+from qft.records import Attempt, CellState, Choice, Choices, LeftOut, Metrics, Record, RunDirectory, SweepPlan
 from qft.reports.sweep import Cell, Sample, Search, Sweep
 from qft.sweeps.labels import describe
 
@@ -49,7 +50,13 @@ def load(path: Path, names: Mapping[str, str] | None = None) -> Sweep:
     searches = [_search(path, choice, names) for choice in choices.chosen]
     name, scale = visible(plan.name), visible(plan.scale)
     unknown = f"qft sweep {name} scale={scale}  # and options that were not recorded"
-    return Sweep(path, name, scale, cells, searches, visible(plan.command) or unknown)
+    left_out = [_left_out(row, names) for row in plan.left_out]
+    return Sweep(path, name, scale, cells, searches, visible(plan.command) or unknown, left_out)
+
+
+def _left_out(row: LeftOut, names: Mapping[str, str]) -> LeftOut:
+    data = visible(row.data)
+    return LeftOut(visible(row.key), visible(row.label), names.get(data, data), row.budget, visible(row.why))
 
 
 def _search(path: Path, choice: Choice, names: Mapping[str, str]) -> Search:
@@ -79,6 +86,8 @@ def _cell(path: Path, planned: records.Cell) -> Cell:
     cell.name = one_name("cell", planned.name)
     cell.role, cell.label, cell.data = visible(planned.role), visible(planned.label), visible(planned.data)
     cell.adapter = visible(planned.adapter or "")  # the untuned base has none
+    if planned.size is not None:
+        cell.size = replace(planned.size, option=visible(planned.size.option))
     cell.differs = {visible(kind): visible(how) for kind, how in planned.differs.items()}
     cell.overrides = [visible(override) for override in planned.overrides]
     folder = path / "cells" / cell.name

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from qft import records
-from qft.records import Attempt, HistoryRow, Metrics, ParameterRecord, Record, Scores, TrainingRecord
+from qft.records import Attempt, HistoryRow, LeftOut, Metrics, ParameterRecord, Record, Scores, TrainingRecord
 
 MISSING = "missing"
 WITHOUT_RESULT = ("failed", "damaged", "diverged")  # run, but nothing to count
@@ -95,6 +95,7 @@ class Sweep:
     cells: list[Cell]
     choices: list[Search]
     command: str
+    left_out: list[LeftOut] = field(default_factory=list)
 
     def final(self) -> list[Cell]:
         """The cells the tables are made of; a search for a learning rate has a table of its own."""

@@ -4,6 +4,7 @@
 became of it (``qft.records.sweep``).
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from qft.records import (
@@ -11,6 +12,7 @@ from qft.records import (
     Cell,
     CellState,
     Choices,
+    LeftOut,
     SweepPlan,
     now,
     read,
@@ -75,7 +77,15 @@ def _write(directory: Path, cell: Cell, state: str, error: str | None, attempts:
     write(path / CellState.FILE, CellState(id=cell.id, name=cell.name, state=state, error=error, attempts=attempts))
 
 
-def save_plan(directory: Path, name: str, scale: str, command: str, cells: list[Cell], afresh: bool = False) -> None:
+def save_plan(
+    directory: Path,
+    name: str,
+    scale: str,
+    command: str,
+    cells: list[Cell],
+    afresh: bool = False,
+    left_out: Sequence[LeftOut] = (),
+) -> None:
     """Write sweep.json; ``command`` plans the same cells again.
 
     What an earlier command planned of this sweep stays, with its choices, unless ``afresh``: running a part again
@@ -86,10 +96,14 @@ def save_plan(directory: Path, name: str, scale: str, command: str, cells: list[
     if afresh or (old.name, old.scale) != (name, scale):
         old = SweepPlan(name, scale, [])
         (directory / Choices.FILE).unlink(missing_ok=True)
-    new, before = {c.name: c for c in cells}, {c.name: c for c in old.cells}
+    gone = {(row.key, row.data) for row in left_out}
+    new, before = {c.name: c for c in cells}, {c.name: c for c in old.cells if (c.key, c.data) not in gone}
     if new.keys() <= before.keys():
         merged, commands = before | new, command if len(new) == len(before) else old.command or command
     else:
         rest = {k: c for k, c in before.items() if k not in new}
         merged, commands = new | rest, f"{old.command} && {command}" if rest else command
-    write(path, SweepPlan(name, scale, list(merged.values()), commands))
+    rows = {(c.key, c.data) for c in cells}
+    absent = {(row.key, row.data): row for row in old.left_out if (row.key, row.data) not in rows}
+    absent |= {(row.key, row.data): row for row in left_out}
+    write(path, SweepPlan(name, scale, list(merged.values()), commands, list(absent.values())))

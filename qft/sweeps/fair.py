@@ -17,7 +17,13 @@ OWN_LAYERS = "its own"  # of a method that takes no names of layers
 Config = Mapping[str, Any]
 
 
-def check(name: str, rows: Mapping[str, Row], planned: Sequence[Cell], configs: Mapping[str, Config]) -> None:
+def check(
+    name: str,
+    rows: Mapping[str, Row],
+    planned: Sequence[Cell],
+    configs: Mapping[str, Config],
+    budgets: Sequence[int] = (),
+) -> None:
     """Hold the rows of a sweep to one another, and note in each cell what its row declares to be different.
 
     Args:
@@ -25,6 +31,7 @@ def check(name: str, rows: Mapping[str, Row], planned: Sequence[Cell], configs: 
         rows: Its rows by key.
         planned: Its cells.
         configs: The resolved config of each cell, by name.
+        budgets: Those of the sweep, which its rows share.
 
     Raises:
         QftError: A row differs and does not say so; names the row, the data set and the difference.
@@ -37,6 +44,7 @@ def check(name: str, rows: Mapping[str, Row], planned: Sequence[Cell], configs: 
             "data": {key: _data(configs[cell.name]) for key, cell in cells.items()},
             "search": {key: _search(cell, planned, configs) for key, cell in cells.items()},
             "seeds": {key: sorted({c.seed for c in trained if (c.key, c.data) == (key, data)}) for key in cells},
+            "budget": {key: _budget(rows[key].budget, cell, budgets) for key, cell in cells.items()},
         }
         for kind, values in facts.items():
             usual = _usual([value for value in values.values() if value != OWN_LAYERS] or [*values.values()])
@@ -75,6 +83,14 @@ def _search(cell: Cell, planned: Sequence[Cell], configs: Mapping[str, Config]) 
     return {"lr": [t.lr for t in trials], "n": [t.n for t in trials]} | {key: trainer[key] for key in BUDGET}
 
 
+def _budget(own: int | None, cell: Cell, budgets: Sequence[int]) -> str:
+    """In words. A control has the setting of its row, and by that perhaps more parameters than its budget."""
+    if cell.size is not None and cell.size.trainable > cell.size.budget:
+        return f"{cell.size.trainable:,} parameters in a budget of {cell.size.budget:,}"
+    shared = budgets if own in budgets else [own] if own is not None else []
+    return " or ".join(f"{budget:,}" for budget in shared) or "none"
+
+
 def _usual(values: Sequence[Any]) -> Any:
     """The value most rows have; of several, that of the earliest row."""
     counted = Counter(map(repr, values))
@@ -96,9 +112,14 @@ def _of_seeds(value: Sequence[int], usual: Sequence[int]) -> str:
     return f"{', '.join(map(str, value))}; theirs: {', '.join(map(str, usual))}"
 
 
+def _of_budget(value: str, usual: str) -> str:
+    return f"{value}; theirs: {usual}"
+
+
 _WORDS: Mapping[str, Callable[[Any, Any], str]] = {
     "layers": _of_layers,
     "data": _of_config,
     "search": _of_config,
     "seeds": _of_seeds,
+    "budget": _of_budget,
 }

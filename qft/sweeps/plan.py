@@ -9,11 +9,20 @@ from dataclasses import dataclass, field, replace
 from qft.errors import QftError, nearest
 from qft.names import one_name
 from qft.records import Cell
+from qft.sweeps.budgets import within
 from qft.sweeps.identity import ELSEWHERE
 from qft.sweeps.spec import Evaluation, Row, Scale, Spec
 
 # options that a sweep sets cell by cell; given for all cells they would make its labels wrong
-SET_BY_SWEEP = ("adapter", "data", "n", "seed", "trainer.lr", *(key for key in ELSEWHERE if key != "trust_configs"))
+SET_BY_SWEEP = (
+    "adapter",
+    "budget",
+    "data",
+    "n",
+    "seed",
+    "trainer.lr",
+    *(key for key in ELSEWHERE if key != "trust_configs"),
+)
 # what qft eval takes of a run's options
 OF_EVALUATION = ("model", "data", "max_seq_len", "evaluation", "metric", "n", "seed", "trust_configs")
 
@@ -26,6 +35,7 @@ class Selection:
     datasets: Sequence[str] | None = None
     n: Sequence[int] | None = None
     seeds: Sequence[int] | None = None
+    budget: Sequence[int] | None = None
     paths: Mapping[str, str] = field(default_factory=dict)
     options: Sequence[str] = ()
 
@@ -38,22 +48,10 @@ def plan(spec: Spec, scale: str, selection: Selection | None = None) -> list[Cel
     """
     selection = selection or Selection()
     _check_selection(selection)
-    if scale not in spec.scales:
-        raise QftError(f"scale={scale} does not exist.{nearest(scale, spec.scales)}")
+    rows = rows_of(spec, scale, selection)
     chosen = spec.scales[scale]
-    for key in selection.rows or ():
-        if key not in spec.rows:
-            raise QftError(f"rows={key} does not exist.{nearest(key, spec.rows)}")
-    rows = {k: v for k, v in spec.rows.items() if selection.rows is None or k in selection.rows}
-    data = {d: chosen.data.get(d, _model_of(chosen)) for d in selection.datasets or chosen.data}
-    for key in selection.paths:
-        if key not in data:
-            raise QftError(f"paths.{key} belongs to no data set of this sweep.{nearest(key, data)}")
-    _check_options(selection.options, "cannot be given to every cell")
     cells: list[Cell] = []
-    for dataset, model in data.items():
-        path = [f"data.path={selection.paths[dataset]}"] if dataset in selection.paths else []
-        common = [*model, f"data={dataset}", *path, *chosen.set, *selection.options]
+    for dataset, common in _common(chosen, selection).items():
         cells += [_base(spec.name, dataset, n, common) for n in selection.n or chosen.n]
         for key, row in rows.items():
             if row.lr_of is not None and row.lr_of not in rows:
@@ -63,6 +61,43 @@ def plan(spec: Spec, scale: str, selection: Selection | None = None) -> list[Cel
     for cell in cells:
         one_name("cell", cell.name)
     return cells
+
+
+def rows_of(spec: Spec, scale: str, selection: Selection) -> dict[str, Row]:
+    """The chosen rows at this scale, each with its budget; at several budgets a row is one for each.
+
+    Raises:
+        QftError: A scale or row is not one of this sweep's.
+    """
+    if scale not in spec.scales:
+        raise QftError(f"scale={scale} does not exist.{nearest(scale, spec.scales)}")
+    for key in selection.rows or ():
+        if key not in spec.rows:
+            raise QftError(f"rows={key} does not exist.{nearest(key, spec.rows)}")
+    chosen = {k: v for k, v in spec.rows.items() if selection.rows is None or k in selection.rows}
+    return within(chosen, spec, scale, selection.budget)
+
+
+def sizing(spec: Spec, scale: str, selection: Selection) -> dict[tuple[str, str], list[str]]:
+    """Row and data set -> the options of ``qft train`` by which its budget is met; of a control those of its row."""
+    options = {}
+    for dataset, common in _common(spec.scales[scale], selection).items():
+        for key, row in rows_of(spec, scale, selection).items():
+            own = spec.rows[row.of].set if row.of is not None else row.set
+            if row.budget is not None:
+                options[key, dataset] = _merged([f"adapter={row.adapter}", *common, *own, f"budget={row.budget}"])
+    return options
+
+
+def _common(chosen: Scale, selection: Selection) -> dict[str, list[str]]:
+    """Data set -> the options of all cells on it."""
+    data = {d: chosen.data.get(d, _model_of(chosen)) for d in selection.datasets or chosen.data}
+    for key in selection.paths:
+        if key not in data:
+            raise QftError(f"paths.{key} belongs to no data set of this sweep.{nearest(key, data)}")
+    _check_options(selection.options, "cannot be given to every cell")
+    path = {d: [f"data.path={selection.paths[d]}"] if d in selection.paths else [] for d in data}
+    return {d: [*model, f"data={d}", *path[d], *chosen.set, *selection.options] for d, model in data.items()}
 
 
 def _base(sweep: str, dataset: str, n: int, common: list[str]) -> Cell:
@@ -137,6 +172,7 @@ def _check_selection(selection: Selection) -> None:
     """A cell is known by its row, data set, n and seed: none of them is empty or given twice."""
     chosen: dict[str, Sequence[str] | Sequence[int] | None]
     chosen = {"rows": selection.rows, "datasets": selection.datasets, "n": selection.n, "seeds": selection.seeds}
+    chosen["budget"] = selection.budget
     for key, values in chosen.items():
         if values is not None and not values:
             raise QftError(f"{key}=[] leaves nothing of the sweep; leave {key} out for all there are.")

@@ -23,12 +23,13 @@ from qft.records import Misfit, Plain, from_json
 from qft.sweeps.labels import describe
 
 # what rows of one sweep must share unless a row says that it varies
-Varied = Literal["layers", "data", "search", "seeds"]
+Varied = Literal["layers", "data", "search", "seeds", "budget"]
 # key -> the numbers it may hold, and whether they are whole
 ALLOWED = {
     "n": (ranges.Range(at_least=2), True),
     "seeds": (ranges.SEED, True),
     "lr": (ranges.Range(above=0), False),
+    "budget": (ranges.Range(at_least=1), True),
 }
 
 
@@ -62,6 +63,8 @@ class Row:
     lr_of: str | None = None  # the row whose learning rate it takes; it searches none of its own
     search: Search | None = None  # a search of its own, with varies: [search]
     seeds: list[int] | None = None  # seeds of its own, with varies: [seeds]
+    budget: int | None = None  # a budget of its own, with varies: [budget]; that alone: it has none, and keeps its size
+    optional: bool = False  # true: left out, and named so, where no setting brings it within its budget
     evaluate: dict[str, Evaluation] = field(default_factory=dict)  # name -> a further evaluation of its runs
 
 
@@ -74,6 +77,7 @@ class Scale:
     seeds: list[int]  # of the final runs
     search: Search  # of learning rates, the same for every row
     set: list[str] = field(default_factory=list)  # options of every run, such as trainer.epochs=2
+    budget: int | list[int] | None = None  # most trainable parameters, in place of the sweep's
     seconds_per_step: float | None = None  # a guess, for `--dry-run` before anything is measured
 
 
@@ -84,6 +88,7 @@ class Spec:
     name: str  # of the file
     rows: dict[str, Row]  # what is compared, in the order of the tables
     scales: dict[str, Scale]  # name -> how large
+    budget: int | list[int] | None = None  # most trainable parameters of a row; of a list, every row at each of them
 
 
 def read_spec(content: Mapping[str, Any]) -> Spec:
@@ -106,12 +111,14 @@ def read_spec(content: Mapping[str, Any]) -> Spec:
 def _check_lists(where: str, spec: Spec) -> None:
     """Refuse lists that are empty, and numbers that repeat or that no run can have."""
     named: dict[str, list[Any] | Mapping[str, Any]] = {"rows": spec.rows, "scales": spec.scales}
+    named |= _budget("budget", spec.budget)
     for name, scale in spec.scales.items():
         named |= {f"scales.{name}.data": scale.data, f"scales.{name}.n": scale.n, f"scales.{name}.seeds": scale.seeds}
-        named |= _searched(f"scales.{name}", scale.search)
+        named |= _searched(f"scales.{name}", scale.search) | _budget(f"scales.{name}.budget", scale.budget)
     for name, row in spec.rows.items():
         named |= {} if row.seeds is None else {f"rows.{name}.seeds": row.seeds}
         named |= {} if row.search is None else _searched(f"rows.{name}", row.search)
+        named |= _budget(f"rows.{name}.budget", row.budget)
     for key, values in named.items():
         if not values:
             raise QftError(f"{where}: '{key}' names nothing.")
@@ -124,6 +131,10 @@ def _check_lists(where: str, spec: Spec) -> None:
 
 def _searched(key: str, search: Search) -> dict[str, list[Any] | Mapping[str, Any]]:
     return {f"{key}.search.n": [search.n], f"{key}.search.lr": search.lr}
+
+
+def _budget(key: str, budget: int | list[int] | None) -> dict[str, list[Any] | Mapping[str, Any]]:
+    return {} if budget is None else {key: budget if isinstance(budget, list) else [budget]}
 
 
 def _check_repeated(where: str, key: str, values: Sequence[Any]) -> None:
@@ -147,7 +158,15 @@ def _filled(where: str, key: str, row: Row, rows: Mapping[str, Row]) -> Row:
         raise QftError(f"{where}: 'rows.{key}' is of {row.of}, which must be a method's own row, and gives no adapter.")
     changes = row.variant if row.variant is not None else _changes(row.set)
     label = row.label or ", ".join([parent.label, *(describe(name, value) for name, value in changes.items())])
-    return replace(row, label=label, adapter=parent.adapter, set=[*parent.set, *row.set], variant=changes)
+    return replace(
+        row,
+        label=label,
+        adapter=parent.adapter,
+        set=[*parent.set, *row.set],
+        variant=changes,
+        budget=parent.budget if row.budget is None else row.budget,
+        optional=row.optional or parent.optional,
+    )
 
 
 def _changes(options: list[str]) -> Plain:

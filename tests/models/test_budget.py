@@ -7,6 +7,7 @@ from test_published_counts import spec
 from qft.compose.configs import packaged
 from qft.errors import QftError
 from qft.models.budget import choose
+from qft.models.count import count
 
 SMALL = {
     "model_type": "qwen2",
@@ -73,6 +74,8 @@ def test_the_largest_count_within_the_budget(name, i):
         return
     choice = choose(*method(name, i), BUDGETS[i])
     assert (choice.value, choice.trainable) == expected
+    if i:
+        assert count(method(name, i)[0], choice.adapter).trainable == choice.trainable, "what is trained has that size"
 
 
 def test_a_method_without_a_knob_is_refused():

@@ -16,6 +16,7 @@ from qft.reports.sections import (
     noise,
     published_tables,
     runs,
+    sizes,
     summary,
     training,
     variants,
@@ -24,6 +25,7 @@ from qft.reports.sections import (
 CONTENTS: tuple[Callable[[Analysis], list[Section]], ...] = (
     summary.sections,
     published_tables.sections,
+    sizes.sections,
     against_lora.sections,
     circuit.sections,
     noise.sections,

@@ -26,6 +26,9 @@ def _sentences(analysis: Analysis) -> list[str]:
     lines += noise.summary(sweep)
     if analysis.answers:
         lines.append(f"What the circuit contributes: {contribution.headline(analysis.answers)}")
+    if sweep.left_out:
+        rows = "; ".join(f"{row.label} on {row.data}" for row in sweep.left_out)
+        lines.append(f"Left out, because no setting is within the budget: {rows}.")
     if len({c.seed for c in trained}) == 1:
         lines.append("One seed: the intervals cover other test samples, not other initial weights or orders.")
     if any(c.data.startswith("demo") for c in trained):
