@@ -34,6 +34,7 @@ key that is unknown, missing or of the wrong type. In Python, `qft.records.RunDi
 RUN = {
     "record.json": records.Record,
     "history.csv": records.HistoryRow,
+    "heldout.csv": records.HeldoutLoss,
     "evaluation.json": records.EvaluationSettings,
     "metrics.json": records.Metrics,
     "predictions.jsonl": records.Prediction,

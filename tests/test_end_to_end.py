@@ -8,7 +8,10 @@ from pathlib import Path
 import pytest
 from program import qft
 
+from qft.records import RunDirectory, mean_loss
+
 TRAIN = ["train", "n=20", "run=r", "trainer.batch_size=4", "trainer.max_steps=6", "trainer.eval_every=2"]
+TRAIN += ["data.heldout=12"]
 EVAL = ["eval", "run=outputs/r", "evaluation.limit=6", "evaluation.batch_size=4", "evaluation.max_new_tokens=12"]
 
 # one worker, or each would make the shared directory again
@@ -50,6 +53,9 @@ def test_the_run_directory_answers_every_question(place: Path) -> None:
     assert [int(r["step"]) for r in rows if r["validation_loss"]] == [0, 2, 4, 6]
     assert all(float(r["seconds"]) > 0 and float(r["peak_memory_mb"]) > 0 for r in rows[1:])
     assert (run / "curve.png").read_bytes().startswith(b"\x89PNG")
+    held_out = RunDirectory(run).heldout()
+    assert len(held_out) == record["data"]["heldout"] == 12
+    assert training["heldout_loss"] == mean_loss(held_out) > 0
     assert (run / "adapter/adapter_model.safetensors").exists() and not (run / "checkpoints").exists()
     assert (run / "COMPLETE").exists() and "resuming" in (run / "log.txt").read_text()
 
@@ -67,6 +73,26 @@ def test_an_interrupted_evaluation_ends_as_an_uninterrupted_one(place: Path) -> 
     assert ours["metrics"]["test"] == theirs["metrics"]["test"] and ours["settings"] == theirs["settings"]
     assert theirs["base"]["validation"]["loss"] > 0 and "base" in fresh.stdout
     assert len(rows(place / "fresh/base_predictions.jsonl")) == 6
+
+
+def test_the_untuned_base_is_held_to_the_same_samples(place: Path) -> None:
+    few = ["n=20", "data.heldout=12", "evaluation.limit=1", "evaluation.max_new_tokens=2", "out=base"]
+    done = qft("eval", *few, "format=json", cwd=place)
+    assert done.returncode == 0, done.stderr[-2000:]
+    base, tuned = RunDirectory(place / "base").heldout(), RunDirectory(place / "outputs/r").heldout()
+    assert [(r.sample, r.family, r.tokens) for r in base] == [(r.sample, r.family, r.tokens) for r in tuned]
+    assert json.loads(done.stdout)["metrics"]["heldout_loss"] == mean_loss(base) != mean_loss(tuned)
+    again = qft("eval", *few, "data.heldout=0", "overwrite=true", cwd=place)
+    assert again.returncode == 0 and not (place / "base/heldout.csv").exists(), "of another evaluation"
+
+
+def test_held_out_losses_are_part_of_what_a_finished_run_is(place: Path) -> None:
+    path = place / "outputs/r/heldout.csv"
+    whole = path.read_text()
+    path.write_text(whole.replace(",1", ",2", 1))
+    refused = qft(*EVAL, cwd=place)
+    path.write_text(whole)
+    assert refused.returncode == 2 and "heldout.csv is damaged" in refused.stderr
 
 
 def test_scores_carry_their_settings(place: Path) -> None:

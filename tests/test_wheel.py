@@ -9,7 +9,7 @@ import pytest
 import wheels
 
 # the README's commands, made quick
-FEW_STEPS = ["n=10", "trainer.max_steps=1"]
+FEW_STEPS = ["n=10", "trainer.max_steps=1", "data.heldout=4"]
 FEW_ANSWERS = ["evaluation.limit=2", "evaluation.max_new_tokens=4"]
 
 # one worker, or each would make the shared directory again

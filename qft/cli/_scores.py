@@ -52,6 +52,8 @@ def report(form: str, directory: Path, document: Metrics, title: str) -> None:
     if any(losses):
         rows.append(["validation loss", *(_cell(m.loss, m.interval, 4) if m else "-" for m in losses)])
         rows.append(["perplexity", *(_cell(m.perplexity, None, 2) if m else "-" for m in losses)])
+    if any(m.heldout_loss is not None for m in kinds.values()):
+        rows.append(["held-out loss", *(_cell(m.heldout_loss, None, 4) for m in kinds.values())])
     names = list(dict.fromkeys(name for m in kinds.values() for name in m.test))
     for name in names:
         scores = [m.test.get(name) for m in kinds.values()]

@@ -39,6 +39,7 @@ def _show(directory: records.RunDirectory, config: TrainConfig) -> None:
         ["share of LoRA r=4", f"{parameters.ratio_to_lora_r4:.2%}"],
         ["validation loss, at the start", t.validation_loss_at_start],
         ["validation loss, fine-tuned", t.validation_loss],
+        *([] if t.heldout_loss is None else [["held-out loss, fine-tuned", t.heldout_loss]]),
         ["train loss, mean of the run", t.train_loss_run_mean],
         ["train loss, last epoch", t.train_loss_final_epoch],
         ["steps", t.steps],

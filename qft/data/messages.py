@@ -12,6 +12,8 @@ Three forms of one exchange (the reasoning of the second may also be in the outp
     {"instruction": "Add.", "input": "2+2", "output": "4"}
 """
 
+import hashlib
+import json
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -54,11 +56,18 @@ class Sample:
         id: Names it within its source, whatever part of the source is read.
         messages: The turns.
         answer: What the last turn must state, such as ``57`` or ``\\frac{1}{2}``, where the source says so.
+        family: Of a generated sample, the template of its sentences; "" where there is none.
     """
 
     id: str
     messages: tuple[Message, ...]
     answer: str | None = None
+    family: str = ""
+
+    def digest(self) -> str:
+        """16 hexadecimal digits of the SHA-256 over its turns: names it wherever and in whatever order it is read."""
+        turns = [[m.role, m.content, m.reasoning] for m in self.messages]
+        return hashlib.sha256(json.dumps(turns, ensure_ascii=False).encode()).hexdigest()[:16]
 
     def problem(self) -> str | None:
         """What breaks the contract of a sample, in words; None where nothing does."""

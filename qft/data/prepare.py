@@ -1,12 +1,13 @@
-"""From a dataset's yaml and n to the samples of a run: training, validation and test, fingerprinted."""
+"""From a dataset's yaml and n to the samples of a run: training, validation, test and held out, fingerprinted."""
 
 import hashlib
 import inspect
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from qft.data import heldout
 from qft.data.datasets.base import Source
 from qft.data.duplicates import near_duplicates, question
 from qft.data.messages import Sample
@@ -15,7 +16,7 @@ from qft.trust import Family, build
 
 log = logging.getLogger(__name__)
 
-STATED = ("metrics", "overlong")  # keys of a dataset's yaml that are not options of its load()
+STATED = ("metrics", "overlong", "heldout", "margin")  # keys of a dataset's yaml that are not options of its load()
 OVERLONG = ("truncate", "drop", "error")
 NAMED = 5  # rows left out that are logged one by one
 
@@ -32,6 +33,9 @@ class Summary:
         train: Number of samples to train on.
         validation: Number of samples to validate on.
         test: Number of samples to test on.
+        heldout: Number of held-out samples, on which methods are compared.
+        heldout_rows: SHA-256 of the digests of the held-out samples.
+        margin: Losses closer than this, in nats a token, are equal; None where the dataset states none.
         available: Samples that the n were chosen from.
         near_duplicates: Pair of parts -> samples of one with a near-duplicate in the other.
         counts: Irregularity -> how often it occurred.
@@ -45,6 +49,9 @@ class Summary:
     train: int
     validation: int
     test: int
+    heldout: int
+    heldout_rows: str
+    margin: float | None
     available: int
     near_duplicates: dict[str, int]
     counts: dict[str, int]
@@ -53,11 +60,12 @@ class Summary:
 
 @dataclass(frozen=True)
 class Parts:
-    """Samples to train on, to validate on, to test on, and a summary of them."""
+    """Samples to train on, to validate on, to test on, those held out, and a summary of them."""
 
     train: list[Sample]
     validation: list[Sample]
     test: list[Sample]
+    heldout: list[Sample]
     summary: Summary
 
 
@@ -89,8 +97,9 @@ def split(source: Source, n: int, spec: Mapping[str, Any]) -> Parts:
         spec: The dataset's yaml.
 
     Raises:
-        QftError: n is larger than the pool, or ``subset`` refuses it.
+        QftError: n is larger than the pool, ``subset`` refuses it, or the yaml's ``heldout`` or ``margin`` is none.
     """
+    size, margin = heldout.size(spec), heldout.margin(spec)
     for place in source.left_out[:NAMED]:
         log.warning("left out: %s", place)
     if (more := len(source.left_out) - NAMED) > 0:
@@ -101,21 +110,35 @@ def split(source: Source, n: int, spec: Mapping[str, Any]) -> Parts:
             "a larger range or data.rows=null gives more."
         )
     train, validation = subset(source.pool, n)
-    chosen = hashlib.sha256("\n".join(s.id for s in [*train, *validation]).encode()).hexdigest()
+    held_out = heldout.held_out(_ordered(source.pool), n, size)
+    near = near_duplicates(train, validation, source.test)
+    near["held out near training"] = near_duplicates(train, held_out, [])["validation near training"]
     summary = Summary(
         name=spec["name"],
         fingerprint=source.fingerprint(),
-        subset=chosen,
+        subset=_sha256(s.id for s in [*train, *validation]),
         n=n,
         train=len(train),
         validation=len(validation),
         test=len(source.test),
+        heldout=len(held_out),
+        heldout_rows=_sha256(s.digest() for s in held_out),
+        margin=margin,
         available=len(source.pool),
-        near_duplicates=near_duplicates(train, validation, source.test),
+        near_duplicates=near,
         counts=source.counts,
         left_out=source.left_out[:1000],
     )
-    return Parts(train, validation, source.test, summary)
+    return Parts(train, validation, source.test, held_out, summary)
+
+
+def _sha256(names: Iterable[str]) -> str:
+    return hashlib.sha256("\n".join(names).encode()).hexdigest()
+
+
+def _ordered(pool: Sequence[Sample], seed: int = 0) -> list[Sample]:
+    """The order that samples are taken in, by the SHA-256 of (seed, id)."""
+    return sorted(pool, key=lambda s: hashlib.sha256(f"{seed}|{s.id}".encode()).digest())
 
 
 def subset(pool: Sequence[Sample], n: int, seed: int = 0) -> tuple[list[Sample], list[Sample]]:
@@ -133,7 +156,7 @@ def subset(pool: Sequence[Sample], n: int, seed: int = 0) -> tuple[list[Sample],
         raise QftError(f"n={n} is too small; at least 2 samples are needed (one to train on, one to validate).")
     if n > len(pool):
         raise QftError(f"n={n} is larger than the data: {len(pool)} samples are available for training.")
-    ordered = sorted(pool, key=lambda s: hashlib.sha256(f"{seed}|{s.id}".encode()).digest())[:n]
+    ordered = _ordered(pool, seed)[:n]
     questions = [question(s) for s in ordered]
     validated: dict[str, bool] = {}
     for place, text in enumerate(questions):

@@ -121,7 +121,12 @@ def _chat(sample: Sample, upto: int | None = None) -> list[dict[str, str]]:
 
 
 def encode(
-    samples: Sequence[Sample], tokenizer: Any, template: Template, max_len: int, overlong: str = "truncate"
+    samples: Sequence[Sample],
+    tokenizer: Any,
+    template: Template,
+    max_len: int,
+    overlong: str = "truncate",
+    needed: bool = True,
 ) -> Encoded:
     """Tokenise for training: labels are the assistant's tokens, everything else is IGNORE.
 
@@ -132,6 +137,7 @@ def encode(
         max_len: Tokens that a sample may have.
         overlong: What happens to longer ones: truncate cuts them at the end (and leaves out those whose answers all
             lie beyond the cut), drop leaves them out, error refuses them. The first two are counted.
+        needed: Whether at least one sample must be left.
 
     Raises:
         QftError: A template without generation markers, a sample that is refused, or no sample is left.
@@ -162,7 +168,7 @@ def encode(
         out.counts["tokens"] += len(ids)
         out.counts["supervised_tokens"] += sum(mask)
     out.counts["samples"] = len(out.rows)
-    if not out.rows:
+    if needed and not out.rows:
         raise QftError(f"No sample has an assistant token within max_seq_len={max_len}; raise it.")
     return out
 

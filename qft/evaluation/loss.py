@@ -15,7 +15,7 @@ from qft.records import Loss
 
 @torch.no_grad()
 def sample_losses(
-    model: Any, tokenizer: Any, rows: list[dict[str, list[int]]], batch_size: int
+    model: Any, tokenizer: Any, rows: list[dict[str, list[int]]], batch_size: int, title: str = "validation loss"
 ) -> list[tuple[float, int]]:
     """The loss of each row, in nats, and its number of supervised tokens, in order.
 
@@ -26,11 +26,12 @@ def sample_losses(
         tokenizer: Pads the rows.
         rows: ``input_ids`` and ``labels``; -100 where a token does not count.
         batch_size: Rows side by side.
+        title: Of the bar that is shown.
     """
     model.eval()
     collate = DataCollatorForSeq2Seq(tokenizer, label_pad_token_id=-100)
     out: list[tuple[float, int]] = []
-    for start in bar(range(0, len(rows), batch_size), "validation loss", "batches"):
+    for start in bar(range(0, len(rows), batch_size), title, "batches"):
         batch = {k: v.to(model.device) for k, v in collate(rows[start : start + batch_size]).items()}
         labels = batch.pop("labels")[:, 1:]
         logits = model(**batch, use_cache=False).logits[:, :-1].float()

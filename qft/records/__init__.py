@@ -30,6 +30,7 @@ from qft.records.evaluation import (
     Scores,
     ValidationRow,
 )
+from qft.records.heldout import HELDOUT, HeldoutLoss, mean_loss, read_heldout, write_heldout
 from qft.records.history import HISTORY, HistoryRow, read_history, write_history
 from qft.records.jsonfile import line, read, read_json, read_lines, strict_json, write, write_json, write_lines
 from qft.records.markers import Completion, Divergence, FileDigest, Scoring
@@ -66,6 +67,7 @@ __all__ = [
     "ANSWERS",
     "COMPLETE",
     "DIVERGED",
+    "HELDOUT",
     "HISTORY",
     "MARKER",
     "SCORED",
@@ -87,6 +89,7 @@ __all__ = [
     "FileDigest",
     "Generation",
     "GitState",
+    "HeldoutLoss",
     "HistoryRow",
     "Identities",
     "Identity",
@@ -120,16 +123,19 @@ __all__ = [
     "git_state",
     "line",
     "mark_checkpoint",
+    "mean_loss",
     "new_record",
     "newest_checkpoint",
     "now",
     "read",
+    "read_heldout",
     "read_history",
     "read_json",
     "read_lines",
     "strict_json",
     "to_json",
     "write",
+    "write_heldout",
     "write_history",
     "write_json",
     "write_lines",

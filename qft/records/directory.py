@@ -11,6 +11,7 @@ from qft.names import visible
 from qft.process import files, locks
 from qft.records.checkpoints import digest, digests
 from qft.records.evaluation import EvaluationSettings, Metrics, Prediction, ScoreRow, ValidationRow
+from qft.records.heldout import HELDOUT, HeldoutLoss, read_heldout
 from qft.records.history import HistoryRow, read_history
 from qft.records.jsonfile import read, read_lines, write
 from qft.records.markers import Completion, Divergence, FileDigest, Scoring
@@ -19,7 +20,7 @@ from qft.records.schema import Document
 
 COMPLETE, DIVERGED, SCORED = Completion.FILE, Divergence.FILE, Scoring.FILE
 ANSWERS = ("predictions.jsonl", "scores.jsonl", "validation.jsonl")
-SCORES = (EvaluationSettings.FILE, Metrics.FILE, *ANSWERS, *(f"base_{name}" for name in ANSWERS))
+SCORES = (EvaluationSettings.FILE, Metrics.FILE, HELDOUT, *ANSWERS, *(f"base_{name}" for name in ANSWERS))
 M = TypeVar("M", bound=Completion | Scoring)
 WITHIN = ("adapter", "checkpoints")  # directories of a run
 
@@ -116,6 +117,10 @@ class RunDirectory:
         """history.csv."""
         return read_history(self.path / "history.csv")
 
+    def heldout(self) -> list[HeldoutLoss]:
+        """heldout.csv; [] where nothing is held out, or an earlier version trained the run."""
+        return read_heldout(self.path / HELDOUT)
+
     def predictions(self, base: bool = False) -> list[Prediction]:
         """predictions.jsonl, or the base's; [] where nothing was answered."""
         return read_lines(self.path / answers("predictions", base), Prediction)
@@ -183,7 +188,7 @@ class RunDirectory:
         weights = digests(self.path / "adapter").items()
         # the card is free text
         out = {f"adapter/{name}": d for name, d in weights if not name.endswith(".md")}
-        return out | self._digests(("config.yaml", "record.json", "history.csv"))
+        return out | self._digests(("config.yaml", "record.json", "history.csv", HELDOUT))
 
 
 def answers(name: str, base: bool = False) -> str:

@@ -99,6 +99,7 @@ class Scores:
     generation: Generation | None = absent()
     test: dict[str, Score] = field(default_factory=dict)  # name of the score -> score
     scored: str | None = absent()  # SHA-256 of the answers that were scored
+    heldout_loss: float | None = absent()  # of the untuned base, nats per token: that of a run is in record.json
 
 
 @dataclass

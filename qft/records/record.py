@@ -61,11 +61,15 @@ class DataRecord:
     validation: int  # samples to validate on
     test: int  # samples to test on
     available: int  # samples there were to draw from
+    heldout: int = 0  # samples held out, on which methods are compared
+    heldout_rows: str = ""  # SHA-256 over the digests of the held-out samples
+    margin: float | None = absent()  # losses closer than this are equal, in nats per token, as the data set states
     near_duplicates: dict[str, int] = field(default_factory=dict)  # pair of parts -> samples that are nearly in both
     counts: dict[str, int] = field(default_factory=dict)  # irregularity -> how often it was met in reading
     left_out: list[str] = field(default_factory=list)  # rows that became no sample, and why (the first 1000)
     train_tokens: TokenCounts | None = absent()
     validation_tokens: TokenCounts | None = absent()
+    heldout_tokens: TokenCounts | None = absent()
 
 
 @dataclass
@@ -124,6 +128,7 @@ class TrainingRecord:
     tokens: int  # seen in training
     peak_memory_mb: float  # of the process, of the GPU where there is one
     circuits: int  # evaluated in training and validation
+    heldout_loss: float | None = absent()  # of the trained model on the held-out samples, heldout.csv
     lr: float | None = absent()  # peak learning rate
     lr_automatic: bool | None = absent()  # whether it was chosen by rule: trainer.lr was null
     modules: dict[str, Plain] | None = absent()  # what a method says of each layer: {"rank": 3}

@@ -27,6 +27,7 @@ TRANSIENT = (
     *("resume", "overwrite", "eval", "format", "verbose", "run"),
     *("evaluation", "metric", "output_dir", "trust_configs"),
 )
+AFTERWARDS = ("heldout", "margin")  # options of the data that do not, either
 
 
 def model_name(model: Mapping[str, Any]) -> str:
@@ -179,7 +180,8 @@ def _with_rate(mine: Plain, started: Plain) -> Plain:
 
 def _deciding(config: Mapping[str, Any]) -> Plain:
     """The part of a resolved config that decides the trained weights."""
-    return {k: v for k, v in without_card(config).items() if k not in TRANSIENT}
+    deciding = {k: v for k, v in without_card(config).items() if k not in TRANSIENT}
+    return deciding | {"data": {k: v for k, v in config["data"].items() if k not in AFTERWARDS}}
 
 
 def _unfinished(root: Path, mine: Plain) -> Path | None:

@@ -27,12 +27,13 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Questions:
-    """Prompts and validation samples as tokens. ``cut`` counts the prompts that were cut or left out."""
+    """Prompts, validation and held-out samples as tokens; ``cut`` counts the prompts that were cut or left out."""
 
     tokenizer: Any
     template: "Template"
     prompts: "list[Prompt]"
     validation: "Encoded"
+    heldout: "Encoded"
     cut: Counter[str]
 
 
@@ -65,7 +66,7 @@ def evaluate(config: EvalConfig) -> RunDirectory:
     settings = replace(settings, batch_size=decoding.batch_size)
     try:
         with directories.evaluation(config, subject) as directory:
-            _answer(config, subject, directory, model, questions, decoding, backend, settings, options)
+            _answer(config, subject, directory, model, parts, questions, decoding, backend, settings, options)
     finally:
         backend.close()
     return directory
@@ -123,7 +124,9 @@ def _questions(config: EvalConfig, subject: Subject, parts: "Parts") -> Question
         test, tokenizer, chosen, subject.max_seq_len, e.max_new_tokens, e.turns, overlong, counts=cut
     )
     validation = template.encode(parts.validation, tokenizer, chosen, subject.max_seq_len, overlong)
-    return Questions(tokenizer, chosen, prompts, validation, cut)
+    untuned = parts.heldout if subject.adapter is None else []  # a run measured them when it was trained
+    heldout = template.encode(untuned, tokenizer, chosen, subject.max_seq_len, overlong, needed=False)
+    return Questions(tokenizer, chosen, prompts, validation, heldout, cut)
 
 
 def _place(config: EvalConfig, subject: Subject) -> Path | None:
@@ -207,6 +210,7 @@ def _answer(
     subject: Subject,
     directory: RunDirectory,
     model: Any,
+    parts: "Parts",
     questions: Questions,
     decoding: "Decoding",
     backend: "Backend",
@@ -233,6 +237,8 @@ def _answer(
         measured, rows = evaluate.evaluate(model, *asked, directory.path, backend, of_base)
         if measured.generation and not of_base:
             measured.generation.adapter_bytes = _size(subject.adapter)
+        if subject.adapter is None:
+            measured.heldout_loss = _measure(directory, model, parts, questions, decoding)
         scores.append(score.score_file(directory.path, rows, subject.metrics, options, of_base, measured))
     document = records.Metrics(
         settings=settings,
@@ -247,6 +253,20 @@ def _answer(
     directory.scored()
     if directory.path == subject.run:
         model_card.write(directory.path)
+
+
+def _measure(
+    directory: RunDirectory, model: Any, parts: "Parts", questions: Questions, decoding: "Decoding"
+) -> float | None:
+    """Write heldout.csv of the untuned base, and return its loss; None where nothing is held out."""
+    from qft.evaluation import heldout
+
+    losses = heldout.measure(model, questions.tokenizer, questions.heldout, parts.heldout, decoding.batch_size)
+    if losses:
+        records.write_heldout(directory / records.HELDOUT, losses)
+    else:
+        (directory / records.HELDOUT).unlink(missing_ok=True)  # an earlier evaluation's
+    return records.mean_loss(losses)
 
 
 def _digest(adapter: Path | None) -> str | None:

@@ -1,6 +1,6 @@
 """A run as an object: its config, record, history, scores and predictions, and the trained model."""
 
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from functools import cached_property
 from os import PathLike, fspath
 from pathlib import Path
@@ -10,7 +10,7 @@ from qft import trust
 from qft.config import EvalConfig
 from qft.errors import QftError
 from qft.progress import borrow_logging, quiet_libraries
-from qft.records import Metrics, Plain, Record, RunDirectory
+from qft.records import HeldoutLoss, Metrics, Plain, Record, RunDirectory
 from qft.runs import stored
 
 if TYPE_CHECKING:
@@ -55,6 +55,14 @@ class Run:
         import pandas
 
         return pandas.DataFrame([asdict(row) for row in self._directory.history()])
+
+    @property
+    def heldout(self) -> "pandas.DataFrame":
+        """A row a held-out sample: sample, family, loss (its sum, in nats) and tokens; empty where nothing is."""
+        import pandas
+
+        columns = [each.name for each in fields(HeldoutLoss)]
+        return pandas.DataFrame([asdict(row) for row in self._directory.heldout()], columns=columns)
 
     @property
     def metrics(self) -> Metrics:

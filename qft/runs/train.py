@@ -49,6 +49,7 @@ class Tokens:
     template: "Template"
     train: "Encoded"
     validation: "Encoded"
+    heldout: "Encoded"
 
 
 def train(config: TrainConfig) -> RunDirectory:
@@ -83,7 +84,7 @@ def train(config: TrainConfig) -> RunDirectory:
         model = _build(config, setup)
         with directories.training(config, record) as directory:
             _log_sizes(config, setup.counts, tokens)
-            _fit(config, directory, record, model, tokens, setup, rate)
+            _fit(config, directory, record, model, parts, tokens, setup, rate)
     if config.eval and distributed.first():
         evaluate(_evaluation(config, directory))
     return directory
@@ -128,7 +129,7 @@ def _read(config: TrainConfig) -> "Parts":
     if config.eval and not parts.test:
         raise QftError(f"data={config.data['name']} has no test samples to evaluate on.")
     sizes = f"{len(parts.train)} to train on, {len(parts.validation)} to validate, {len(parts.test)} to test"
-    log.info("data: %s, %s", config.data["name"], sizes)
+    log.info("data: %s, %s, %d held out", config.data["name"], sizes, len(parts.heldout))
     for kind, number in parts.summary.counts.items():
         log.debug("data: %s %s", f"{number:,}", kind)
     return parts
@@ -171,12 +172,13 @@ def _encode(config: TrainConfig, parts: "Parts") -> Tokens:
     chosen = template.choose(tokenizer, config.model["template"])
     train = template.encode(parts.train, tokenizer, chosen, config.max_seq_len, overlong)
     validation = template.encode(parts.validation, tokenizer, chosen, config.max_seq_len, overlong)
+    heldout = template.encode(parts.heldout, tokenizer, chosen, config.max_seq_len, overlong, needed=False)
     if config.eval:
         e, test = config.evaluation, parts.test[: config.evaluation.limit]
         template.prompts(
             test, tokenizer, chosen, config.max_seq_len, e.max_new_tokens, e.turns, overlong, counts=Counter()
         )
-    return Tokens(tokenizer, chosen, train, validation)
+    return Tokens(tokenizer, chosen, train, validation, heldout)
 
 
 def _learning_rate(config: TrainConfig, setup: Setup) -> "LearningRate":
@@ -223,6 +225,7 @@ def _describe(config: TrainConfig, parts: "Parts", setup: Setup, tokens: Tokens)
         **vars(parts.summary),
         train_tokens=records.TokenCounts(**tokens.train.counts),
         validation_tokens=records.TokenCounts(**tokens.validation.counts),
+        heldout_tokens=records.TokenCounts(**tokens.heldout.counts),
     )
     record.parameters = setup.counts.recorded()
     return record
@@ -248,20 +251,37 @@ def _fit(
     directory: RunDirectory,
     record: Record,
     model: Any,
+    parts: "Parts",
     tokens: Tokens,
     setup: Setup,
     rate: "LearningRate",
 ) -> None:
-    """Train, and finish the directory. A signal to stop is raised only once everything is saved."""
+    """Train, measure what is held out, finish the directory. A signal to stop is raised once everything is saved."""
+    from qft.evaluation import heldout
     from qft.training import trainer
 
     options = replace(config.trainer, lr=rate.value)
     rows = (tokens.train.rows, tokens.validation.rows)
+    losses: list[records.HeldoutLoss] = []
+
+    def measure(trained: Any) -> None:
+        size = config.trainer.batch_size
+        losses.extend(heldout.measure(trained, tokens.tokenizer, tokens.heldout, parts.heldout, size))
+
     # of several processes Ctrl-C comes from the terminal and once more from torchrun
     with DeferredStop(raise_second=distributed.world() == 1, message=STOPPING) as stop:
         try:
             fitted = trainer.fit(
-                model, tokens.tokenizer, *rows, options, directory, config.seed, setup.dtype, setup.backend, stop
+                model,
+                tokens.tokenizer,
+                *rows,
+                options,
+                directory,
+                config.seed,
+                setup.dtype,
+                setup.backend,
+                stop,
+                measure,
             )
         except Diverged as error:
             if distributed.first():
@@ -272,8 +292,11 @@ def _fit(
         distributed.leave()
         if fitted is None:  # not the first process
             return
-        record.training = replace(fitted, lr=rate.value, lr_automatic=rate.automatic)
+        loss = records.mean_loss(losses)
+        record.training = replace(fitted, heldout_loss=loss, lr=rate.value, lr_automatic=rate.automatic)
         record.backend = records.BackendRecord(setup.backend.name, config.backend, setup.backend.evaluations)
+        if losses:
+            records.write_heldout(directory / records.HELDOUT, losses)
         directory.save(record)
         _finish(directory, config)
     stop.check()

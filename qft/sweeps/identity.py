@@ -50,8 +50,9 @@ def identity(
     """
     resolved = without_card(config)
     settings = {k: v for k, v in resolved.items() if k not in ELSEWHERE and (cell.test or k != "evaluation")}
-    for group in ("model", "data"):
-        settings[group] = {k: v for k, v in (settings.get(group) or {}).items() if k not in ("path", "hub", "name")}
+    for group, others in (("model", ()), ("data", ("margin",))):  # a margin judges results and decides none
+        left_out = ("path", "hub", "name", *others)
+        settings[group] = {k: v for k, v in (settings.get(group) or {}).items() if k not in left_out}
     recipes = RECIPES[cell.command] if cell.test else RECIPES[cell.command][:1]
     used = computing((*recipes, *plug_ins(config, cell.test)), cell.test)
     return Identity(settings, model, data, threads, device, list(after), used.packages, used.modules)

@@ -103,7 +103,7 @@ def _common(chosen: Scale, selection: Selection) -> dict[str, list[str]]:
 def _base(sweep: str, dataset: str, n: int, common: list[str]) -> Cell:
     """The untuned base on one data set."""
     given = _merged([*common, f"n={n}", "seed=0"])
-    overrides = [o for o in given if o.partition("=")[0].partition(".")[0] in OF_EVALUATION]
+    overrides = [o for o in given if o.partition("=")[0].lstrip("+").partition(".")[0] in OF_EVALUATION]
     return Cell(f"{sweep}-base-{dataset}-n{n}", "base", "base", None, dataset, n, 0, overrides, command="eval")
 
 

@@ -91,6 +91,7 @@ def _body(name: str, config: Plain, record: Record, scores: Scores | None) -> st
         ("share of LoRA r=4", f"{parameters.ratio_to_lora_r4:.2%}"),
         ("validation loss before", _number(training.validation_loss_at_start)),
         ("validation loss after", _number(training.validation_loss)),
+        *([] if training.heldout_loss is None else [("held-out loss after", _number(training.heldout_loss))]),
         ("training loss, mean of the run", _number(training.train_loss_run_mean)),
     ]
     if scores and scores.generation:

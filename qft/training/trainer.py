@@ -5,6 +5,7 @@ import math
 import shutil
 import time
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -198,11 +199,15 @@ def fit(
     dtype: torch.dtype,
     backend: Backend,
     stop: DeferredStop,
+    measure: Callable[[Any], None],
 ) -> TrainingRecord | None:
     """Train, leaving history.csv, checkpoints/ and adapter/ in the directory; resume from a checkpoint there.
 
     Raises Stopped, with a checkpoint, after the step at which ``stop`` notes a signal; Diverged at a loss that is NaN
     or infinite.
+
+    ``measure`` is called with the trained model before it is saved: by the first process, or by all where each holds
+    only a share of the weights.
 
     Returns the training's part of the record; None in all processes but the first.
     """
@@ -243,14 +248,16 @@ def fit(
     if trainer.state.global_step < trainer.state.max_steps:
         stop.check()
     backend.evaluations = distributed.total(backend.evaluations)
+    trained = summary(history_rows(trainer.state.log_history), trainer.state.num_input_tokens_seen, backend)
     sharded = trainer.is_fsdp_enabled  # then all processes put the weights together, and one writes them
+    if sharded or trainer.is_world_process_zero():
+        measure(trainer.model_wrapped if sharded else model)
     whole = trainer.accelerator.get_state_dict(trainer.model_wrapped) if sharded else None
     if trainer.is_world_process_zero():
         with whole_directory(directory / "adapter") as place:
             model.save_pretrained(str(place), state_dict=whole)
-        directory_rows = history_rows(trainer.state.log_history)
         reports = None if sharded else module_reports(model)  # one process holds only its share to report on
-        return replace(summary(directory_rows, trainer.state.num_input_tokens_seen, backend), modules=reports)
+        return replace(trained, modules=reports)
     return None
 
 

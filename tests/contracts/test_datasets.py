@@ -109,7 +109,7 @@ def test_each_has_its_yaml(module):
     name = module.__name__.rpartition(".")[2]
     config = yaml.safe_load((CONFIGS / f"{name}.yaml").read_text(encoding="utf-8"))
     assert config["_target_"] == f"{module.__name__}.load"
-    assert {"metrics", "overlong"} <= set(config)
+    assert {"metrics", "overlong", "heldout", "margin"} <= set(config)
     assert set(config) - {"_target_", *STATED} <= set(
         module.load.__code__.co_varnames[: module.load.__code__.co_argcount]
     )

@@ -7,8 +7,10 @@ from pathlib import Path
 import pytest
 from program import qft_forked, qft_here, two_processes
 
+from qft.records import RunDirectory
+
 ARGS = ["train", "adapter=qwthn", "n=30", "trainer.max_steps=3", "trainer.eval_every=2", "evaluation.limit=2"]
-ARGS += ["evaluation.max_new_tokens=4", "evaluation.metrics=[bleu]"]
+ARGS += ["evaluation.max_new_tokens=4", "evaluation.metrics=[bleu]", "data.heldout=6"]
 
 
 def losses(run: Path) -> list[tuple[float, float]]:
@@ -26,6 +28,10 @@ def test_two_processes_are_one_run(tmp_path: Path) -> None:
     assert one.returncode == 0, one.stderr[-2000:]
     for a, b in zip(losses(run), losses(tmp_path / "outputs/one"), strict=True):
         assert a == pytest.approx(b, rel=1e-4)
+    held_out = [RunDirectory(r).heldout() for r in (run, tmp_path / "outputs/one")]
+    assert len(held_out[0]) == 6
+    for a, b in zip(*held_out, strict=True):
+        assert a.sample == b.sample and a.loss == pytest.approx(b.loss, rel=1e-4)
     counts = [json.loads((r / "record.json").read_text())["training"] for r in (run, tmp_path / "outputs/one")]
     assert counts[0]["steps"] == counts[1]["steps"] == 3
     assert counts[0]["circuits"] > counts[1]["circuits"], "both processes' circuits are counted"

@@ -12,7 +12,7 @@ from test_interrupt import fit
 from qft.config import TrainerConfig
 from qft.training import trainer
 
-ARGS = ["train", "adapter=lora", "n=20", "trainer.batch_size=4", "run=r"]
+ARGS = ["train", "adapter=lora", "n=20", "trainer.batch_size=4", "data.heldout=4", "run=r"]
 
 
 def test_a_loss_that_is_no_number_ends_the_run(

@@ -34,7 +34,14 @@ def test_what_is_declared_is_on_the_disk_first(tmp_path: Path, monkeypatch: pyte
     monkeypatch.setattr(Path, "replace", renamed)
     monkeypatch.setattr(shutil, "rmtree", removed)
     monkeypatch.chdir(tmp_path)
-    options = ["adapter=lora", "trainer.max_steps=2", "trainer.batch_size=4", "trainer.save_every=1", "run=r"]
+    options = [
+        "adapter=lora",
+        "trainer.max_steps=2",
+        "trainer.batch_size=4",
+        "trainer.save_every=1",
+        "data.heldout=2",
+        "run=r",
+    ]
     assert qft_here("train", "n=20", *options) == 0
     run = tmp_path / "outputs/r"
 

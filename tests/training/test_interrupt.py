@@ -29,9 +29,9 @@ def fit(run: Path, steps: int) -> TrainingRecord:
     directory = RunDirectory(run).open()
     try:
         with DeferredStop() as stop:
-            return trainer.fit(
-                model, tokenizer, rows, rows, config, directory, 0, torch.float32, backends.load("statevector"), stop
-            )
+            backend = backends.load("statevector")
+            given = (config, directory, 0, torch.float32, backend, stop)
+            return trainer.fit(model, tokenizer, rows, rows, *given, measure=lambda trained: None)
     finally:
         directory.close()
 

@@ -12,6 +12,7 @@ ARGS = [
     "train",
     "n=20",
     "trainer.batch_size=2",
+    "data.heldout=4",
     "trainer.epochs=2",
     "trainer.eval_every=3",
     "trainer.save_every=3",
@@ -44,6 +45,7 @@ def test_five_kills_change_nothing(tmp_path: Path) -> None:
     assert (killed / "COMPLETE").exists()
     weights = "adapter/adapter_model.safetensors"
     assert (whole / weights).read_bytes() == (killed / weights).read_bytes()
+    assert (whole / "heldout.csv").read_bytes() == (killed / "heldout.csv").read_bytes()
     assert decided(whole) == decided(killed)
     circuits = [json.loads((run / "record.json").read_text())["training"]["circuits"] for run in (whole, killed)]
     assert circuits[0] == circuits[1] > 0

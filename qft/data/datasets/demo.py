@@ -48,11 +48,13 @@ def _generate(part: str, size: int, prefix: str, cells: Sequence[tuple[str, str]
         task, language = cells[k % len(cells)]
         messages: tuple[Message, ...]
         if task == "math":
-            messages = make_problem(rng, language, part).messages()
+            problem = make_problem(rng, language, part)
+            messages, family = problem.messages(), f"{language}-{problem.family}"
         else:
-            messages = make_dialogue(rng, language, part)[1]
+            talk = make_dialogue(rng, language, part)
+            messages, family = talk.messages, talk.family
         if messages in seen:
             continue
         seen[messages] = None
-        samples.append(Sample(f"{prefix}-{task}-{language}-{k // len(cells):04d}", messages))
+        samples.append(Sample(f"{prefix}-{task}-{language}-{k // len(cells):04d}", messages, family=family))
     return samples

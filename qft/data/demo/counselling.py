@@ -71,21 +71,34 @@ def sentence(template: str, case: Case) -> str:
     return text
 
 
-def make_dialogue(rng: random.Random, language: str, part: str) -> tuple[Case, tuple[Message, ...]]:
+@dataclass(frozen=True)
+class Talk:
+    """What was said; ``family`` names the sentence that says back what the client brought, such as en-reflect-0."""
+
+    case: Case
+    family: str
+    messages: tuple[Message, ...]
+
+
+def make_dialogue(rng: random.Random, language: str, part: str) -> Talk:
     """Draw a talk of one to three exchanges from the templates of ``part`` ("pool", "test")."""
     case = make_case(rng, language)
     while case.held_out() != (part == "test"):
         case = make_case(rng, language)
     exchanges = rng.randint(1, 3)
     gap = " " if language == "en" else ""
+    templates = TEMPLATES[language][part]
+    drawn: dict[str, str] = {}
 
     def say(role: str, *places: str) -> Message:
-        words = [sentence(rng.choice(TEMPLATES[language][part][place]), case) for place in places]
-        return Message(role, gap.join(words))
+        for place in places:
+            drawn[place] = rng.choice(templates[place])
+        return Message(role, gap.join(sentence(drawn[place], case) for place in places))
 
     turns = [say("user", "open"), say("assistant", "reflect", "suggest" if exchanges == 1 else "ask")]
     if exchanges > 1:
         turns += [say("user", "detail"), say("assistant", "suggest")]
     if exchanges > 2:
         turns += [say("user", "doubt"), say("assistant", "encourage")]
-    return case, tuple(turns)
+    family = f"{language}-reflect-{templates['reflect'].index(drawn['reflect'])}"
+    return Talk(case, family, tuple(turns))
