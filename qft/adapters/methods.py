@@ -205,6 +205,16 @@ class OurMethod(ConfiguredMethod):
 class LibraryMethod(ConfiguredMethod):
     """A method of PEFT; its yaml says what it ``supports``, and states its card."""
 
+    def config(self, **extra: Any) -> PeftConfig:
+        config = super().config(**extra)
+        options = vars(config)
+        if "target_r" in options and options["target_r"] >= options["init_r"]:
+            raise QftError(
+                f"adapter={self.spec['name']}: target_r={options['target_r']} ranks are to be left of "
+                f"init_r={options['init_r']}; it should be at most {options['init_r'] - 1}."
+            )
+        return config
+
     def describe(self) -> MethodCard:
         if "card" not in self.spec:  # chosen by its type
             return MethodCard("see PEFT", "see PEFT", "no circuit", "from PEFT")

@@ -47,6 +47,8 @@ def load_adapter(base: PreTrainedModel, path: str | Path) -> nn.Module:
     try:
         with warnings.catch_warnings():
             warnings.filterwarnings("error", message=".*missing adapter keys.*")
+            # said of AdaLoRA's pattern, which is then applied; where another's does not fit, its sizes do not either
+            warnings.filterwarnings("ignore", message=".*rank_pattern keys did not match.*")
             model: nn.Module = PeftModel.from_pretrained(base, str(path))
     except Exception as error:  # a stranger's adapter_config.json fails in as many ways as there are methods
         lines = [line.strip() for line in str(error).splitlines() if line.strip()]

@@ -30,6 +30,7 @@ from qft.records import CircuitCount, HistoryRow, Plain, RunDirectory, TrainingR
 from qft.training import checkpoints, distributed, packing
 from qft.training.callbacks import Checkpoints, Finite, History, Lines, circuits_file, history_rows, progress
 from qft.training.interrupt import Interrupt
+from qft.training.rank_schedule import rank_schedules
 
 log = logging.getLogger(__name__)
 
@@ -235,7 +236,7 @@ def fit(
         eval_dataset=Rows(validation),
         data_collator=packing.collator() if config.packing else padded,
         padded=padded,
-        callbacks=[*ours, *method_callbacks(model), Interrupt(stop)],
+        callbacks=[*rank_schedules(model), *ours, *method_callbacks(model), Interrupt(stop)],
         backend=backend,
     )
     trainer.remove_callback(PrinterCallback)
