@@ -49,6 +49,7 @@ class EvaluationConfig:
     max_seconds: float | None = number(None, above=0)
     limit: int | None = number(None, at_least=1)
     baseline: bool = False
+    forgetting: str | None = None  # prose, demo or a file; None: not measured
     metrics: list[str] | None = None  # None: the run's own, else the data's
 
 

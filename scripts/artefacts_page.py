@@ -40,10 +40,12 @@ RUN = {
     "predictions.jsonl": records.Prediction,
     "scores.jsonl": records.ScoreRow,
     "validation.jsonl": records.ValidationRow,
+    "general.jsonl": records.GeneralRow,
     "COMPLETE": records.Completion,
     "SCORED": records.Scoring,
     "DIVERGED": records.Divergence,
 }
+OUTPUT = {"untuned-KEY.json": records.UntunedLosses}
 SWEEP = {
     "sweep.json": records.SweepPlan,
     "choices.json": records.Choices,
@@ -129,6 +131,9 @@ def page() -> str:
     """The whole of docs/artefacts.md."""
     lines = [INTRODUCTION, "## A run", ""]
     for name, kind in RUN.items():
+        lines += section(name, kind)
+    lines += ["## Beside the runs", ""]
+    for name, kind in OUTPUT.items():
         lines += section(name, kind)
     lines += ["## A sweep", ""]
     for name, kind in SWEEP.items():

@@ -13,6 +13,7 @@ from qft.records import RunDirectory, mean_loss
 TRAIN = ["train", "n=20", "run=r", "trainer.batch_size=4", "trainer.max_steps=6", "trainer.eval_every=2"]
 TRAIN += ["data.heldout=12"]
 EVAL = ["eval", "run=outputs/r", "evaluation.limit=6", "evaluation.batch_size=4", "evaluation.max_new_tokens=12"]
+EVAL += ["evaluation.forgetting=texts.txt"]
 
 # one worker, or each would make the shared directory again
 pytestmark = pytest.mark.xdist_group("end_to_end")
@@ -22,6 +23,9 @@ pytestmark = pytest.mark.xdist_group("end_to_end")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A directory with a run that was killed once, resumed, and evaluated with one kill in between."""
     cwd = tmp_path_factory.mktemp("place")
+    (cwd / "texts.txt").write_text(
+        "Bread needs only flour, water, salt and time.\n\nA river rarely runs straight for long.\n"
+    )
     assert qft(*TRAIN, cwd=cwd, point="step:3").returncode == -signal.SIGKILL
     refused = qft(*EVAL, cwd=cwd)
     assert refused.returncode == 2 and "not finished" in refused.stderr and "resume=true" in refused.stderr
@@ -71,6 +75,12 @@ def test_an_interrupted_evaluation_ends_as_an_uninterrupted_one(place: Path) -> 
     assert rows(place / "outputs/r/predictions.jsonl") == rows(place / "fresh/predictions.jsonl")
     ours, theirs = (json.loads((d / "metrics.json").read_text()) for d in (place / "outputs/r", place / "fresh"))
     assert ours["metrics"]["test"] == theirs["metrics"]["test"] and ours["settings"] == theirs["settings"]
+    assert ours["metrics"]["forgetting"] == theirs["metrics"]["forgetting"] and "forgetting" not in theirs["base"]
+    assert ours["metrics"]["forgetting"]["after"] != ours["metrics"]["forgetting"]["before"] > 0
+    assert (
+        rows(place / "outputs/r/general.jsonl") == rows(place / "fresh/general.jsonl") and "forgetting" in fresh.stdout
+    )
+    assert len(list((place / "outputs").glob("untuned-*.json"))) == 1, "the base is measured once"
     assert theirs["base"]["validation"]["loss"] > 0 and "base" in fresh.stdout
     assert len(rows(place / "fresh/base_predictions.jsonl")) == 6
 

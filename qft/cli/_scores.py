@@ -54,6 +54,12 @@ def report(form: str, directory: Path, document: Metrics, title: str) -> None:
         rows.append(["perplexity", *(_cell(m.perplexity, None, 2) if m else "-" for m in losses)])
     if any(m.heldout_loss is not None for m in kinds.values()):
         rows.append(["held-out loss", *(_cell(m.heldout_loss, None, 4) for m in kinds.values())])
+    if kept := document.metrics.forgetting:
+        empty = ["-"] * (len(kinds) - 1)
+        rows.append(["loss on general text, base", *empty, _cell(kept.before, None, 4)])
+        if document.settings.adapter is not None:
+            rows.append(["loss on general text, fine-tuned", *empty, _cell(kept.after, None, 4)])
+            rows.append(["forgetting, their difference", *empty, _cell(kept.after - kept.before, kept.interval, 4)])
     names = list(dict.fromkeys(name for m in kinds.values() for name in m.test))
     for name in names:
         scores = [m.test.get(name) for m in kinds.values()]

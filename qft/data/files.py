@@ -21,17 +21,18 @@ PACKED = {
 Name = TypeVar("Name", bound=PurePath)
 
 
-def locate(path: str, expected: str) -> Path:
-    """The file or directory that ``data.path`` names.
+def locate(path: str, expected: str, option: str = "data.path") -> Path:
+    """The file or directory that an option names.
 
     Args:
         path: What the user gave.
         expected: What to give, for the message: "a directory of case_N.txt files".
+        option: The option it was given with.
 
     Raises:
         QftError: It does not exist, cannot be read, or is a pipe, a socket or a device.
     """
-    named = f"data.path={shortened(str(path), 200)}"
+    named = f"{option}={shortened(str(path), 200)}"
     try:
         place = Path(str(path)).expanduser()
         kind = place.stat().st_mode

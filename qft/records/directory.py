@@ -10,7 +10,7 @@ from qft.errors import QftError
 from qft.names import visible
 from qft.process import files, locks
 from qft.records.checkpoints import digest, digests
-from qft.records.evaluation import EvaluationSettings, Metrics, Prediction, ScoreRow, ValidationRow
+from qft.records.evaluation import EvaluationSettings, GeneralRow, Metrics, Prediction, ScoreRow, ValidationRow
 from qft.records.heldout import HELDOUT, HeldoutLoss, read_heldout
 from qft.records.history import HistoryRow, read_history
 from qft.records.jsonfile import read, read_lines, write
@@ -20,7 +20,8 @@ from qft.records.schema import Document
 
 COMPLETE, DIVERGED, SCORED = Completion.FILE, Divergence.FILE, Scoring.FILE
 ANSWERS = ("predictions.jsonl", "scores.jsonl", "validation.jsonl")
-SCORES = (EvaluationSettings.FILE, Metrics.FILE, HELDOUT, *ANSWERS, *(f"base_{name}" for name in ANSWERS))
+GENERAL = "general.jsonl"
+SCORES = (EvaluationSettings.FILE, Metrics.FILE, HELDOUT, GENERAL, *ANSWERS, *(f"base_{name}" for name in ANSWERS))
 M = TypeVar("M", bound=Completion | Scoring)
 WITHIN = ("adapter", "checkpoints")  # directories of a run
 
@@ -132,6 +133,10 @@ class RunDirectory:
     def validation(self, base: bool = False) -> list[ValidationRow]:
         """validation.jsonl, or the base's; [] where nothing was evaluated."""
         return read_lines(self.path / answers("validation", base), ValidationRow, "repeat qft eval")
+
+    def general(self) -> list[GeneralRow]:
+        """general.jsonl; [] where forgetting was not measured."""
+        return read_lines(self.path / GENERAL, GeneralRow, "repeat qft eval")
 
     def save(self, document: Document) -> None:
         """Write a document under the name its kind has in a run."""

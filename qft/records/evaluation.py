@@ -64,6 +64,19 @@ class Loss:
 
 
 @dataclass
+class Forgetting:
+    """Loss on general text before and after fine-tuning, in nats per token; what is forgotten is their difference."""
+
+    before: float  # of the untuned base
+    after: float  # of the fine-tuned model; of the base alone the same
+    interval: Interval | None  # of after - before, over texts
+    tokens: int  # predicted: all of a text but its first
+    texts: int  # read
+    truncated: int  # texts cut at max_seq_len
+    sha256: str  # over the texts
+
+
+@dataclass
 class Generation:
     """What the answers cost."""
 
@@ -100,6 +113,7 @@ class Scores:
     test: dict[str, Score] = field(default_factory=dict)  # name of the score -> score
     scored: str | None = absent()  # SHA-256 of the answers that were scored
     heldout_loss: float | None = absent()  # of the untuned base, nats per token: that of a run is in record.json
+    forgetting: Forgetting | None = absent()  # loss on general text, where it was asked for
 
 
 @dataclass
@@ -162,3 +176,24 @@ class ValidationRow:
     id: str  # of the sample
     loss: float  # mean over its supervised tokens
     tokens: int  # supervised tokens
+
+
+@dataclass
+class GeneralRow:
+    """A line of general.jsonl: the loss of one general text before and after fine-tuning, in nats per token."""
+
+    id: str  # its place among the texts, from 1
+    before: float  # mean over its tokens, of the untuned base
+    after: float  # mean over its tokens, of the fine-tuned model
+    tokens: int  # predicted
+
+
+@dataclass
+class UntunedLosses(Document):
+    """The losses of a base on general texts, which other runs of that base read instead of computing them again."""
+
+    FILE: ClassVar[str] = "untuned-KEY.json"
+    ADVICE: ClassVar[str] = "remove it"
+
+    settings: Plain  # what decides the losses; KEY is the beginning of its SHA-256
+    losses: list[tuple[float, int]]  # of each text: sum over its tokens in nats, and number of tokens

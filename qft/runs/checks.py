@@ -46,7 +46,7 @@ def check_evaluation(
     Raises:
         QftError: For the first option that is wrong.
     """
-    from qft.data import template
+    from qft.data import general, template
 
     template.check_turns(evaluation.turns)
     size = evaluation.batch_size
@@ -62,6 +62,8 @@ def check_evaluation(
         )
     if not evaluation.do_sample and (evaluation.temperature, evaluation.top_p) != (1, 1):
         raise QftError("evaluation.temperature and top_p do nothing to greedy answers; add evaluation.do_sample=true.")
+    if evaluation.forgetting is not None:
+        general.read(evaluation.forgetting)
     return metric_options(metrics, options)
 
 

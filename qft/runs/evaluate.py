@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from qft.data.prepare import Parts
     from qft.data.template import Encoded, Prompt, Template
     from qft.evaluation.decoding import Decoding
+    from qft.evaluation.forgetting import GeneralLoss
     from qft.quantum.backends.base import Backend
 
 log = logging.getLogger(__name__)
@@ -27,7 +28,10 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Questions:
-    """Prompts, validation and held-out samples as tokens; ``cut`` counts the prompts that were cut or left out."""
+    """Prompts, validation and held-out samples and, where forgetting is measured, general text as tokens.
+
+    ``cut`` counts the prompts that were cut or left out.
+    """
 
     tokenizer: Any
     template: "Template"
@@ -35,6 +39,7 @@ class Questions:
     validation: "Encoded"
     heldout: "Encoded"
     cut: Counter[str]
+    general: "GeneralLoss | None"
 
 
 def evaluate(config: EvalConfig) -> RunDirectory:
@@ -61,7 +66,7 @@ def evaluate(config: EvalConfig) -> RunDirectory:
     decoding = _decoding(config, subject)
     settings = _settings(config, subject, parts, questions, base, decoding)
     _check_answers(config, subject, settings)
-    model = _load(subject, backend)
+    model = _load(config, subject, questions, backend, base)
     decoding = _with_batch_size(decoding, model, subject)
     settings = replace(settings, batch_size=decoding.batch_size)
     try:
@@ -126,7 +131,17 @@ def _questions(config: EvalConfig, subject: Subject, parts: "Parts") -> Question
     validation = template.encode(parts.validation, tokenizer, chosen, subject.max_seq_len, overlong)
     untuned = parts.heldout if subject.adapter is None else []  # a run measured them when it was trained
     heldout = template.encode(untuned, tokenizer, chosen, subject.max_seq_len, overlong, needed=False)
-    return Questions(tokenizer, chosen, prompts, validation, heldout, cut)
+    return Questions(tokenizer, chosen, prompts, validation, heldout, cut, _general(config, subject, tokenizer))
+
+
+def _general(config: EvalConfig, subject: Subject, tokenizer: Any) -> "GeneralLoss | None":
+    """General text as tokens; None where forgetting is not measured."""
+    if config.evaluation.forgetting is None:
+        return None
+    from qft.data import general
+    from qft.evaluation import forgetting
+
+    return forgetting.encode(general.read(config.evaluation.forgetting), tokenizer, subject.max_seq_len)
 
 
 def _place(config: EvalConfig, subject: Subject) -> Path | None:
@@ -187,11 +202,13 @@ def _check_answers(config: EvalConfig, subject: Subject, settings: EvaluationSet
         check_predictions(place, settings, config.overwrite)
 
 
-def _load(subject: Subject, backend: "Backend") -> Any:
-    """The base, with the adapter in it."""
+def _load(config: EvalConfig, subject: Subject, questions: Questions, backend: "Backend", fingerprint: str) -> Any:
+    """The base, with the adapter in it; what the base loses on general text is measured before that."""
     from qft.models import inject, load
 
     model: Any = load.load_base(subject.model, load.precision())
+    if questions.general is not None:
+        questions.general.of_base(model, fingerprint, Path(config.output_dir))
     if subject.adapter is not None:
         model = inject.load_adapter(model, subject.adapter)
         inject.set_backend(model, backend)
@@ -225,6 +242,7 @@ def _answer(
 
     e = config.evaluation
     directory.scoring()
+    (directory / records.GENERAL).unlink(missing_ok=True)
     evaluate.open_predictions(directory.path, settings, config.overwrite)
     if subject.adapter is not None:
         backend.begin(directory.path, f"{settings.base} {settings.adapter}", inject.circuits(model))
@@ -239,6 +257,8 @@ def _answer(
             measured.generation.adapter_bytes = _size(subject.adapter)
         if subject.adapter is None:
             measured.heldout_loss = _measure(directory, model, parts, questions, decoding)
+        if questions.general is not None and not of_base:
+            measured.forgetting = _forgetting(questions.general, model, subject, directory)
         scores.append(score.score_file(directory.path, rows, subject.metrics, options, of_base, measured))
     document = records.Metrics(
         settings=settings,
@@ -267,6 +287,15 @@ def _measure(
     else:
         (directory / records.HELDOUT).unlink(missing_ok=True)  # an earlier evaluation's
     return records.mean_loss(losses)
+
+
+def _forgetting(general: "GeneralLoss", model: Any, subject: Subject, directory: RunDirectory) -> records.Forgetting:
+    """What fine-tuning has changed of the loss on general text."""
+    found = general.of_none() if subject.adapter is None else general.of_tuned(model, directory.path)
+    log.info("general text: loss %.4f before, %.4f after, %s tokens", found.before, found.after, f"{found.tokens:,}")
+    if found.truncated:
+        log.info("%d general texts cut to %d tokens", found.truncated, general.max_len)
+    return found
 
 
 def _digest(adapter: Path | None) -> str | None:

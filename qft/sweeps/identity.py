@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from qft.config import differences, without_card
+from qft.data import general
 from qft.errors import QftError
 from qft.process.locks import is_free
 from qft.records import Cell, Identities, Identity, Plain, read, removal, to_json, write
@@ -53,6 +54,9 @@ def identity(
     for group, others in (("model", ()), ("data", ("margin",))):  # a margin judges results and decides none
         left_out = ("path", "hub", "name", *others)
         settings[group] = {k: v for k, v in (settings.get(group) or {}).items() if k not in left_out}
+    evaluation = settings.get("evaluation") or {}
+    if evaluation.get("forgetting") is not None:  # what the texts are decides, not where they lie
+        settings["evaluation"] = {**evaluation, "forgetting": general.read(evaluation["forgetting"]).sha256}
     recipes = RECIPES[cell.command] if cell.test else RECIPES[cell.command][:1]
     used = computing((*recipes, *plug_ins(config, cell.test)), cell.test)
     return Identity(settings, model, data, threads, device, list(after), used.packages, used.modules)

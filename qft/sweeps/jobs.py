@@ -84,7 +84,7 @@ def located(directory: Path, cell: Cell, config: Config, afresh: bool = False) -
     place = cells.folder(directory, cell.name)
     if isinstance(config, EvalConfig):
         run = str(cells.folder(directory, cell.after[0])) if cell.after else None
-        return replace(config, run=run, out=str(place))
+        return replace(config, run=run, out=str(place), output_dir=str(place.parent))
     lr = config.trainer.lr if cell.lr is None else cell.lr
     where: Plain = {"output_dir": str(place.parent), "run": place.name}
     return replace(

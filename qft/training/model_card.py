@@ -94,6 +94,11 @@ def _body(name: str, config: Plain, record: Record, scores: Scores | None) -> st
         *([] if training.heldout_loss is None else [("held-out loss after", _number(training.heldout_loss))]),
         ("training loss, mean of the run", _number(training.train_loss_run_mean)),
     ]
+    if scores and (general := scores.forgetting):
+        results += [
+            ("loss on general text before", _number(general.before)),
+            ("loss on general text after", _number(general.after)),
+        ]
     if scores and scores.generation:
         given = scores.generation.answers
         results += [(f"{key} ({_answers(s.samples, given)})", _number(s.value)) for key, s in scores.test.items()]

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from qft.data import general
 from qft.data.datasets.demo import CELLS, load
 from qft.data.demo.arithmetic import ANSWERS, APPLY
 from qft.data.demo.arithmetic import LEAD as LEAD_OF_SET
@@ -44,6 +45,13 @@ def test_same_content_every_time(source, texts):
     assert load().fingerprint() == source.fingerprint() == FINGERPRINT
     assert hashlib.sha256("\n".join(texts).encode()).hexdigest() == PRETRAINING
     assert pretraining_texts(1, 100) != pretraining_texts(0, 100) == pretraining_texts(0, 100)
+
+
+def test_general_text_is_none_of_pretraining_or_of_the_set(source, texts):
+    general_texts = set(general.read("demo").texts)
+    assert len(general_texts) == general.DEMO_COUNT and not general_texts & set(texts)
+    spoken = "\n".join(m.text for sample in (*source.pool, *source.test) for m in sample.messages)
+    assert not [text for text in general_texts if text in spoken]
 
 
 def test_sizes_balance_and_contract(source):

@@ -52,6 +52,15 @@ def test_places_and_the_settings_of_no_evaluation_do_not() -> None:
     assert digest(of(CONFIG | {"evaluation": {}}, search)) == digest(of(run=search))
 
 
+def test_general_text_is_what_it_says_and_not_where_it_lies(tmp_path: Path) -> None:
+    def forgetting(name: str, text: str) -> str:
+        (tmp_path / name).write_text(text)
+        evaluation = CONFIG["evaluation"] | {"forgetting": str(tmp_path / name)}  # type: ignore[operator]
+        return digest(of(CONFIG | {"evaluation": evaluation}))
+
+    assert forgetting("a.txt", "one") == forgetting("b.txt", "one") != forgetting("a.txt", "two")
+
+
 def test_the_code_is_that_of_the_recipe_and_of_what_the_config_names() -> None:
     found = of().code
     assert {"qft.runs.train", "qft.adapters.qwthn", "qft.evaluation.metrics.bleu", "template qwen2"} <= set(found)
