@@ -47,6 +47,32 @@ def cell(label: str, adapter: str, data: str, n: int, seed: int, role: str = "fi
     }
 
 
+FRONT = {  # label: adapter, trainable parameters, loss, score; many of one size, and one above the base
+    "LoRA-XS": ("lora_xs", 448, 2.1, 18.0),
+    "all norms": ("ln_tuning", 1152, 1.6, 24.0),
+    "Quantum-PEFT L=3": ("quantum_peft", 2840, 1.55, 22.0),
+    "LoRA r=1, last 2 layers": ("lora_last", 4672, 1.5, 29.0),
+    "BitFit": ("bitfit", 4864, 1.52, 28.0),
+    "CUA b=4": ("cua", 6720, 1.48, 28.0),
+    "Quantum-PEFT L=15": ("quantum_peft", 7300, 1.46, 27.0),
+    "LoRA r=1": ("lora", 9344, 1.2, 35.0),
+    "QTHA": ("qtha", 9392, 1.44, 30.0),
+    "QWTHN": ("qwthn", 10864, 1.4, 30.0),
+    "TT-LoRA R=4": ("tt_lora", 12400, 1.22, 33.0),
+    "butterfly": ("butterfly", 18304, 1.3, 31.0),
+    "LoRA r=4": ("lora", 37376, 1.0, 40.0),
+    "QuanTA": ("quanta", 72240, 4.4, 3.0),
+}
+
+
+def pareto(path: Path, seeds: int = 3) -> Path:
+    """Fourteen methods and the base on one dataset; forgetting is measured."""
+    cells = [cell(label, adapter, "demo", 300, s) for label, (adapter, *_) in FRONT.items() for s in range(seeds)]
+    cells.append(cell("base", "base", "demo", 300, 0, "base"))
+    strength = {label: values for label, (_, *values) in FRONT.items()} | {"base": (0, 3.5, 5.0)}
+    return write(path, cells, strength, "pareto", forgetting=0.25)
+
+
 def write(
     path: Path,
     cells: Sequence[dict[str, Any]],
@@ -57,6 +83,7 @@ def write(
     scores: Sequence[str] = TEXT,
     effect: float = 0.0,
     seed: int = 0,
+    forgetting: float | None = None,
 ) -> Path:
     """A sweep of ``cells``; ``strength`` gives label -> (parameters, loss, score); a name holding one of
     ``missing`` leaves no directory, one of ``failed`` an error. Without its circuit a method loses ``effect``."""
@@ -80,11 +107,19 @@ def write(
             parameters, loss, score = strength[spec["label"]]
             if spec["variant"].get("circuit") in ("none", "constants"):
                 score -= effect
-            _run(folder, spec, (parameters, loss, score), scores, difficulty[spec["data"]], rng)
+            _run(folder, spec, (parameters, loss, score), scores, difficulty[spec["data"]], rng, forgetting)
     return path
 
 
-def _run(folder: Path, spec: dict, strength: tuple, scores: Sequence[str], difficulty: np.ndarray, rng: Any) -> None:
+def _run(
+    folder: Path,
+    spec: dict,
+    strength: tuple,
+    scores: Sequence[str],
+    difficulty: np.ndarray,
+    rng: Any,
+    forgetting: float | None = None,
+) -> None:
     run = records.RunDirectory(folder)
     parameters, loss, score = strength
     v = spec["variant"]
@@ -124,7 +159,11 @@ def _run(folder: Path, spec: dict, strength: tuple, scores: Sequence[str], diffi
         s: records.Score(float(np.mean([r.scores[s] for r in scored])), None, f"{s}|synthetic", samples=SAMPLES)
         for s in scores
     }
-    run.save(stored.metrics(records.Scores(stored.loss(float(loss)), stored.generation(SAMPLES), test)))
+    measured = records.Scores(stored.loss(float(loss)), stored.generation(SAMPLES), test)
+    if forgetting is not None:
+        after = 2.0 + (forgetting if spec["role"] != "base" else 0.0)
+        measured.forgetting = records.Forgetting(2.0, after, None, 3000, 80, 0, "9" * 64)
+    run.save(stored.metrics(measured))
 
 
 def strength_of_lora(spec: dict) -> int:

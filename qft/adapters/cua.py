@@ -40,6 +40,8 @@ READOUTS = ("exact", "sign_constrained")
 class CUADelta(InputDelta):
     """Parameters: ``skew`` (blocks, b (b - 1) / 2)."""
 
+    circuit_parameters = ("skew",)
+
     def __init__(
         self, in_features: int, out_features: int, config: "CUAConfig", generator: torch.Generator | None
     ) -> None:

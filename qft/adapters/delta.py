@@ -41,6 +41,7 @@ class Delta(nn.Module):
     has_bias: bool = False  # of a linear one: delta(0) is not 0, so that a merge needs a bias to put it in
     reads_output: bool = False  # True: a function of the wrapped block's output, not of its input
     side: str = "added"  # of a multiplicative one: "input" or "output"; see qft.adapters.multiplicative
+    circuit_parameters: tuple[str, ...] = ("angles",)  # names of its parameters that are angles of a circuit
     circuit: Circuit | None = None  # evaluated for each token by ``backend``; None: it has none made of gates
     angles: Tensor  # of the circuit, where there is one: (circuit.num_weights,), radians
     backend: Backend

@@ -100,6 +100,7 @@ class QAADelta(Delta):
     """Parameters: theta (n,), up (n, 2^n)."""
 
     reads_output = True
+    circuit_parameters = ("theta",)
 
     def __init__(
         self, in_features: int, out_features: int, config: "QAAConfig", generator: torch.Generator | None

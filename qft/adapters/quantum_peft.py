@@ -46,6 +46,8 @@ INITIAL_LAMBDA = 0.1  # with start=difference
 class QuantumPEFTDelta(FactorDelta):
     """Parameters: the circuits' numbers ``out_angles`` and ``in_angles``, and ``values`` (K,), which is lambda."""
 
+    circuit_parameters = ("out_angles", "in_angles")
+
     def __init__(
         self, in_features: int, out_features: int, config: "QuantumPEFTConfig", generator: torch.Generator | None
     ) -> None:

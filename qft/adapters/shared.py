@@ -46,6 +46,8 @@ def sites_of(sizes: dict[str, tuple[int, int]]) -> dict[str, Site]:
 class Shared(nn.Module):
     """What all layers of an adapter share: float32 parameters, drawn from ``generator`` alone."""
 
+    circuit_parameters: tuple[str, ...] = ("angles",)  # names of those that are angles of a circuit
+
     def _apply(self, fn: Any, recurse: bool = True) -> "Shared":
         super()._apply(never_half(fn), recurse)  # type: ignore[no-untyped-call]
         return self

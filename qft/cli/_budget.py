@@ -32,15 +32,14 @@ def _row(config: ParamsConfig, adapter: Plain, budget: int) -> Plain:
 
     choice = choose(config.model, adapter, budget)
     method, counts = methods.of(choice.adapter), count(config.model, choice.adapter)
-    card, circuit = method.describe(), method.build_circuit()
-    angles = circuit.num_weights * sum(m.layers for m in counts.modules) if circuit else 0
+    card = method.describe()
     return {
         "adapter": adapter["name"],
         "knob": choice.option,
         "value": choice.value,
         "trainable": counts.trainable,
-        "circuit": angles,
-        "classical": counts.trainable - angles,
+        "circuit": counts.circuit,
+        "classical": counts.trainable - counts.circuit,
         "token_cost": card.token_cost,
         "merge": "yes" if card.mergeable else "no",
         "hardware": card.hardware,

@@ -10,6 +10,8 @@ from peft.tuners.tuners_utils import BaseTunerLayer
 
 from qft.adapters import methods
 from qft.adapters.config import QftConfig
+from qft.adapters.delta import Delta
+from qft.adapters.shared import Shared
 from qft.adapters.targets import reference_sizes
 from qft.models.load import Spec, meta_base
 from qft.records import MemoryBytes, ModuleParameters, ParameterRecord
@@ -28,6 +30,7 @@ class Counts:
     base_bytes: int
     hidden_size: int
     notes: list[str]
+    circuit: int = 0  # of the trainable ones: those that are angles of a circuit
     shared: int = 0  # of the trainable ones: those that belong to all layers together and to none of the modules
 
     @property
@@ -55,6 +58,7 @@ class Counts:
             modules=self.modules,
             bytes=MemoryBytes(self.base_bytes, self.weight_bytes, self.weight_bytes, self.optimizer_bytes),
             notes=self.notes,
+            circuit=self.circuit,
         )
 
 
@@ -97,5 +101,14 @@ def count(model: Spec, adapter: Spec, bytes_per_weight: int | None = None) -> Co
         base_bytes=total * size,
         hidden_size=hidden_size,
         notes=notes,
+        circuit=sum(map(_angles, peft.modules())),
         shared=shared,
     )
+
+
+def _angles(module: torch.nn.Module) -> int:
+    """Trained parameters of one module of ours that are angles of a circuit."""
+    if not isinstance(module, Delta | Shared):
+        return 0
+    named = (module._parameters.get(name) for name in module.circuit_parameters)
+    return sum(p.numel() for p in named if p is not None and p.requires_grad)

@@ -104,6 +104,7 @@ class ParameterRecord:
     modules: list[ModuleParameters]
     bytes: MemoryBytes
     notes: list[str]  # how sizes were factored
+    circuit: int | None = absent()  # of the trained ones: those that are angles of a circuit
 
 
 @dataclass

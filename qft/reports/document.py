@@ -71,6 +71,7 @@ class Figure:
     panels: list[Panel]
     legend: list[tuple[int, str]]
     wide: bool = False  # whether a panel needs the width of two
+    scrolls: bool = False  # whether a panel stays as large as its letters need and scrolls on a narrow screen
 
 
 @dataclass(frozen=True)

@@ -74,7 +74,8 @@ def rows_of(spec: Spec, scale: str, selection: Selection) -> dict[str, Row]:
     for key in selection.rows or ():
         if key not in spec.rows:
             raise QftError(f"rows={key} does not exist.{nearest(key, spec.rows)}")
-    chosen = {k: v for k, v in spec.rows.items() if selection.rows is None or k in selection.rows}
+    wanted = selection.rows or spec.scales[scale].rows or spec.rows
+    chosen = {k: v for k, v in spec.rows.items() if k in wanted}
     return within(chosen, spec, scale, selection.budget)
 
 

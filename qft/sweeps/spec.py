@@ -76,6 +76,7 @@ class Scale:
     n: list[int]  # samples of the final runs
     seeds: list[int]  # of the final runs
     search: Search  # of learning rates, the same for every row
+    rows: list[str] | None = None  # which of the rows; null: all
     set: list[str] = field(default_factory=list)  # options of every run, such as trainer.epochs=2
     budget: int | list[int] | None = None  # most trainable parameters, in place of the sweep's
     seconds_per_step: float | None = None  # a guess, for `--dry-run` before anything is measured
@@ -103,6 +104,7 @@ def read_spec(content: Mapping[str, Any]) -> Spec:
     except Misfit as error:
         raise QftError(f"{where}: {error}.{error.hint}") from error
     _check_lists(where, spec)
+    _check_chosen(where, spec)
     filled = {key: _filled(where, key, row, spec.rows) for key, row in spec.rows.items()}
     _check_repeated(where, "rows.*.label", [row.label for row in filled.values()])
     return replace(spec, rows=filled)
@@ -127,6 +129,19 @@ def _check_lists(where: str, spec: Spec) -> None:
             for value in values:
                 ranges.check_one(f"{where}: {key}", value, allowed, whole)
             _check_repeated(where, key, values)
+
+
+def _check_chosen(where: str, spec: Spec) -> None:
+    """Refuse a scale whose rows do not exist, repeat or are none."""
+    for name, scale in spec.scales.items():
+        if scale.rows is None:
+            continue
+        if not scale.rows:
+            raise QftError(f"{where}: 'scales.{name}.rows' names nothing.")
+        _check_repeated(where, f"scales.{name}.rows", scale.rows)
+        for key in scale.rows:
+            if key not in spec.rows:
+                raise QftError(f"{where}: 'scales.{name}.rows' names {key}.{nearest(key, spec.rows)}")
 
 
 def _searched(key: str, search: Search) -> dict[str, list[Any] | Mapping[str, Any]]:

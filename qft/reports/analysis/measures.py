@@ -10,6 +10,7 @@ NATS = "nats per token"
 TRAIN = Measure("train_loss_run_mean", "train loss", NATS, higher_is_better=False, digits=3)
 FINAL_EPOCH = Measure("train_loss_final_epoch", "train loss, last epoch", NATS, higher_is_better=False, digits=3)
 VALIDATION = Measure("validation_loss", "validation loss", NATS, higher_is_better=False, digits=3)
+FORGETTING = Measure("forgetting", "forgetting", NATS, higher_is_better=False, digits=3)
 LOSSES = (TRAIN, VALIDATION)
 MAIN = ("accuracy", "rougel_llamafactory")  # scores that sentences are about, where every answer has them
 
@@ -20,8 +21,17 @@ def is_loss(measure: Measure) -> bool:
 
 
 def value(cell: Cell, measure: Measure) -> float | None:
-    """A run's loss or score; None where it has none."""
+    """A run's loss or score, or what it has forgotten; None where it has none."""
+    if measure is FORGETTING:
+        general = cell.measured.forgetting
+        return general.after - general.before if general else None
     return cell.loss(measure.name) if is_loss(measure) else cell.score(measure.name)
+
+
+def losses(sweep: Sweep) -> list[Measure]:
+    """The losses that tables show, and what was forgotten where any run has measured it."""
+    measured = any(c.measured.forgetting for c in sweep.final())
+    return [*LOSSES, FORGETTING] if measured else [*LOSSES]
 
 
 def scores(sweep: Sweep) -> list[Measure]:

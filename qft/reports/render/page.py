@@ -7,7 +7,7 @@ from pathlib import Path
 
 from qft.names import slug
 from qft.reports.analysis import facts
-from qft.reports.document import Figure, Report, Section
+from qft.reports.document import Figure, Panel, Report, Section
 from qft.reports.render import svg
 from qft.reports.render.table import escape, html_text
 from qft.reports.sweep import Sweep, ordered
@@ -65,17 +65,23 @@ def _tiles(sweep: Sweep) -> str:
 def _figure(figure: Figure | None) -> str:
     if figure is None:
         return ""
-    wide = " wide" if figure.wide else ""
+    wide = " wide" if figure.wide else " large" if figure.scrolls else ""
     grids = ""
     for row in ordered(p.row for p in figure.panels):
         panels = (
-            f'<figure class="panel"><figcaption>{escape(p.title)}</figcaption>{p.svg}</figure>'
+            f'<figure class="panel"><figcaption>{escape(p.title)}</figcaption>{_picture(p, figure.scrolls)}</figure>'
             for p in figure.panels
             if p.row == row
         )
         grids += f'<div class="panels{wide}">{"".join(panels)}</div>'
     caption = f'<p class="note">{escape(figure.caption)}</p>'
     return f"<h3>{escape(figure.title)}</h3>{_legend(figure.legend)}{grids}{caption}"
+
+
+def _picture(panel: Panel, scrolls: bool) -> str:
+    if not scrolls:
+        return panel.svg
+    return f'<div class="slide" tabindex="0" role="region" aria-label="{escape(panel.title)}">{panel.svg}</div>'
 
 
 def _legend(series: Sequence[tuple[int, str]]) -> str:

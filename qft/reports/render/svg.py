@@ -87,9 +87,10 @@ def figure(
     panels: list[Panel],
     legend: Sequence[tuple[int, str]] = (),
     wide: bool = False,
+    scrolls: bool = False,
 ) -> Figure | None:
     """The panels as one figure; None where there is none. Names inside a panel become unlike those of any other."""
     for k, panel in enumerate(panels):
         panel.svg = re.sub(r'\bid="', f'id="{name}{k}-', panel.svg)
         panel.svg = re.sub(r'(url\(#|href="#)', rf"\1{name}{k}-", panel.svg)
-    return Figure(name, title, caption, panels, list(legend), wide) if panels else None
+    return Figure(name, title, caption, panels, list(legend), wide, scrolls) if panels else None

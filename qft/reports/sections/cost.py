@@ -9,7 +9,8 @@ from qft.reports.sections.entries import mean_over_seeds, number, parameters, ro
 from qft.reports.sweep import Cell, Sweep, ordered
 
 
-def _seconds_a_step(cell: Cell) -> float | None:
+def seconds_a_step(cell: Cell) -> float | None:
+    """Of a training, on average."""
     training = cell.training
     return training.seconds / training.steps if training and training.steps else None
 
@@ -21,7 +22,7 @@ def _answering_memory(cell: Cell) -> float | None:
 
 NUMBERS: list[tuple[str, int, Callable[[Cell], float | None]]] = [  # heading, digits, of a run
     ("training s", 1, lambda c: c.training.seconds if c.training else None),
-    ("s a step", 3, _seconds_a_step),
+    ("s a step", 3, seconds_a_step),
     ("peak MB", 0, lambda c: c.training.peak_memory_mb if c.training else None),
     ("answer tokens/s", 1, lambda c: c.measured.generation.tokens_per_second if c.measured.generation else None),
     ("answering peak MB", 0, _answering_memory),

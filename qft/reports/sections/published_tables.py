@@ -32,7 +32,8 @@ VARIANT = (
 APART = "Published numbers come from other bases, so the two sides are not comparable."
 TWO = "Two published values: the paper's table and its text differ; both are shown."
 SIZES = {300: "Small (300)", 600: "Medium (600)", 1000: "Full (1000)"}
-LOSS_HEADINGS = {measures.TRAIN: "train", measures.VALIDATION: "val"}
+LOSS_HEADINGS = {measures.TRAIN: "train", measures.VALIDATION: "val", measures.FORGETTING: "forgetting"}
+FORGETTING = "Forgetting: loss on general text after fine-tuning, less that of the untuned base."
 
 
 @dataclass(frozen=True)
@@ -68,10 +69,12 @@ def loss_tables(sweep: Sweep, compared: Sequence[Comparison]) -> list[Table]:
         columns = []
         for n in sorted({c.n for c in cells}):
             group, given = SIZES.get(n, f"n = {n}"), block.cells.get(n) if block else None
-            for k, (measure, heading) in enumerate(LOSS_HEADINGS.items()):
-                printed: dict[str, Printed] | None = {m: values[k] for m, values in given.items()} if given else None
+            for k, measure in enumerate(measures.losses(sweep)):
+                heading, known = LOSS_HEADINGS[measure], given if measure in measures.LOSSES else None
+                printed: dict[str, Printed] | None = {m: values[k] for m, values in known.items()} if known else None
                 columns.append(Column(group, heading, measure, n, printed, f"{heading}, published", 3))
         notes = [f"{MEANS} {BOLD} {ONE_SEED}"]
+        notes += [FORGETTING] if measures.FORGETTING in measures.losses(sweep) else []
         if block:
             notes += [_source(paper, paper.losses_in, block.name), f"Measured on: {sweep.read_from(data)}."]
         else:

@@ -7,7 +7,7 @@ from functools import partial
 import numpy as np
 
 from qft.evaluation.metrics.base import Measure
-from qft.reports.analysis import measures
+from qft.reports.analysis import measures, pareto
 from qft.reports.analysis.analysis import Analysis
 from qft.reports.analysis.convergence import percent_of_steps
 from qft.reports.analysis.statistics import mean_sd
@@ -29,11 +29,9 @@ STEPS = (
 def sections(analysis: Analysis) -> list[Section]:
     """Curves, the loss reduction, and parameters against loss."""
     sweep = analysis.sweep
-    return [
-        Section(TITLE, figure=partial(curves_figure, sweep)),
-        Section(TITLE, reduction_table(sweep)),
-        Section(TITLE, figure=partial(parameters_figure, sweep)),
-    ]
+    curves = [Section(TITLE, figure=partial(curves_figure, sweep)), Section(TITLE, reduction_table(sweep))]
+    # many rows have a larger picture of their own
+    return curves if pareto.compared(sweep) else [*curves, Section(TITLE, figure=partial(parameters_figure, sweep))]
 
 
 def curves_figure(sweep: Sweep) -> Figure | None:

@@ -19,7 +19,7 @@ def table(sweep: Sweep) -> Table | None:
     if not changed:
         return None
     methods = {(c.adapter, c.data, c.n) for c in changed}
-    shown = [*measures.LOSSES, *measures.scores(sweep)]
+    shown = [*measures.losses(sweep), *measures.scores(sweep)]
     rows = []
     for group in ordered(c.group for c in sweep.final() if (c.adapter, c.data, c.n) in methods):
         cells = sweep.of(group)

@@ -1,6 +1,7 @@
 """Tables of synthetic sweeps: layout, published beside measured, missing and failed cells."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from qft.reports import document, read, report
 from qft.reports.analysis import comparisons, measures
 from qft.reports.document import Entry, Table
 from qft.reports.render import table
-from qft.reports.sections import entries, published_tables, runs, training
+from qft.reports.sections import entries, pareto, published_tables, runs, training
 
 
 def cell(of: Table, row: str, column: str) -> Entry:
@@ -141,3 +142,32 @@ def test_what_a_row_declares_to_differ_stands_beside_it_everywhere(tmp_path: Pat
         assert "QuanTA (layers: up_proj; theirs: q_proj)" in form(cost)
     assert r"QuanTA (layers: up\_proj; theirs: q\_proj)" in table.latex(cost)
     assert "QuanTA<small>layers: up_proj; theirs: q_proj</small>" in table.html_text(cost)
+
+
+def test_size_against_result_says_who_is_on_the_front_and_what_it_costs(tmp_path: Path) -> None:
+    made = report.make(synthetic.pareto(tmp_path, seeds=2))
+    (of,) = (t for t in made.tables if t.name == "pareto")
+    assert [row[0].text for row in of.rows] == ["base", *synthetic.FRONT], "by size"
+    assert cell(of, "LoRA r=4", "on the front").text == "validation loss, ROUGE-L"
+    assert cell(of, "QWTHN", "on the front").text == document.DASH
+    assert cell(of, "QWTHN", "forgetting").value == pytest.approx(0.25)
+    assert cell(of, "QWTHN", "s a step").value == pytest.approx(0.5)
+    head, *lines = table.csv_text(of).splitlines()
+    assert head.startswith("Row,data,n,parameters") and len(lines) == 15
+    losses = next(t for t in made.tables if t.name == "losses-demo")
+    assert cell(losses, "all norms", "Small (300): forgetting").value == pytest.approx(0.25)
+
+
+def test_the_front_is_drawn_with_every_name_and_the_worst_at_the_edge(tmp_path: Path) -> None:
+    figure = pareto.front_figure(read.load(synthetic.pareto(tmp_path, seeds=2)))
+    assert [p.row for p in figure.panels] == ["demo n=300", "demo n=300"] and figure.scrolls
+    for panel in figure.panels:
+        for name in synthetic.FRONT:
+            assert f">{name}" in panel.svg, name
+    assert re.search(r">QuanTA: 4\.\d", figure.panels[0].svg), "its loss is said where it is not drawn"
+
+
+def test_few_rows_have_no_section_of_their_own(first) -> None:
+    made = report.make(first.path)
+    assert "pareto" not in {t.name for t in made.tables}
+    assert "forgetting" not in {c for t in made.tables for c in t.columns}, "where nothing was measured"
