@@ -56,7 +56,7 @@ def run(config: SweepConfig) -> None:
     _check(config)
     if config.trust_configs:
         config.options = [*config.options, "trust_configs=true"]  # the user's word, passed on to every run
-    spec = read_spec(config.sweep)
+    spec = read_spec(config.sweep, configs.methods)
     budget = config.budget if isinstance(config.budget, (list, NoneType)) else [config.budget]
     selection = Selection(config.rows, config.datasets, config.n, config.seeds, budget, config.paths, config.options)
     planned, rows = plan(spec, config.scale, selection), rows_of(spec, config.scale, selection)

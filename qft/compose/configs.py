@@ -43,6 +43,19 @@ def find(name: str) -> Path | None:
     return next((file for file in candidates if file.is_file()), None)
 
 
+def methods() -> list[str]:
+    """The choices of ``adapter`` that can be trained as they are: those that name a method and leave nothing open."""
+    from omegaconf import OmegaConf
+
+    found = []
+    for name in groups()["adapter"]:
+        file = find(f"adapter/{name}")
+        options: Any = OmegaConf.to_container(read(file)) if file else {}
+        if "_target_" in options and "???" not in options.values():
+            found.append(name)
+    return found
+
+
 def read(file: Path) -> Any:
     """The file as an OmegaConf mapping. Raises QftError, naming the file, for anything else."""
     import yaml

@@ -10,7 +10,7 @@
 Label and variant of a row that is ``of`` another follow from what it sets: *QWTHN, no circuit* and {circuit: none}.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
@@ -77,6 +77,7 @@ class Scale:
     seeds: list[int]  # of the final runs
     search: Search  # of learning rates, the same for every row
     rows: list[str] | None = None  # which of the rows; null: all
+    every_method: bool = False  # true: also every method that no row has, by its name and with its defaults
     set: list[str] = field(default_factory=list)  # options of every run, such as trainer.epochs=2
     budget: int | list[int] | None = None  # most trainable parameters, in place of the sweep's
     seconds_per_step: float | None = None  # a guess, for `--dry-run` before anything is measured
@@ -92,8 +93,12 @@ class Spec:
     budget: int | list[int] | None = None  # most trainable parameters of a row; of a list, every row at each of them
 
 
-def read_spec(content: Mapping[str, Any]) -> Spec:
+def read_spec(content: Mapping[str, Any], methods: Callable[[], Sequence[str]] = tuple) -> Spec:
     """A sweep's yaml as dataclasses, its controls filled in.
+
+    Args:
+        content: What the yaml says, and its ``name``.
+        methods: Finds the methods that are trained by their name alone, for a scale with ``every_method``.
 
     Raises:
         QftError: A key is unknown, missing or of another type, a row is of none there is, or nothing is compared.
@@ -106,8 +111,26 @@ def read_spec(content: Mapping[str, Any]) -> Spec:
     _check_lists(where, spec)
     _check_chosen(where, spec)
     filled = {key: _filled(where, key, row, spec.rows) for key, row in spec.rows.items()}
-    _check_repeated(where, "rows.*.label", [row.label for row in filled.values()])
-    return replace(spec, rows=filled)
+    spec = _with_every_method(replace(spec, rows=filled), methods)
+    _check_repeated(where, "rows.*.label", [row.label for row in spec.rows.values()])
+    return spec
+
+
+def _with_every_method(spec: Spec, methods: Callable[[], Sequence[str]]) -> Spec:
+    """The spec with a row for each method that none has, where a scale asks for them; they may adapt other layers."""
+    if not any(scale.every_method for scale in spec.scales.values()):
+        return spec
+    taken = {row.adapter for row in spec.rows.values()}
+    if clash := next((name for name in methods() if name in spec.rows and name not in taken), None):
+        raise QftError(
+            f"sweep {spec.name}: every_method adds the row {clash}, and 'rows.{clash}' is of another method."
+        )
+    others = {name: Row(name, name, variant={}, varies=["layers"]) for name in methods() if name not in taken}
+    scales = {
+        name: scale if scale.every_method else replace(scale, rows=scale.rows or [*spec.rows])
+        for name, scale in spec.scales.items()
+    }
+    return replace(spec, rows=spec.rows | others, scales=scales)
 
 
 def _check_lists(where: str, spec: Spec) -> None:
