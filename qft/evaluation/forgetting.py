@@ -95,8 +95,8 @@ class GeneralLoss:
     def _compared(self, after: Losses) -> Forgetting:
         tokens = sum(n for _, n in after)
         interval = None if after is self.before else _interval(self.before, after)
-        totals = [sum(loss for loss, _ in losses) / tokens for losses in (self.before, after)]
-        return Forgetting(*totals, interval, tokens, len(after), self.truncated, self.sha256)
+        first, last = (sum(loss for loss, _ in losses) / tokens for losses in (self.before, after))
+        return Forgetting(first, last, interval, tokens, len(after), self.truncated, self.sha256)
 
     def _losses(self, model: Any) -> Losses:
         losses = sample_losses(model, self.tokenizer, self.rows, 1, "loss on general text")
