@@ -20,7 +20,7 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # started in the backgrou
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # the only reasons for which a test may be skipped where CI=true
-ALLOWED_SKIPS = ("needs ../shared", "needs a GPU", "needs a Slurm cluster")
+ALLOWED_SKIPS = ("needs ../shared", "needs a GPU", "needs a Slurm cluster", "needs a C++ compiler")
 
 
 @pytest.fixture(autouse=True)

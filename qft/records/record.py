@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from qft import trust
-from qft.records.schema import Document, Plain, absent
+from qft.records.schema import Document, Plain, absent, rest
 from qft.version import PACKAGE, __version__
 
 # those of plug-ins are given by whoever knows the plug-ins
@@ -114,6 +114,7 @@ class BackendRecord:
     name: str  # of its yaml
     options: Plain  # its resolved config
     circuits: int  # evaluated in all
+    report: Plain = rest()  # what it says besides: the kernel that computed
 
 
 @dataclass

@@ -294,7 +294,8 @@ def _fit(
             return
         loss = records.mean_loss(losses)
         record.training = replace(fitted, heldout_loss=loss, lr=rate.value, lr_automatic=rate.automatic)
-        record.backend = records.BackendRecord(setup.backend.name, config.backend, setup.backend.evaluations)
+        backend = setup.backend
+        record.backend = records.BackendRecord(backend.name, config.backend, backend.evaluations, backend.report())
         if losses:
             records.write_heldout(directory / records.HELDOUT, losses)
         directory.save(record)

@@ -29,6 +29,7 @@ PACKAGES_WITHOUT_NUMBERS = (
 EVALUATION = ("qft.evaluation", "qft.runs.evaluate", "qft.runs.score")  # plays no part where the test set is untouched
 BEHIND_OTHERS = ("accelerate", "tokenizers")  # compute within transformers
 TEMPLATES = "qft.data.template"  # the chat templates lie beside it
+KERNEL = "qft.quantum.native.library"  # the source it compiles lies beside it
 IGNORED = ("ctx", "kind", "type_comment", "type_ignores")  # fields that say nothing, or not in every version
 
 
@@ -77,6 +78,8 @@ def computing(roots: Iterable[str], evaluated: bool) -> Code:
                 packages.add(top)
     if TEMPLATES in modules and (file := _file(TEMPLATES)):
         modules |= {f"template {f.stem}": _short(f.read_bytes()) for f in sorted(file.parent.glob("templates/*.jinja"))}
+    if KERNEL in modules and (file := _file(KERNEL)):
+        modules |= {f"kernel {f.name}": _short(f.read_bytes()) for f in file.parent.glob("*.cpp")}
     return Code(dict(sorted(modules.items())), {name: _version(name) for name in sorted(packages)})
 
 

@@ -59,7 +59,21 @@ def identity(
         settings["evaluation"] = {**evaluation, "forgetting": general.read(evaluation["forgetting"]).sha256}
     recipes = RECIPES[cell.command] if cell.test else RECIPES[cell.command][:1]
     used = computing((*recipes, *plug_ins(config, cell.test)), cell.test)
-    return Identity(settings, model, data, threads, device, list(after), used.packages, used.modules)
+    packages = used.packages | _kernel(config, used)
+    return Identity(settings, model, data, threads, device, list(after), packages, used.modules)
+
+
+def _kernel(config: Mapping[str, Any], used: code.Code) -> dict[str, str | None]:
+    """What compiles the kernel of exact circuits, which rounds otherwise than torch; None where torch computes."""
+    backend = config.get("backend") or {}
+    if backend.get("name") != "statevector" or backend.get("kernel") is False or code.KERNEL not in used.modules:
+        return {}
+    from qft.quantum.native import library
+
+    try:
+        return {"C++ compiler": library.description()}
+    except library.Unavailable:
+        return {"C++ compiler": None}
 
 
 def plug_ins(config: Mapping[str, Any], evaluated: bool) -> list[str]:

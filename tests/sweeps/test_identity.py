@@ -7,6 +7,7 @@ import pytest
 from test_cells import cell
 
 from qft.errors import QftError
+from qft.quantum.native import library
 from qft.records import Cell, Identity
 from qft.sweeps import cells, identity
 from qft.sweeps.attempt import held
@@ -80,6 +81,18 @@ def test_the_code_is_that_of_the_recipe_and_of_what_the_config_names() -> None:
     assert "sacrebleu" not in of(run=cell(test=False)).packages
     peft = CONFIG | {"adapter": {"_target_": "peft.LoraConfig"}}
     assert plug_ins(peft, evaluated=False) == ["qft.data.datasets.demo", "qft.quantum.backends.statevector"]
+
+
+def test_the_kernel_and_its_compiler_are_part_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its results are torch's to rounding, and so are those of two compilers."""
+    monkeypatch.setattr(library, "description", lambda: "c++ 1 -O3")
+    one = of()
+    assert one.packages["C++ compiler"] == "c++ 1 -O3" and "kernel circuit.cpp" in one.code
+    monkeypatch.setattr(library, "description", lambda: "c++ 2 -O3")
+    assert changed(one, of()) == ["packages.C++ compiler: c++ 1 -O3 -> c++ 2 -O3"]
+    never = of(CONFIG | {"backend": {"name": "statevector", "kernel": False}})
+    other = of(CONFIG | {"backend": {"name": "noisy"}})
+    assert "C++ compiler" not in {**never.packages, **other.packages}
 
 
 def test_what_is_different_is_said() -> None:
