@@ -39,6 +39,7 @@ class Delta(nn.Module):
 
     linear: bool = False
     has_bias: bool = False  # of a linear one: delta(0) is not 0, so that a merge needs a bias to put it in
+    bias_alone: bool = False  # of a linear one: a merge leaves the weight as it is, of any shape
     reads_output: bool = False  # True: a function of the wrapped block's output, not of its input
     side: str = "added"  # of a multiplicative one: "input" or "output"; see qft.adapters.multiplicative
     circuit_parameters: tuple[str, ...] = ("angles",)  # names of its parameters that are angles of a circuit

@@ -129,7 +129,7 @@ class QftLayer(nn.Module, BaseTunerLayer):
         self._refuse_merge(names, safe_merge)
         base = self.get_base_layer()
         if names and not self.merged_adapters and any(d.side != "added" for d in self.qft_delta.values()):
-            bias = getattr(base, "bias", None)
+            bias = _bias(base)
             self._unmerged = base.weight.data.clone(), None if bias is None else bias.data.clone()
         for name in names:
             self._set_base(*self._shifted(name, 1.0, base.weight.data, _bias(base)))
@@ -164,7 +164,8 @@ class QftLayer(nn.Module, BaseTunerLayer):
         weight, shape = getattr(base, "weight", None), (self.out_features, self.in_features)
         if isinstance(base, Conv1D):
             shape = shape[::-1]
-        if names and (weight is None or weight.shape != shape or not weight.is_floating_point()):
+        fits = all(self.qft_delta[n].bias_alone for n in names) or (weight is not None and weight.shape == shape)
+        if names and (weight is None or not fits or not weight.is_floating_point()):
             raise ValueError(
                 f"Adapter '{names[0]}' cannot be merged into a {type(base).__name__}, whose weights are quantised "
                 "or packed: load the base model in full precision to merge."

@@ -30,7 +30,9 @@ from qft.adapters.blocks import BlockConfig
 from qft.adapters.delta import Delta
 from qft.adapters.knob import Knob
 from qft.adapters.method_card import MethodCard
+from qft.adapters.on_hardware import OnHardware
 from qft.errors import QftError
+from qft.quantum import ansatz
 from qft.quantum.autodiff import checkpointed
 from qft.quantum.backends.base import Backend
 from qft.quantum.backends.statevector import Statevector
@@ -157,6 +159,16 @@ class QAAConfig(BlockConfig):
         source="arXiv 2509.16244",
     )
     ranked: ClassVar[bool] = False
+    has_hardware_form: ClassVar[bool] = True
+
+    def on_hardware(self, shapes: list[tuple[int, int]]) -> OnHardware:
+        n = max(qubits(d) for _, d in shapes)
+        return OnHardware(
+            circuit=ansatz.rx_chain(n),
+            measures=f"<Z> of {n} qubits, from the encoded state of what a block gave out",
+            refused=f"a token is encoded in the amplitudes of {n} qubits, about {2**n:,} CNOTs before this circuit, "
+            "anew for each token and layer",
+        )
 
     def check_backend(self, backend: Backend, hidden_size: int, training: bool = False) -> None:
         check_encoding(backend, qubits(hidden_size))

@@ -38,6 +38,8 @@ from qft.tensor.orthogonal import block_rows, cayley
 class QuICDelta(OutputDelta):
     """Parameters: ``skew`` (m, r, n (n - 1) / 2)."""
 
+    circuit_parameters = ("skew",)
+
     def __init__(
         self, in_features: int, out_features: int, config: "QuICConfig", generator: torch.Generator | None
     ) -> None:

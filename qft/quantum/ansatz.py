@@ -110,6 +110,12 @@ def two_design(qubits: int, layers: int) -> Circuit:
     return Circuit(qubits, tuple(gates))
 
 
+def rx_chain(qubits: int) -> Circuit:
+    """The circuit of QAA (arXiv 2509.16244), after amplitudes are encoded: RX on all qubits, then a chain of CNOT."""
+    turns = [Gate("RX", (q,), Weight(q)) for q in range(qubits)]
+    return Circuit(qubits, (*turns, *(Gate("CNOT", (q, q + 1)) for q in range(qubits - 1))))
+
+
 def apc_pairs(qubits: int) -> tuple[tuple[int, int], ...]:
     """The pairs of APC's circuit in their order: (0,1), (2,3), ..., then (i, i + g) for g = 1, 2, ..., qubits - 1."""
     first = [(q, q + 1) for q in range(0, qubits - 1, 2)]

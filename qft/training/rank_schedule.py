@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from accelerate.optimizer import AcceleratedOptimizer
 from peft import PeftModel
 from safetensors.torch import load_file, save_file
 from torch import Tensor
@@ -61,7 +62,9 @@ class RankSchedule(TrainerCallback):
             self._restore(load_file(saved))
 
     def on_optimizer_step(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        if not self.runs or getattr(kwargs["optimizer"], "step_was_skipped", False):  # an overflow: no gradients
+        optimizer = kwargs["optimizer"]
+        skipped = isinstance(optimizer, AcceleratedOptimizer) and optimizer.step_was_skipped  # no gradients to judge by
+        if skipped or not self.runs:
             return
         self.config.rank_pattern = self.pattern
         self.tuner.update_and_allocate(state.global_step + 1)

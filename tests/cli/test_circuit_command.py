@@ -113,7 +113,7 @@ def test_given_angles_are_used_and_random_ones_follow_the_seed(capsys, tmp_path)
     "adapter, options, words",
     [
         ({"_target_": "peft.LoraConfig", "name": "lora"}, {}, "adapter=lora has no circuit"),
-        ({"_target_": "qft.adapters.qaa.QAAConfig", "name": "qaa"}, {}, "adapter=qaa has no circuit"),
+        ({"_target_": "qft.adapters.sora.SoRAConfig", "name": "sora"}, {}, "adapter=sora has no circuit"),
         ({**QWTHN, "circuit": "none"}, {}, "no circuit"),
         ({"published": {}}, {}, "Choose a method"),
         (QWTHN, {"inputs": [1.0]}, "inputs takes 4 angles.*1 are"),

@@ -71,7 +71,9 @@ def test_qpa_takes_circuits_in_training_only(run, capsys, caplog) -> None:
     ("overrides", "words"),
     [
         (["adapter=lora", "answers=1"], "has no circuit"),
-        (["adapter=qaa", "answers=1"], "has no circuit"),
+        (["adapter=tt_lora", "answers=1"], "has no circuit"),
+        (["adapter=qaa", "answers=1"], r"cannot run on hardware: .*about 128 CNOTs before this circuit"),
+        (["adapter=apc", "answers=1"], r"cannot run on hardware: .*anew for each token and layer"),
         (["adapter=quantum_peft", "answers=1"], "cannot run on hardware: .*state tomography of 512 ampl"),
         (["adapter=quic", "answers=1"], "cannot run on hardware: .*state tomography"),
         (["adapter=qpa", "adapter.generator=low_rank", "answers=1"], "has no circuit that a chip"),

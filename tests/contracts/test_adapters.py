@@ -83,7 +83,7 @@ pytestmark = pytest.mark.filterwarnings(
 
 # standard deviation by which `perturb` moves weights, where 0.3 is too much: the eight maps of qpa multiply up
 MOVED = {"qpa": 0.1}
-DRAW_NOTHING = ("butterfly", "cua", "metatt", "quic")  # all their weights start at zero or at the identity
+DRAW_NOTHING = ("bitfit", "butterfly", "cua", "metatt", "quic")  # all their weights start at zero or at the identity
 ALL = [pytest.mark.extended]
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 # what only the layer, tuner and cache that all share can get wrong is left to `make test-all` for most methods, as are
@@ -178,6 +178,9 @@ def test_a_config_says_what_its_deltas_do(case):
     assert settings.build_circuit() == delta.circuit
     assert [circuit for circuit, _ in delta.circuits()] == ([delta.circuit] if delta.circuit else [])
     assert delta.is_quantum or delta.circuit is None
+    turned = [name for name in delta.circuit_parameters if name in dict(delta.named_parameters())]
+    trained = delta.is_quantum and CASES[case][1].get("train_angles", True)
+    assert settings.shares or bool(turned) == (trained or settings.has_hardware_form)
     assert settings.has_hardware_form == (settings.on_hardware([(32, 32)]) is not None)
 
 
@@ -296,7 +299,7 @@ def test_every_switch_merges_and_unmerges_or_is_refused_on_a_layer(name, bias, d
             allowed = 0.51 * eps * (on[key].abs().float() + weights[key].abs().float())
             assert ((value.float() - weights[key].float()).abs() <= allowed + 1e-6 * (dtype == torch.float32)).all()
         merged += 1
-    assert merged or not is_linear(name)
+    assert merged or not is_linear(name) or (has_bias(name) and not bias)
     assert refused or is_linear(name)
 
 
@@ -612,7 +615,7 @@ def test_what_cannot_be_wrapped_is_named(case):
 def test_gpt2_layers_are_adapted_like_linear_ones(case, tmp_path):
     model = perturb(adapted(case, "gpt2"))
     kinds = {type(layer.get_base_layer()) for layer in layers(model).values()}
-    assert wraps_blocks(case) or kinds == {Conv1D}
+    assert wraps_blocks(case) or Conv1D in kinds
     base, moved = logits(tiny.build("gpt2")), logits(model)
     assert (moved - base).abs().max() > 0.05 * base.abs().max()
     with model.disable_adapter():

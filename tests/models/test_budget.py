@@ -78,6 +78,24 @@ def test_the_largest_count_within_the_budget(name, i):
         assert count(method(name, i)[0], choice.adapter).trainable == choice.trainable, "what is trained has that size"
 
 
+@pytest.mark.parametrize(
+    "name, angles",
+    [
+        ("apc", 10 * 768),  # 24 for each of 32 pairs on 8 qubits
+        ("cua", 3_360),
+        ("qaa", 5 * 8),
+        ("qpa", 8 * 3),  # the 14,080 numbers of A and B are 7 rows of 2,048
+        ("qtha", 10 * 64),
+        ("quantum_peft", 435 - 10 * 4),
+        ("qwthn", 10 * 8),
+        ("tt_lora", 0),
+        ("lora", 0),
+    ],
+)
+def test_the_angles_of_circuits_are_counted_apart(name, angles):
+    assert count(*method(name, 1)).circuit == angles
+
+
 def test_a_method_without_a_knob_is_refused():
     with pytest.raises(QftError, match="adapter=ia3 states no option that a budget could choose"):
         choose(*method("ia3", 1), 1_000)
