@@ -97,7 +97,7 @@ def _cell(path: Path, planned: records.Cell) -> Cell:
         _fill(cell, folder)
     except (QftError, OSError) as error:
         cell.state, cell.error = "damaged", visible(f"{cell.name} cannot be read: {error}")
-        cell.record, cell.metrics, cell.history, cell.scores = None, None, [], {}
+        cell.record, cell.metrics, cell.history, cell.scores, cell.heldout = None, None, [], {}, []
     return cell
 
 
@@ -123,6 +123,7 @@ def _fill(cell: Cell, folder: Path) -> None:
         cell.history = run.history()
         if cell.training is None or not cell.history or cell.history[-1].step != cell.training.steps:
             raise QftError("its history.csv does not end on the last step of record.json")
+    cell.heldout = run.heldout()
     if cell.measured.test:
         cell.scores = _scores(run)
         for name, score in cell.measured.test.items():

@@ -6,7 +6,18 @@ from pathlib import Path
 from typing import Any
 
 from qft import records
-from qft.records import Attempt, HistoryRow, LeftOut, Metrics, ParameterRecord, Record, Scores, TrainingRecord
+from qft.records import (
+    Attempt,
+    HeldoutLoss,
+    HistoryRow,
+    LeftOut,
+    Metrics,
+    ParameterRecord,
+    Record,
+    Scores,
+    TrainingRecord,
+    mean_loss,
+)
 
 MISSING = "missing"
 WITHOUT_RESULT = ("failed", "damaged", "diverged")  # run, but nothing to count
@@ -21,6 +32,7 @@ class Cell(records.Cell):
 
     Attributes:
         scores: name of the score -> sample -> score, 0-100.
+        heldout: the loss on each held-out sample; empty where nothing is held out.
         link: its main file, relative to the sweep's directory.
         row: its line in the tables.
     """
@@ -32,6 +44,7 @@ class Cell(records.Cell):
     metrics: Metrics | None = None
     history: list[HistoryRow] = field(default_factory=list)
     scores: dict[str, dict[Sample, float]] = field(default_factory=dict)
+    heldout: list[HeldoutLoss] = field(default_factory=list)
     link: str | None = None
     row: str = ""
 
@@ -46,7 +59,9 @@ class Cell(records.Cell):
         return self.row, self.data, self.n
 
     def loss(self, which: str) -> float | None:
-        """``train_loss_run_mean``, ``train_loss_final_epoch`` or ``validation_loss``; nats per token."""
+        """``train_loss_run_mean``, ``..._final_epoch``, ``validation_loss`` or ``heldout_loss``; nats per token."""
+        if which == "heldout_loss":
+            return mean_loss(self.heldout)
         if self.training is not None:
             value: float = vars(self.training)[which]
             return value
@@ -62,6 +77,12 @@ class Cell(records.Cell):
     def training(self) -> TrainingRecord | None:
         """What training gave."""
         return self.record.training if self.record else None
+
+    @property
+    def margin(self) -> float | None:
+        """Losses closer than this count as equal, as the data set stated before the run; None: it stated none."""
+        data = self.record.data if self.record else None
+        return data.margin if data else None
 
     @property
     def parameters(self) -> ParameterRecord | None:
@@ -123,6 +144,11 @@ class Sweep:
         """What a row declares not to share with the others on a data set: ``layers: 7, others 28``; often nothing."""
         declared = next((c.differs for c in self.final() if (c.row, c.data) == (row, data)), {})
         return "; ".join(f"{kind}: {how}" for kind, how in declared.items())
+
+    def bracketed(self, cell: Cell) -> bool:
+        """Whether the search of the cell's row left no better learning rate open, as far as is known."""
+        found = (search for search in self.choices if (search.label, search.data) == (cell.label, cell.data))
+        return not any(search.edge for search in found)
 
     def of(self, group: Group) -> list[Cell]:
         """The final cells of one group, by seed."""

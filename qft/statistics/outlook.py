@@ -30,6 +30,8 @@ def what_helps(estimate: Estimate, margin: float | None, level: float) -> str:
     enough = _decides(estimate, margin, level, items, np.full(items.shape, max(MOST_SEEDS, estimate.seeds)))
     if enough.any():
         return f"no number of seeds; about {_rounded(items[enough.argmax()]):,} items"
+    if _decides(estimate, margin, level, np.array([MOST_ITEMS]), np.array([100 * MOST_SEEDS])).any():
+        return f"more than {MOST_SEEDS} seeds"
     return "no number of seeds or items: the difference lies on the border"
 
 

@@ -1,21 +1,11 @@
-"""What the tests of reports share: quick statistics, and one sweep that several of them only read."""
-
-from collections.abc import Iterator
+"""What the tests of reports share: one sweep that several of them only read."""
 
 import pytest
 import synthetic
 
 from qft.reports import read
-from qft.reports.analysis import comparisons, statistics
+from qft.reports.analysis import comparisons
 from qft.reports.sweep import Sweep
-
-
-@pytest.fixture(autouse=True, scope="session")
-def quick_statistics() -> Iterator[None]:
-    """A tenth of the resamples: what is tested here is who is compared, not how exactly (test_statistics.py)."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(statistics, "RESAMPLES", 999)
-        yield
 
 
 @pytest.fixture(scope="session")

@@ -97,6 +97,11 @@ def test_where_items_limit_seeds_do_not_help() -> None:
     assert nothing.help == "no number of seeds or items: the difference lies on the border"
 
 
+def test_seeds_that_vary_too_much_are_said_to() -> None:
+    d = np.random.default_rng(9).normal(size=(1, 5)) + 0.01 * np.random.default_rng(8).normal(size=(50, 5))
+    assert verdict.decide(d - d.mean() + 0.1, None, 0.05).help == "more than 50 seeds"
+
+
 def test_holm_effect_and_share_by_hand() -> None:
     # 4 x 0.005, 3 x 0.01, then max(0.03, 2 x 0.03), then max(0.06, 0.04)
     assert summary.holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])

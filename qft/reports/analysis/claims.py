@@ -5,9 +5,10 @@ from dataclasses import dataclass
 
 from qft.evaluation.metrics.base import Measure
 from qft.reports.analysis import measures, published
-from qft.reports.analysis.comparisons import Comparison
+from qft.reports.analysis.comparisons import WORDS, Comparison
 from qft.reports.analysis.published import Paper, Printed
 from qft.reports.sweep import Sweep, is_lora, ordered
+from qft.statistics.verdict import DESCRIPTIVE, EQUAL, UNDECIDED
 
 SIGNS = ("better", "worse")  # printed directions that a measurement can confirm
 PLACES = {measures.TRAIN: 0, measures.VALIDATION: 1}  # a measured loss -> its place in a published pair
@@ -22,14 +23,7 @@ class Claim:
     printed_better: int
     printed_worse: int
     printed: int
-    better: int
-    worse: int
-    undecided: int
-
-    @property
-    def measured(self) -> int:
-        """Cells compared."""
-        return self.better + self.worse + self.undecided
+    said: tuple[str, ...]  # the word of each measured cell
 
     @property
     def direction(self) -> str:
@@ -44,22 +38,29 @@ class Claim:
     def sentence(self) -> str:
         """Published and measured, apart."""
         paper = f"printed as {self.direction} than LoRA" if self.direction in SIGNS else f"printed as {self.direction}"
-        tally = f"measured as better in {self.better}, worse in {self.worse}, undecided in {self.undecided}"
-        return f"{self.method}, {self.measure.title}: {paper}; {tally} of {self.measured}. {self.outcome.capitalize()}."
+        tally = ", ".join(f"{word} in {self.said.count(word)}" for word in WORDS if word in self.said)
+        outcome = self.outcome[0].upper() + self.outcome[1:]
+        return f"{self.method}, {self.measure.title}: {paper}; measured as {tally} of {len(self.said)}. {outcome}."
 
     @property
     def outcome(self) -> str:
         """The paper's order of the two, held against the measured cells."""
         if self.direction not in SIGNS:
             return "the paper prints no order"
-        agree, against = (self.better, self.worse) if self.direction == "better" else (self.worse, self.better)
-        if agree == self.measured:
-            return "confirmed"
-        if against == self.measured:
-            return "contradicted"
-        parts = [f"{word} in {count}" for word, count in (("contradicted", against), ("confirmed", agree)) if count]
-        parts += ["else undecided"] if parts and self.undecided else []
-        return ", ".join(parts) or "undecided"
+        tested = [word for word in self.said if word != DESCRIPTIVE]
+        if not tested:
+            return "no verdict"
+        against = "worse" if self.direction == "better" else "better"
+        names = {
+            self.direction: "confirmed",
+            against: "contradicted",
+            EQUAL: "shown to be equal",
+            UNDECIDED: "undecided",
+        }
+        counts = {name: tested.count(word) for word, name in names.items() if word in tested}
+        if len(counts) == 1:
+            return next(iter(counts))
+        return ", ".join(f"{name} in {count}" for name, count in counts.items())
 
 
 def check(sweep: Sweep, compared: Sequence[Comparison]) -> list[Claim]:
@@ -68,11 +69,10 @@ def check(sweep: Sweep, compared: Sequence[Comparison]) -> list[Claim]:
     methods = {c.row: m.name for c in sweep.plain() if not is_lora(c) and (m := paper.method(c))}
     out = []
     for row, measure in ordered((c.row, c.measure) for c in compared if c.row in methods):
-        verdicts = [c.verdict for c in compared if (c.row, c.measure) == (row, measure)]
+        said = tuple(c.word for c in compared if (c.row, c.measure) == (row, measure))
         better, worse, printed = printed_orders(paper, methods[row], measure)
         if printed:
-            counts = (verdicts.count("better"), verdicts.count("worse"), verdicts.count("undecided"))
-            out.append(Claim(row, measure, better, worse, printed, *counts))
+            out.append(Claim(row, measure, better, worse, printed, said))
     return out
 
 

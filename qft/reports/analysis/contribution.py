@@ -6,15 +6,17 @@ from dataclasses import dataclass
 from qft.evaluation.metrics.base import Measure
 from qft.reports.analysis import measures
 from qft.reports.analysis.comparisons import STAND_INS, Comparison
-from qft.reports.analysis.words import interval, p_value, signed
+from qft.reports.analysis.words import interval, signed
 from qft.reports.sweep import Cell, Sweep, ordered
+from qft.statistics import verdict
+from qft.statistics.verdict import BETTER, DESCRIPTIVE, EQUAL, UNDECIDED, WORSE
 
 
 @dataclass(frozen=True)
 class Answer:
     """One sentence for one method, dataset, n and measure.
 
-    ``kind``: contributes, replaceable, nothing, unsettled, costs or unknown.
+    ``kind``: contributes, replaceable, equal, undecided, costs, descriptive or unknown.
     """
 
     kind: str
@@ -22,7 +24,7 @@ class Answer:
 
 
 def answers(sweep: Sweep, compared: Sequence[Comparison]) -> list[Answer]:
-    """By the dataset's test score and, where it can be told, by validation loss.
+    """By the dataset's test score and, where it can be told, by loss.
 
     One of each for every method, dataset and n whose circuit was taken away; empty where none was planned.
     """
@@ -30,7 +32,7 @@ def answers(sweep: Sweep, compared: Sequence[Comparison]) -> list[Answer]:
     for method, data, n in ordered((c.adapter, c.data, c.n) for c in sweep.final() if "circuit" in c.variant):
         cells = [c for c in sweep.final() if (c.adapter, c.data, c.n) == (method, data, n)]
         score = measures.primary(sweep, data)
-        by_loss = _answer(cells, compared, measures.VALIDATION, data, n)
+        by_loss = _answer(cells, compared, measures.loss(sweep), data, n)
         out += [_answer(cells, compared, score, data, n)] if score else []
         out += [by_loss] if not score or by_loss.kind != "unknown" else []
     return out
@@ -48,9 +50,10 @@ def headline(answered: Sequence[Answer]) -> str:
     words = {
         "contributes": "the circuit contributes",
         "replaceable": "it helps, but is not shown to beat a classical stand-in",
-        "nothing": "no difference is shown",
-        "unsettled": "a difference that other seeds may undo",
+        "equal": "it makes no difference",
+        "undecided": "undecided",
         "costs": "the method is better without it",
+        "descriptive": "no verdict, the numbers are shown",
         "unknown": "these runs cannot tell",
     }
     counted = [(sum(a.kind == kind for a in answered), text) for kind, text in words.items()]
@@ -62,18 +65,19 @@ def _answer(cells: Sequence[Cell], compared: Sequence[Comparison], measure: Meas
     alike = [c for c in compared if (c.row, c.data, c.n, c.measure) == (whole, data, n, measure)]
     where = f"{whole} on {data}, n = {n}"
     without = next((c for c in alike if c.other in _rows(cells, ("none",))), None)
-    if without is None or without.difference.interval is None:
+    if without is None or without.interval is None:
         return Answer("unknown", f"{where}: these runs cannot tell; {_lacking(cells, without)}.")
-    samples = "" if measures.is_loss(measure) else f"{without.difference.count} test samples, "
     shown = (
         f"with its circuit {measure.title} is {without.mean:.{measure.digits}f}, without it "
-        f"{without.other_mean:.{measure.digits}f}: a difference of {_difference(without)} ({samples}{_seeds(without)})"
+        f"{without.other_mean:.{measure.digits}f}: a difference of {_difference(without)}, {_seeds(without)}"
     )
-    if without.difference.decided and not without.decided:
-        return Answer("unsettled", f"{where}: not settled, other seeds may undo it; {shown}.")
-    if not without.decided:
-        return Answer("nothing", f"{where}: no difference is shown; {shown}.")
-    if not without.improves:
+    if without.word == DESCRIPTIVE:
+        return Answer("descriptive", f"{where}: no verdict without {without.verdict.help}; {shown}.")
+    if without.word == UNDECIDED:
+        return Answer("undecided", f"{where}: undecided (what would help: {without.verdict.help}); {shown}.")
+    if without.word == EQUAL:
+        return Answer("equal", f"{where}: the circuit makes no difference; {shown}.")
+    if without.word == WORSE:
         return Answer("costs", f"{where}: the circuit costs; {shown}.")
     kind, rest = _against_stand_ins(alike, ordered(_rows(cells, STAND_INS)))
     verb = "contributes" if kind == "contributes" else "helps"
@@ -83,7 +87,7 @@ def _answer(cells: Sequence[Cell], compared: Sequence[Comparison], measure: Meas
 def _against_stand_ins(compared: Sequence[Comparison], planned: Sequence[str]) -> tuple[str, str]:
     """What the classical stand-ins say of a circuit that helps: the kind of the answer, and the rest of it."""
     stand_ins = [c for c in compared if c.other in planned]
-    equal = [f"{_short(c)} ({_difference(c)})" for c in stand_ins if c.verdict != "better"]
+    equal = [f"{_short(c)} ({_difference(c)})" for c in stand_ins if c.word != BETTER]
     equal += [f"{row} (no finished run)" for row in planned if row not in {c.other for c in stand_ins}]
     if equal:
         rivals = " and ".join(equal)
@@ -98,12 +102,7 @@ def _rows(cells: Sequence[Cell], circuits: Sequence[str]) -> list[str]:
 
 
 def _seeds(c: Comparison) -> str:
-    if c.over_seeds is None:
-        return "1 seed"
-    if measures.is_loss(c.measure):  # the interval itself is over seeds
-        return f"the same sign in {c.agree} of {c.compared} seeds"
-    over = interval(c.over_seeds, c.measure.digits)
-    return f"over {c.compared} seeds {over}, the same sign in {c.agree} of them"
+    return f"the same sign in {c.agree} of {c.seeds} seeds" if c.seeds > 1 else "1 seed"
 
 
 def _short(c: Comparison) -> str:
@@ -111,9 +110,8 @@ def _short(c: Comparison) -> str:
 
 
 def _difference(c: Comparison) -> str:
-    d = c.difference
-    p = "" if d.adjusted is None else f", p after Holm {p_value(d.adjusted)}"
-    return f"{signed(d.mean, c.measure.digits)}, 95 % interval {interval(d.interval, c.measure.digits)}{p}"
+    level = f"{100 * (1 - verdict.level(c.planned)):.3g} %"
+    return f"{signed(c.verdict.estimate, c.measure.digits)}, {level} interval {interval(c.interval, c.measure.digits)}"
 
 
 def _lacking(cells: Sequence[Cell], without: Comparison | None) -> str:

@@ -11,13 +11,14 @@ TRAIN = Measure("train_loss_run_mean", "train loss", NATS, higher_is_better=Fals
 FINAL_EPOCH = Measure("train_loss_final_epoch", "train loss, last epoch", NATS, higher_is_better=False, digits=3)
 VALIDATION = Measure("validation_loss", "validation loss", NATS, higher_is_better=False, digits=3)
 FORGETTING = Measure("forgetting", "forgetting", NATS, higher_is_better=False, digits=3)
-LOSSES = (TRAIN, VALIDATION)
+HELDOUT = Measure("heldout_loss", "held-out loss", NATS, higher_is_better=False, digits=3)
+LOSSES = (TRAIN, VALIDATION)  # what stands beside published numbers
 MAIN = ("accuracy", "rougel_llamafactory")  # scores that sentences are about, where every answer has them
 
 
 def is_loss(measure: Measure) -> bool:
-    """Whether it is a loss, of which a run has one, and no score, of which each answer has one."""
-    return measure in (TRAIN, FINAL_EPOCH, VALIDATION)
+    """Whether it is a loss and no score."""
+    return measure in (TRAIN, FINAL_EPOCH, VALIDATION, HELDOUT)
 
 
 def value(cell: Cell, measure: Measure) -> float | None:
@@ -29,9 +30,9 @@ def value(cell: Cell, measure: Measure) -> float | None:
 
 
 def losses(sweep: Sweep) -> list[Measure]:
-    """The losses that tables show, and what was forgotten where any run has measured it."""
-    measured = any(c.measured.forgetting for c in sweep.final())
-    return [*LOSSES, FORGETTING] if measured else [*LOSSES]
+    """The losses that tables show; the held-out one and what was forgotten where any run has measured them."""
+    held_out = [HELDOUT] if any(c.heldout for c in sweep.final()) else []
+    return [*LOSSES, *held_out, *([FORGETTING] if any(c.measured.forgetting for c in sweep.final()) else [])]
 
 
 def scores(sweep: Sweep) -> list[Measure]:
@@ -62,13 +63,26 @@ def primary(sweep: Sweep, data: str) -> Measure | None:
     return next(iter([*named, *complete]), None)
 
 
+def loss(sweep: Sweep) -> Measure:
+    """The loss that sentences are about: held out where any run has it, else of validation, without a verdict."""
+    return HELDOUT if any(c.heldout for c in sweep.final()) else VALIDATION
+
+
+def decides(sweep: Sweep, data: str, measure: Measure) -> str | None:
+    """None where a verdict rests on this measure; else what it would rest on. Fixed in docs/statistics.md."""
+    if is_loss(measure):
+        return None if measure == HELDOUT else "a held-out loss"
+    score = primary(sweep, data)
+    return None if score is None or measure == score else f"{score.title}, which decides"
+
+
 def main(sweep: Sweep) -> list[Measure]:
-    """The validation loss and the scores that sentences are about."""
+    """The loss and the scores that sentences are about."""
     primaries = [primary(sweep, data) for data in ordered(c.data for c in sweep.final())]
-    return ordered([VALIDATION, *(m for m in primaries if m is not None)])
+    return ordered([loss(sweep), *(m for m in primaries if m is not None)])
 
 
 def shown(sweep: Sweep, data: str) -> list[Measure]:
     """What a figure shows of a data set: the score of sentences, and the loss, which tells smaller differences."""
     score = primary(sweep, data)
-    return [VALIDATION] if score is None else [score, VALIDATION]
+    return [loss(sweep)] if score is None else [score, loss(sweep)]

@@ -1,7 +1,7 @@
 """What noise does to a trained adapter, in a sentence each: the validation loss by noise scale."""
 
-from qft.reports.analysis import statistics
 from qft.reports.sweep import Cell, Sweep, ordered
+from qft.statistics.summary import mean_sd
 
 
 def summary(sweep: Sweep) -> list[str]:
@@ -26,4 +26,4 @@ def summary(sweep: Sweep) -> list[str]:
 
 def _mean(cells: list[Cell]) -> float | None:
     losses = [loss for c in cells if c.done and (loss := c.loss("validation_loss")) is not None]
-    return statistics.mean_sd(losses)[0] if losses else None
+    return mean_sd(losses)[0] if losses else None

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 from qft.evaluation.metrics.base import Measure
 from qft.reports.analysis import measures
-from qft.reports.analysis.statistics import mean_sd
 from qft.reports.sweep import Cell, Sweep, ordered
+from qft.statistics.summary import mean_sd
 
 FEWEST = 6  # rows that are worth a section of their own; of fewer the picture under Training tells all
 

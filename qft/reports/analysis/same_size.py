@@ -25,18 +25,18 @@ def with_lora_of_its_size(sweep: Sweep) -> list[Comparison]:
             nearest = min(loras, key=lambda lora: _apart(cells, lora), default=None)
             if nearest and _apart(cells, nearest) <= math.log(FACTOR) and not is_lora(nearest[0]):
                 pairs.append((cells, nearest))
-    return comparisons.corrected(sweep, pairs)
+    return comparisons.answered(sweep, pairs)
 
 
 def summary(sweep: Sweep, compared: Sequence[Comparison], shown: Sequence[Measure]) -> list[str]:
-    """One line a pair of rows: how often better, worse and undecided, by the measures ``shown``."""
+    """One line a pair of rows: how often each word was said, by the measures ``shown``."""
     lines = []
     for row, other in ordered((c.row, c.other) for c in compared):
         parts = []
         for measure in shown:
-            verdicts = [c.verdict for c in compared if (c.row, c.other, c.measure) == (row, other, measure)]
-            counts = [f"{w} in {verdicts.count(w)}" for w in ("better", "worse", "undecided") if w in verdicts]
-            parts += [f"{measure.title} {', '.join(counts)} of {len(verdicts)}"] if verdicts else []
+            said = [c.word for c in compared if (c.row, c.other, c.measure) == (row, other, measure)]
+            counts = [f"{w} in {said.count(w)}" for w in comparisons.WORDS if w in said]
+            parts += [f"{measure.title} {', '.join(counts)} of {len(said)}"] if said else []
         sizes = " and ".join(f"{_size([c for c in sweep.plain() if c.row == r]):,}" for r in (row, other))
         lines.append(f"{row} against {other}, which is about its size ({sizes} parameters): {'; '.join(parts)}.")
     return lines

@@ -1,7 +1,6 @@
 """Numbers in words, the same in sentences and tables."""
 
-from qft.reports.analysis.statistics import Interval
-
+Interval = tuple[float, float]
 NONE = "–"
 
 

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from qft.reports.analysis.analysis import Analysis
 from qft.reports.analysis.claims import Claim
+from qft.reports.analysis.comparisons import WORDS
 from qft.reports.document import Entry, Section, Table
 from qft.reports.sections import verdicts
 from qft.reports.sections.entries import number
@@ -29,8 +30,12 @@ def claims_table(claims: Sequence[Claim]) -> Table:
     for c in claims:
         line = [Entry(c.method), Entry(c.measure.title), Entry(c.direction)]
         line.append(Entry(f"{c.printed_better} of {c.printed}"))
-        line += [number(count, 0) for count in (c.better, c.worse, c.undecided)]
+        line += [number(c.said.count(word), 0) for word in WORDS]
         rows.append([*line, Entry(c.outcome)])
-    columns = ["Row", "measure", "printed as", "printed better in", "measured better", "worse", "undecided", "outcome"]
-    notes = ["Printed: cells of the paper's tables, compared with LoRA r=4. Measured: cells of this sweep."]
+    columns = ["Row", "measure", "printed as", "printed better in", "measured better"]
+    columns += [*WORDS[1:-1], "no verdict", "outcome"]
+    notes = [
+        "Printed: cells of the paper's tables, compared with LoRA r=4. Measured: cells of this sweep. Train and "
+        "validation losses get no verdict (docs/statistics.md)."
+    ]
     return Table("claims", "The papers' claims against LoRA", columns, rows, notes=notes)

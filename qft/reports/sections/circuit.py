@@ -14,8 +14,8 @@ from qft.reports.sweep import ordered
 
 TITLE = "What does the circuit contribute?"
 CAPTION = (
-    "Bars to the right: the whole method is better than with this one change. Lines: paired 95 % intervals. "
-    "Coloured: decided (no interval, over samples or seeds, contains zero; p after Holm < 0.05); grey: not."
+    "Bars to the right: the whole method is better than with this one change. Lines: intervals over items and seeds, "
+    "simultaneous over the comparisons planned. Coloured: told apart; grey: equal, undecided or without a verdict."
 )
 
 
@@ -52,9 +52,9 @@ def _panel(compared: Sequence[Comparison]) -> Panel:
     with canvas(f"{words}, {where}", words, "", 1.1 + 0.36 * len(compared), 5.6) as (axes, svg):
         for k, c in enumerate(reversed(compared)):
             shade, alpha = (colour(0), 0.85) if c.decided else (LINE, 1.0)
-            axes.barh(k, sign * c.difference.mean, color=shade, height=0.62, alpha=alpha)
-            if c.difference.interval is not None:
-                ends = [sign * end for end in c.difference.interval]
+            axes.barh(k, sign * c.verdict.estimate, color=shade, height=0.62, alpha=alpha)
+            if c.interval is not None:
+                ends = [sign * end for end in c.interval]
                 axes.plot(ends, (k, k), color=INK, linewidth=1.5, marker="|", markersize=7)
         axes.axvline(0, color=INK, linewidth=1)
         axes.xaxis.set_major_locator(MaxNLocator(5))

@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 
 from qft.evaluation.metrics.base import Measure
-from qft.reports.analysis import measures, statistics, words
+from qft.reports.analysis import measures, words
 from qft.reports.document import DASH, Entry
 from qft.reports.sweep import MISSING, WITHOUT_RESULT, Cell, Sweep
+from qft.statistics.summary import mean_sd
 
 
 def row_name(sweep: Sweep, row: str, data: str, text: str = "") -> Entry:
@@ -28,7 +29,7 @@ def mean_over_seeds(
     absent = [c for c in cells if c.seed not in finished]  # a run that diverged is done and has no loss
     if not finished:
         return _without_number([c for c in absent if not c.done])
-    mean, sd = statistics.mean_sd(list(finished.values()))
+    mean, sd = mean_sd(list(finished.values()))
     remark = "1 seed" if len(finished) == 1 and cells[0].role != "base" else ""  # the untuned base has no seeds
     text = f"{mean:,.{digits}f}" + ("" if sd is None else f" ± {sd:,.{digits}f}") + unit
     runs = [c for c in cells if c.seed in finished]
@@ -51,7 +52,7 @@ def _without_number(unfinished: Sequence[Cell]) -> Entry:
     return Entry(state, kind=MISSING if state == MISSING else "failed", hint=hint, links=links)
 
 
-def bounds(ends: statistics.Interval | None, digits: int) -> Entry:
+def bounds(ends: words.Interval | None, digits: int) -> Entry:
     """An interval, which sorts by its lower end."""
     return Entry(words.interval(ends, digits), None if ends is None else ends[0], kind="interval")
 

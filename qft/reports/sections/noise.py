@@ -7,10 +7,10 @@ from typing import Any
 from qft.evaluation.metrics.base import Measure
 from qft.reports.analysis import measures
 from qft.reports.analysis.analysis import Analysis
-from qft.reports.analysis.statistics import mean_sd
 from qft.reports.document import Figure, Panel, Section
 from qft.reports.render.svg import MARKERS, canvas, colour, dash, figure
 from qft.reports.sweep import Cell, Sweep, ordered
+from qft.statistics.summary import mean_sd
 from qft.sweeps.labels import describe
 
 CAPTION = "Means over seeds; bars: standard deviation over seeds. Scale 1 is the unchanged noise model."

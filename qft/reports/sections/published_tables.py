@@ -20,11 +20,8 @@ from qft.reports.sweep import Cell, Sweep, ordered
 
 TITLE = "The papers' tables"
 ONE_SEED = "A cell with one seed has no deviation over seeds and shows none."
-BOLD = (
-    "Bold: better than LoRA r=4; the 95 % intervals of the difference, over samples and over seeds, exclude zero, "
-    "and p after Holm < 0.05."
-)
-MEANS = "Train loss: mean over the run. Validation loss: per token, at the last step."
+BOLD = "Bold: better than LoRA r=4, by the verdict under 'Against LoRA'."
+MEANS = "Train loss: mean over the run. Validation loss: per token, at the last step; it chose the learning rate."
 VARIANT = (
     "BLEU-4 and ROUGE without the name of a variant are the ..._llamafactory variants (character BLEU-4, "
     "rouge-chinese F1 on jieba words, averaged over samples), the way published tables of this kind are usually made."
@@ -32,7 +29,12 @@ VARIANT = (
 APART = "Published numbers come from other bases, so the two sides are not comparable."
 TWO = "Two published values: the paper's table and its text differ; both are shown."
 SIZES = {300: "Small (300)", 600: "Medium (600)", 1000: "Full (1000)"}
-LOSS_HEADINGS = {measures.TRAIN: "train", measures.VALIDATION: "val", measures.FORGETTING: "forgetting"}
+LOSS_HEADINGS = {
+    measures.TRAIN: "train",
+    measures.VALIDATION: "val",
+    measures.HELDOUT: "held out",
+    measures.FORGETTING: "forgetting",
+}
 FORGETTING = "Forgetting: loss on general text after fine-tuning, less that of the untuned base."
 
 
@@ -153,7 +155,7 @@ def _pivot(
     groups = [("", len(first))]
     for group, members in groupby(zip(columns, heads), key=lambda pair: pair[0].group):
         groups.append((group, sum(len(names) for _, names in members)))
-    better = {(c.row, c.data, c.n, c.measure) for c in compared if c.verdict == "better"}
+    better = {(c.row, c.data, c.n, c.measure) for c in compared if c.word == "better"}
     rows = []
     for row in ordered(c.row for c in cells):
         runs = [c for c in cells if c.row == row]

@@ -6,8 +6,12 @@ from qft.reports.analysis.divergence import diverged, without_loss
 from qft.reports.document import Section
 
 FAMILIES = (
-    "The demo's test answers come from a few families of sentences and sums: an interval over samples holds for other "
-    "answers of these families, and is narrower than one for other families would be."
+    "The demo's samples come from a few families of sentences and sums: verdicts are for these families, and others "
+    "may differ."
+)
+TRAINING_SAMPLES = (
+    "A verdict is for these training samples, which no run varies, and for other seeds and other items of this kind. "
+    "Rows of fewer than 5 seeds get none (docs/statistics.md)."
 )
 
 
@@ -29,8 +33,10 @@ def _sentences(analysis: Analysis) -> list[str]:
     if sweep.left_out:
         rows = "; ".join(f"{row.label} on {row.data}" for row in sweep.left_out)
         lines.append(f"Left out, because no setting is within the budget: {rows}.")
-    if len({c.seed for c in trained}) == 1:
-        lines.append("One seed: the intervals cover other test samples, not other initial weights or orders.")
+    if analysis.lora or analysis.controls:
+        lines.append(TRAINING_SAMPLES)
+    if sweep.final() and not any(c.heldout for c in sweep.final()):
+        lines.append("No run has held-out samples: losses are shown without a verdict.")
     if any(c.data.startswith("demo") for c in trained):
         lines.append(FAMILIES)
     if worse := diverged(sweep):

@@ -10,11 +10,11 @@ from qft.evaluation.metrics.base import Measure
 from qft.reports.analysis import measures, pareto
 from qft.reports.analysis.analysis import Analysis
 from qft.reports.analysis.convergence import percent_of_steps
-from qft.reports.analysis.statistics import mean_sd
 from qft.reports.document import DASH, Entry, Figure, Panel, Section, Table
 from qft.reports.render.svg import MARKERS, canvas, colour, dash, figure
 from qft.reports.sections.entries import mean_over_seeds, number, row_name
 from qft.reports.sweep import Cell, Sweep, is_lora, ordered
+from qft.statistics.summary import mean_sd
 from qft.training.curve import running_mean
 
 TITLE = "Training"

@@ -1,21 +1,21 @@
-"""Comparisons as sections: every one with its interval, corrected p, effect size and probability of improvement."""
+"""Comparisons as sections: every one with its interval, its word and what would help."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
-from qft.reports.analysis import measures, statistics
 from qft.reports.analysis.analysis import Analysis
-from qft.reports.analysis.comparisons import Comparison
-from qft.reports.document import Entry, Figure, Section, Table
+from qft.reports.analysis.comparisons import WORDS, Comparison
+from qft.reports.document import DASH, Entry, Figure, Section, Table
 from qft.reports.sections.entries import bounds, number, p_value, row_name
 from qft.reports.sweep import Sweep
 
 NOTES = [
-    "Scores: each sample's scores averaged over seeds, paired over test samples; interval: paired bootstrap (BCa, "
-    f"{statistics.RESAMPLES:,} resamples); p: paired permutation test; P(better): share of test samples on which "
-    "the row is better, ties half. Losses: paired over seeds, t interval and test, on these validation samples "
-    "only, which also chose the learning rate. Over seeds: t interval of the seeds' differences.",
-    "Holm's correction within one measure of one question; measures are not corrected for each other. Undecided: "
-    "an interval contains zero or cannot be computed, or p (Holm) is 0.05 or more.",
+    "Difference: the row minus the other, with its interval over other items and other seeds, simultaneous over the "
+    "comparisons planned (m). It alone decides: docs/statistics.md. Equal: within the margin on both sides. What would "
+    "help takes the difference as it is. For these training samples; where items have families, for these families.",
+    "r of seeds: correlation of the rows' means seed by seed, mean over the pairs of this data set and n; seeds are "
+    "paired where it can be told from zero. p (Holm), effect size and P(better), the share of items on which the row "
+    "is better, are information.",
 ]
 
 
@@ -36,9 +36,8 @@ def section(
     """
     if not compared:
         return []
-    counts = [
-        f"{sum(c.verdict == verdict for c in compared)} {verdict}" for verdict in ("better", "worse", "undecided")
-    ]
+    said = [c.word for c in compared]
+    counts = [f"{said.count(word)} {word}" for word in WORDS if word in said]
     folded = f"{title}: {len(compared)} comparisons ({', '.join(counts)})"
     chosen = [c for c in compared if c.measure in analysis.main]
     short = table(analysis.sweep, chosen, f"{name}-short", f"{title}, in the main measures", other) if chosen else None
@@ -48,32 +47,34 @@ def section(
 def table(sweep: Sweep, compared: Sequence[Comparison], name: str, title: str, other: str) -> Table:
     """A row a comparison."""
     several = len({c.other for c in compared}) > 1
-    columns = ["Row", *["against"] * several, "data", "n", "measure", "verdict", "difference", "95 % interval"]
-    columns += ["95 % over seeds", "p (Holm)", "p", "effect d_z", "P(better)", "row", other]
-    columns += ["seeds", "seeds that agree", "pairs"]
+    columns = ["Row", *["against"] * several, "data", "n", "measure", "verdict", "difference", "interval"]
+    columns += ["what would help", "r of seeds", "m", "p (Holm)", "p", "effect d_z", "P(better)", "row", other]
+    columns += ["seeds", "seeds that agree", "items"]
     return Table(name, title, columns, [_row(sweep, c, several) for c in compared], notes=list(NOTES))
 
 
 def _row(sweep: Sweep, c: Comparison, several: bool) -> list[Entry]:
-    d, digits = c.difference, c.measure.digits
-    of_samples = not measures.is_loss(c.measure)  # three seeds have no effect size worth the name
+    digits, alone = c.measure.digits, c.items == 1  # a loss that is one number a run has no spread over items
+    pairing = "paired over seeds" if c.verdict.paired else "seeds of each row taken by themselves"
     return [
         row_name(sweep, c.row, c.data),
         *[row_name(sweep, c.other, c.data)] * several,
         Entry(c.data),
         number(c.n, 0),
         Entry(c.measure.title, hint=c.measure.unit),
-        Entry(c.verdict, bold=c.verdict == "better"),
-        number(d.mean, digits, signed=True),
-        bounds(d.interval, digits),
-        bounds(c.over_seeds, digits),
-        p_value(d.adjusted),
-        p_value(d.p),
-        number(d.effect if of_samples else None, 2, signed=True),
-        number(c.improvement if of_samples else None, 2),
+        Entry(c.verdict.word, bold=c.word == "better"),
+        number(c.verdict.estimate, digits, signed=True),
+        bounds(c.interval, digits),
+        Entry(c.verdict.help or DASH),
+        replace(number(c.correlation, 2, signed=True), hint=pairing),
+        number(c.planned, 0),
+        p_value(c.adjusted),
+        p_value(c.p),
+        number(None if alone else c.effect, 2, signed=True),
+        number(None if alone else c.improvement, 2),
         number(c.mean, digits),
         number(c.other_mean, digits),
         number(c.seeds, 0),
-        Entry(f"{c.agree} of {c.compared}", c.agree / c.compared),
-        number(d.count, 0),
+        Entry(f"{c.agree} of {c.seeds}", c.agree / c.seeds),
+        number(c.items, 0),
     ]

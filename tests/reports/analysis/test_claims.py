@@ -35,24 +35,28 @@ def test_published_tables_are_whole_and_transcribed() -> None:
 
 
 def test_claims_count_what_is_printed_and_what_was_measured(tmp_path: Path) -> None:
-    of = read.load(synthetic.table1(tmp_path, sizes=(300,)))  # drawn with QWTHN clearly worse than LoRA
+    of = read.load(synthetic.table1(tmp_path, sizes=(300,), seeds=5))  # drawn with QWTHN clearly worse than LoRA
     found = {(c.method, c.measure.name): c for c in claims.check(of, comparisons.with_lora(of))}
     train = found["QWTHN", "train_loss_run_mean"]
-    assert (train.printed_better, train.printed, train.better, train.worse) == (6, 6, 0, 2)
-    assert (train.direction, train.outcome) == ("better", "contradicted")
+    assert (train.printed_better, train.printed, train.said) == (6, 6, ("descriptive", "descriptive"))
+    assert (train.direction, train.outcome) == ("better", "no verdict")
     assert [found[m, "validation_loss"].printed_better for m in ("QWTHN", "QuanTA")] == [3, 5]
     assert found["QWTHN", "validation_loss"].direction == "divided"
     assert found["QWTHN", "validation_loss"].outcome == "the paper prints no order"
     assert found["QWTHN", "bleu4_llamafactory"].printed_better == 2
+    assert found["QWTHN", "rougel_llamafactory"].said == ("worse", "worse")
+    assert found["QWTHN", "rougel_llamafactory"].outcome == "contradicted"
     assert not any(method in ("LoRA r=4", "LoRA r=1", "base") for method, _ in found)
     lines = claims.summary(list(found.values()))
-    assert any(s.startswith("QWTHN, which the paper prints as better") and "contradicted for train" in s for s in lines)
+    assert any(
+        s.startswith("QWTHN, which the paper prints as better") and "contradicted for ROUGE-L" in s for s in lines
+    )
     assert any(s.startswith("QuanTA, which the paper prints as worse than LoRA r=4:") for s in lines)
 
 
 def test_a_published_tie_is_no_claim() -> None:
     def claim(better: int, worse: int) -> claims.Claim:
-        return claims.Claim("QuanTA", metrics.measure("sa"), better, worse, 1, better=0, worse=1, undecided=0)
+        return claims.Claim("QuanTA", metrics.measure("sa"), better, worse, 1, said=("worse",))
 
     assert claims.printed_orders(published.papers()["qwthn"], "quanTA", metrics.measure("sa")) == (0, 0, 1)  # 68 % both
     assert (claim(0, 0).direction, claim(0, 0).outcome) == ("equal", "the paper prints no order")
@@ -60,11 +64,15 @@ def test_a_published_tie_is_no_claim() -> None:
 
 
 def test_outcomes_of_a_claim() -> None:
-    def outcome(*counts: int) -> str:
-        return claims.Claim("m", metrics.measure("sa"), 2, 0, 2, *counts).outcome
+    def claim(*said: str) -> claims.Claim:
+        return claims.Claim("m", metrics.measure("sa"), 2, 0, 2, said)
 
-    assert outcome(3, 0, 0) == "confirmed"
-    assert outcome(0, 3, 0) == "contradicted"
-    assert outcome(2, 0, 1) == "confirmed in 2, else undecided"
-    assert outcome(0, 0, 3) == "undecided"
-    assert outcome(2, 1, 0) == "contradicted in 1, confirmed in 2"
+    assert claim("better", "better").outcome == "confirmed"
+    assert claim("worse").outcome == "contradicted"
+    assert claim("equal").outcome == "shown to be equal"
+    assert claim("undecided", "descriptive").outcome == "undecided"
+    assert claim("descriptive").outcome == "no verdict"
+    assert (
+        claim("better", "worse", "undecided", "better").outcome == "confirmed in 2, contradicted in 1, undecided in 1"
+    )
+    assert "measured as better in 1, equal in 1 of 2. Confirmed in 1, shown" in claim("better", "equal").sentence

@@ -1,6 +1,7 @@
 """Which rows are compared, over which samples and seeds, and when a comparison decides."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -26,19 +27,21 @@ def test_scores_are_paired_over_samples_and_averaged_over_common_seeds(first, co
             found.append([json.loads(line)["scores"]["rougel_llamafactory"] for line in path.read_text().splitlines()])
         rows[label] = [sum(pair) / 2 for pair in zip(*found, strict=True)]
     difference = sum(a - b for a, b in zip(rows["quanta"], rows["lorar4"], strict=True)) / synthetic.SAMPLES
-    assert v.difference.mean == pytest.approx(difference) and v.difference.count == synthetic.SAMPLES
-    assert v.difference.adjusted is not None and v.difference.adjusted >= v.difference.p
+    assert v.verdict.estimate == pytest.approx(difference) and v.items == synthetic.SAMPLES
+    assert v.adjusted is not None and v.adjusted >= v.p
+    assert (v.word, v.verdict.help) == ("descriptive", "5 seeds or more")
 
 
-def test_the_question_about_the_circuit_is_corrected_by_itself(tmp_path: Path) -> None:
+def test_the_question_about_the_circuit_is_asked_by_itself(tmp_path: Path) -> None:
     many = [{"entangle": False}, {"train_angles": False}, {"mpo": False}, {"classical_path": False}]
     alone = comparisons.controls(read.load(synthetic.controls(tmp_path / "few", [{"circuit": "none"}], 0.0)))
     beside = comparisons.controls(read.load(synthetic.controls(tmp_path / "many", [{"circuit": "none"}, *many], 0.0)))
     for found in (alone, beside):
-        v = next(v for v in found if "no circuit" in v.other and v.measure == measures.VALIDATION)
-        assert v.difference.adjusted == v.difference.p, "one test is no family"
-    rest = [v for v in beside if "no circuit" not in v.other and v.measure == measures.VALIDATION]
-    assert min(v.difference.adjusted for v in rest) == pytest.approx(min(1, 4 * min(v.difference.p for v in rest)))
+        v = next(v for v in found if "no circuit" in v.other and v.measure == measures.HELDOUT)
+        assert v.planned == 1 and v.adjusted == v.p
+    rest = [v for v in beside if "no circuit" not in v.other and v.measure == measures.HELDOUT]
+    assert {v.planned for v in rest} == {4}
+    assert min(v.adjusted for v in rest) == pytest.approx(min(1, 4 * min(v.p for v in rest)))
 
 
 def test_a_sentence_is_about_accuracy_where_every_answer_can_be_right(tmp_path: Path) -> None:
@@ -53,34 +56,85 @@ def test_a_sentence_is_about_accuracy_where_every_answer_can_be_right(tmp_path: 
 
 
 def test_seeds_that_agree_with_the_mean_are_counted(tmp_path: Path) -> None:
-    path = synthetic.controls(tmp_path, [{"circuit": "none"}], 8.0)
+    path = synthetic.controls(tmp_path, [{"circuit": "none"}], 8.0, heldout=False)
     for measure in ("validation_loss", "rougel_llamafactory"):
         cells = {(bool(c.variant), c.seed): c for c in read.load(path).final()}
         values = {k: c.loss(measure) if "loss" in measure else c.score(measure) for k, c in cells.items()}
         apart = [values[False, seed] - values[True, seed] for seed in range(3)]
         found = next(v for v in comparisons.controls(read.load(path)) if v.measure.name == measure)
-        assert (found.agree, found.compared) == (sum(d * sum(apart) > 0 for d in apart), 3)
+        assert (found.agree, found.seeds) == (sum(d * sum(apart) > 0 for d in apart), 3)
     turned = path / "cells" / cells[False, 0].name / "record.json"
     content = json.loads(turned.read_text())
     content["training"]["validation_loss"] += 0.5  # one seed against the other two, the mean turned by it
     turned.write_text(json.dumps(content))
     found = next(v for v in comparisons.controls(read.load(path)) if v.measure == measures.VALIDATION)
-    assert (found.agree, found.compared, found.verdict) == (1, 3, "undecided")
+    assert (found.agree, found.seeds, found.word) == (1, 3, "descriptive")
 
 
 def test_a_method_is_also_held_against_the_lora_of_its_size(tmp_path: Path) -> None:
-    of = read.load(synthetic.table1(tmp_path, sizes=(300,)))
+    of = read.load(synthetic.table1(tmp_path, sizes=(300,), seeds=5))
     found = same_size.with_lora_of_its_size(of)
     assert {(v.row, v.other) for v in found} == {("QWTHN", "LoRA r=1")}, "QuanTA is nearest to LoRA r=4"
-    losses = [v for v in found if v.measure == measures.VALIDATION]
-    assert [v.data for v in losses] == ["cpsycoun", "demo"] and all(v.difference.mean > 0 for v in losses)
-    (line,) = same_size.summary(of, found, [measures.VALIDATION, metrics.measure("accuracy")])
-    assert line.startswith("QWTHN against LoRA r=1, which is about its size (237 and 250 parameters): validation loss")
+    losses = [v for v in found if v.measure == measures.HELDOUT]
+    assert [(v.data, v.word) for v in losses] == [("cpsycoun", "worse"), ("demo", "worse")], "drawn 0.2 apart"
+    (line,) = same_size.summary(of, found, [measures.HELDOUT, metrics.measure("accuracy")])
+    assert line.startswith(
+        "QWTHN against LoRA r=1, which is about its size (237 and 250 parameters): held-out loss worse"
+    )
     assert "accuracy" not in line.lower(), "it was not measured"
-    verdicts = [v.verdict for v in losses]
-    counted = [f"{w} in {verdicts.count(w)}" for w in ("worse", "undecided") if w in verdicts]
-    assert f"validation loss {', '.join(counted)} of 2." in line
+    assert "held-out loss worse in 2 of 2." in line
     for cell in of.final():  # sizes too far apart are no match
         if cell.label == "LoRA r=1":
             cell.record.parameters.trainable = 500
     assert same_size.with_lora_of_its_size(of) == []
+
+
+def of(found: list[comparisons.Comparison], row: str, measure: str, data: str = "demo") -> comparisons.Comparison:
+    return next(v for v in found if (v.row, v.data, v.measure.name) == (row, data, measure))
+
+
+def test_held_out_losses_decide_and_are_the_printed_ones(tmp_path: Path) -> None:
+    sweep = read.load(synthetic.table1(tmp_path, sizes=(300,), seeds=5))
+    found = comparisons.with_lora(sweep)
+    loss = of(found, "QWTHN", "heldout_loss")
+    printed = [[c.loss("heldout_loss") for c in sweep.of((row, "demo", 300))] for row in ("QWTHN", "LoRA r=4")]
+    assert (loss.mean, loss.other_mean) == pytest.approx(tuple(sum(losses) / 5 for losses in printed))
+    assert loss.word == "worse" and loss.items == synthetic.SAMPLES and loss.seeds == 5
+    assert loss.planned == 6, "three rows on two data sets; the untuned base is a question of its own"
+    assert loss.interval[0] > 0 and -1 <= loss.correlation <= 1
+    for name in ("validation_loss", "train_loss_run_mean"):
+        shown = of(found, "QWTHN", name)
+        assert (shown.word, shown.verdict.help, shown.items) == ("descriptive", "a held-out loss", 1)
+    other = of(found, "QWTHN", "bleu4_standard")
+    assert other.word == "descriptive" and other.verdict.help == "ROUGE-L, which decides"
+    base = of(found, "base", "heldout_loss")
+    assert (base.word, base.planned, base.correlation, base.verdict.paired) == ("worse", 2, None, True)
+
+
+def test_old_sweeps_are_descriptive(tmp_path: Path) -> None:
+    sweep = read.load(synthetic.table1(tmp_path, sizes=(300,), heldout=False))
+    found = comparisons.with_lora(sweep)
+    assert {v.word for v in found} == {"descriptive"} and not any(v.measure == measures.HELDOUT for v in found)
+    assert measures.main(sweep)[0] == measures.VALIDATION
+
+
+def test_rows_within_the_margin_are_equal(tmp_path: Path) -> None:
+    """A control that changes nothing: both rows' losses are drawn about one mean, and the margin is wide."""
+    path = synthetic.controls(tmp_path, [{"entangle": False}], 0.0, seeds=8, seed=2)
+    sweep = read.load(path)
+    (loss,) = [v for v in comparisons.controls(sweep) if v.measure == measures.HELDOUT]
+    assert (loss.word, loss.verdict.help) == ("undecided", "25 seeds")
+    for cell in sweep.final():
+        cell.record.data.margin = 0.06
+    (loss,) = [v for v in comparisons.controls(sweep) if v.measure == measures.HELDOUT]
+    assert loss.word == "equal" and loss.verdict.help == ""
+
+
+def test_a_row_whose_search_is_open_is_not_called_worse(tmp_path: Path) -> None:
+    sweep = read.load(synthetic.table1(tmp_path, sizes=(300,), seeds=5))
+    assert of(comparisons.with_lora(sweep), "QWTHN", "heldout_loss").word == "worse"
+    sweep.choices = [replace(choice, edge=choice.data == "demo") for choice in sweep.choices]
+    found = comparisons.with_lora(sweep)
+    assert of(found, "QWTHN", "heldout_loss").word == "undecided"
+    assert "learning rate" in of(found, "QWTHN", "heldout_loss").verdict.help
+    assert of(found, "QWTHN", "heldout_loss", "cpsycoun").word == "worse"

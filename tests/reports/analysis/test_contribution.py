@@ -26,15 +26,15 @@ def answers(path: Path) -> list[contribution.Answer]:
             "replaceable",
             ["the circuit helps", "not shown to beat SiLU", "no gain from being quantum"],
         ),
-        ([{"circuit": "none"}], 0.0, "nothing", ["no difference is shown"]),
+        ([{"circuit": "none"}], 0.0, "undecided", ["what would help"]),
         ([{"circuit": "none"}], -8.0, "costs", ["the circuit costs", "−"]),
     ],
 )
 def test_the_answer_is_the_truth_that_was_put_in(variants, effect, kind, words, tmp_path: Path) -> None:
-    answer, by_loss = answers(synthetic.controls(tmp_path, variants, effect))
+    answer, by_loss = answers(synthetic.controls(tmp_path, variants, effect, seeds=5))
     assert answer.kind == kind and "ROUGE-L" in answer.sentence
-    assert "validation loss is 1.396, without it 1.472" in by_loss.sentence, "drawn 0.08 apart"
-    assert all(word in answer.sentence for word in [*words, "95 % interval [", "over 3 seeds [", "20 test samples"])
+    assert by_loss.kind == "contributes" or by_loss.kind == "replaceable", "drawn 0.08 apart"
+    assert all(word in answer.sentence for word in [*words, "95 % interval [", "of 5 seeds"])
     assert contribution.headline([answer]) == answer.sentence
 
 
@@ -56,44 +56,48 @@ def test_without_an_ablation_there_is_no_answer(tmp_path: Path) -> None:
     assert found == [] and contribution.headline(found).startswith("These runs cannot tell")
 
 
-def test_runs_without_test_answers_are_judged_by_validation_loss(tmp_path: Path) -> None:
+def test_runs_without_test_answers_are_judged_by_loss(tmp_path: Path) -> None:
     (answer,) = answers(synthetic.controls(tmp_path, [{"circuit": "none"}], 0.0, scores=[], seeds=3))
-    assert "validation loss is" in answer.sentence and answer.kind in ("contributes", "nothing")
+    assert "held-out loss is" in answer.sentence and answer.kind == "descriptive"
 
 
 def test_several_answers_are_counted() -> None:
     found = [
-        contribution.Answer("nothing", "a."),
-        contribution.Answer("nothing", "b."),
+        contribution.Answer("undecided", "a."),
+        contribution.Answer("undecided", "b."),
         contribution.Answer("costs", "c."),
     ]
     line = contribution.headline(found)
-    assert "Of 3 comparisons" in line and "no difference is shown in 2" in line and "better without it in 1" in line
+    assert "Of 3 comparisons" in line and "undecided in 2" in line and "better without it in 1" in line
 
 
 def test_a_stand_in_that_failed_is_not_beaten(tmp_path: Path) -> None:
     path = synthetic.controls(
-        tmp_path, [{"circuit": "none"}, {"circuit": "constants"}, {"circuit": "silu"}], 8.0, failed=["silu"]
+        tmp_path, [{"circuit": "none"}, {"circuit": "constants"}, {"circuit": "silu"}], 8.0, failed=["silu"], seeds=5
     )
     answer = answers(path)[0]
     assert answer.kind == "replaceable" and "SiLU" in answer.sentence and "(no finished run)" in answer.sentence
 
 
-def test_a_difference_that_one_seed_contradicts_decides_nothing(tmp_path: Path) -> None:
-    path = synthetic.controls(tmp_path, [{"circuit": "none"}], 8.0)
-    turned = next(path.glob("cells/final-qwthn-demo-n300-seed1/scores.jsonl"))
-    rows = [json.loads(line) for line in turned.read_text().splitlines()]
-    for row in rows:  # 8 better in each of two seeds, about 2 worse in one: the mean stays clear
-        row["scores"]["rougel_llamafactory"] -= 10
-    turned.write_text("".join(json.dumps(row) + "\n" for row in rows))
+def test_a_difference_that_seeds_contradict_decides_nothing(tmp_path: Path) -> None:
+    path = synthetic.controls(tmp_path, [{"circuit": "none"}], 8.0, seeds=5)
+    for seed in (1, 3):
+        turned = next(path.glob(f"cells/final-qwthn-demo-n300-seed{seed}/scores.jsonl"))
+        rows = [json.loads(line) for line in turned.read_text().splitlines()]
+        for row in rows:  # 8 better in each of three seeds, about 2 worse in two: over items alone the mean stays clear
+            row["scores"]["rougel_llamafactory"] -= 10
+        turned.write_text("".join(json.dumps(row) + "\n" for row in rows))
     answer = answers(path)[0]
     found = next(v for v in comparisons.controls(read.load(path)) if v.measure.name == "rougel_llamafactory")
-    assert found.difference.decided and (found.agree, found.compared) == (2, 3) and found.verdict == "undecided"
+    assert found.verdict.estimate > 3 and (found.agree, found.seeds, found.word) == (3, 5, "undecided")
     assert (
-        answer.kind == "unsettled"
-        and "other seeds may undo it" in answer.sentence
-        and "in 2 of them" in answer.sentence
+        answer.kind == "undecided" and "what would help: " in answer.sentence and "in 3 of 5 seeds" in answer.sentence
     )
-    assert "a difference that other seeds may undo in 1" in contribution.headline(
-        [answer, contribution.Answer("nothing", "a.")]
+
+
+def test_few_seeds_get_no_verdict(tmp_path: Path) -> None:
+    answer = answers(synthetic.controls(tmp_path, [{"circuit": "none"}], 8.0))[0]
+    assert answer.kind == "descriptive" and "no verdict without 5 seeds or more" in answer.sentence
+    assert "no verdict, the numbers are shown in 1" in contribution.headline(
+        [answer, contribution.Answer("costs", "a.")]
     )

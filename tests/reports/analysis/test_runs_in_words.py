@@ -8,7 +8,7 @@ import synthetic
 
 from qft import records
 from qft.reports import read
-from qft.reports.analysis import convergence, measures, noise, statistics
+from qft.reports.analysis import convergence, measures, noise
 from qft.reports.analysis.divergence import diverged
 from qft.reports.sections import entries
 from qft.reports.sweep import Cell
@@ -65,5 +65,3 @@ def test_a_run_that_diverged_is_named_and_not_averaged_away(tmp_path: Path) -> N
     own = of.of(("QWTHN", "demo", 300))
     assert entries.measured(own, measures.VALIDATION).remark == ""
     assert diverged(of) == ["QWTHN on demo, n = 300 (1 of 3 seeds, up to 12.1)"]
-    with pytest.raises(ValueError, match="not finite"):
-        statistics.compare_seeds([1.0, float("nan")], [1.0, 2.0])
