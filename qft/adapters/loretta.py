@@ -74,7 +74,7 @@ class LoRETTAConfig(QftConfig):
         equation=r"y = W x + s B A x, \quad A, B \text{ tensor trains}",
         start="last core of B 0; start=published: not zero",
         circuit="none",
-        lora_rank="r",
+        lora_rank="min(r, R)",
         parameters="sum of R_(k-1) d_k R_k over the axes d_k of in r and of r out, inner bonds R",
         token_cost="r (in + out)",
         hardware="no circuit",

@@ -96,7 +96,7 @@ class QuICConfig(QftConfig):
         equation=r"y = R (W x) + c, \quad R = \mathrm{diag}(A, C_2(A), I) \text{ on each block}",
         start="A = I",
         circuit="beam splitters on n modes",
-        lora_rank="full rank",
+        lora_rank="r (n (n + 1) / 2 - ceil(n / 2)) with one adapter: the rest is fixed",
         parameters="m r n (n - 1) / 2, n the largest with n (n + 1) / 2 <= out / r; the authors count m r n^2",
         token_cost="2 r n^3 for each of m adapters",
         hardware="no: a state to load and tomography for each block and token",
