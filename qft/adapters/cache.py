@@ -24,6 +24,16 @@ class WeightCache:
         self._open = True  # closed by a forward with gradients
         self.clear()
 
+    @property
+    def keeps(self) -> bool:
+        """False once a forward with gradients has closed the cache."""
+        return self._open
+
+    @property
+    def kept(self) -> tuple[Any] | None:
+        """What is kept, as it is: another object whenever it was made anew; None where nothing is."""
+        return self._kept
+
     def clear(self) -> None:
         """Drop what is kept."""
         self._kept: tuple[Any] | None = None
@@ -35,16 +45,20 @@ class WeightCache:
         self.clear()
         self._open = True
 
-    def check(self, module: nn.Module, modules: Callable[[], Iterable[nn.Module]]) -> None:
-        """Drop what is kept where other weights stand in ``modules()`` now than it was made of, and note which do."""
+    def check(self, module: nn.Module, modules: Callable[[], Iterable[nn.Module]]) -> tuple[Any] | None:
+        """Drop what is kept where other weights stand in ``modules()`` now than it was made of, and note which do.
+
+        Returns what is kept and may be used, as it is: another object whenever it was made anew.
+        """
         if not self._open or module.training or torch.is_grad_enabled() or torch.compiler.is_compiling():
-            return
+            return None
         places, names, weights = self._made_of
         if self._kept is not None and all(map(is_, map(dict.get, places, names), weights)):
-            return
+            return self._kept
         self._kept = None
         holders = [held for m in modules() for held in (m._parameters, m._buffers)]
         self._made_of = tuple(zip(*((held, *item) for held in holders for item in held.items())))  # type: ignore[assignment]
+        return None
 
     def get(self, module: nn.Module, weights: Callable[[], Iterable[Tensor]], compute: Callable[[], Any]) -> Any:
         """What is kept, else ``compute()``, which is kept where that is safe."""

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from qft.adapters import binding
 from qft.adapters.cache import WeightCache
+from qft.adapters.stacked import Stacked
 from qft.quantum.backends.base import Backend, Readout
 from qft.quantum.backends.statevector import Statevector
 from qft.quantum.circuit import Circuit
@@ -58,6 +59,13 @@ class Delta(nn.Module):
     def compute(self, x: Tensor, precomputed: Any) -> Tensor:
         """Rows x (t, in) in the parameters' dtype, and what ``precompute`` returned -> (t, out)."""
         raise NotImplementedError
+
+    def stacked(self, precomputed: Any) -> Stacked | None:
+        """How a layer takes few kernels with it where tokens are generated; None: it has no other way than ``compute``.
+
+        Made of what ``precompute`` returned, and used as long as that is kept; see ``qft.adapters.generation``.
+        """
+        return None
 
     def matrix(self) -> tuple[Tensor, Tensor | None]:
         """Of a linear delta: weight (out, in) and bias (out,) or None."""

@@ -5,9 +5,11 @@
 A token then costs and keeps what LoRA of rank r does, whatever the factors are made of.
 """
 
+import torch
 from torch import Tensor
 
 from qft.adapters.delta import Delta
+from qft.adapters.stacked import Stacked
 from qft.errors import QftError
 
 
@@ -26,6 +28,10 @@ class FactorDelta(Delta):
     def compute(self, x: Tensor, precomputed: tuple[Tensor, Tensor]) -> Tensor:
         a, b = precomputed
         return (x @ a.T) @ b.T
+
+    def stacked(self, precomputed: tuple[Tensor, Tensor]) -> Stacked:
+        a, b = precomputed
+        return Stacked(lambda y, z: torch.addmm(y, z, b.T), rows=a)
 
     def matrix(self) -> tuple[Tensor, None]:
         a, b = self.factors()

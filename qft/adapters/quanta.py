@@ -29,6 +29,7 @@ from qft.adapters.config import QftConfig
 from qft.adapters.delta import Delta
 from qft.adapters.knob import Knob
 from qft.adapters.method_card import MethodCard
+from qft.adapters.stacked import Stacked
 from qft.errors import QftError
 from qft.quantum.autodiff import checkpointed
 from qft.ranges import within
@@ -95,6 +96,9 @@ class QuanTADelta(Delta):
             return x @ precomputed.T
         # the gates are handed over: in the backward pass the module may hold others, in half precision say
         return checkpointed(self._by_gates, x, *self.gates, *self.initial)
+
+    def stacked(self, precomputed: Tensor | None) -> Stacked | None:
+        return None if precomputed is None else Stacked(lambda y, x: torch.addmm(y, x, precomputed.T))
 
     def _by_gates(self, x: Tensor, *gates: Tensor) -> Tensor:
         """Rows x (t, in) -> (T - T0) x, (t, out), by the gates of T and then those of T0."""

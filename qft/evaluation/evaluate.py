@@ -9,6 +9,7 @@ from typing import Any
 
 from tqdm.auto import tqdm
 
+from qft.adapters.generation import generating
 from qft.config import differences
 from qft.data.template import Encoded, Prompt
 from qft.errors import QftError
@@ -117,8 +118,9 @@ def evaluate(
         loss, circuits_per_token = _validate(model, tokenizer, validation, decoding, folder, backend, base)
         made = generate(model, tokenizer, prompts, decoding, path)
         title = "base answers" if base else "answers"
-        for _ in tqdm(made, title, total=len(prompts), file=sys.stderr, disable=not watched()):
-            pass
+        with nullcontext() if base else generating(model):
+            for _ in tqdm(made, title, total=len(prompts), file=sys.stderr, disable=not watched()):
+                pass
     rows = predictions.read(path)
     # for an answer of t tokens to a prompt of p tokens, p + t - 1 are fed to the model
     fed = sum(row.prompt_tokens + row.tokens - 1 for row in rows)

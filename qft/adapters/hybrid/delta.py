@@ -20,8 +20,12 @@ from torch import Tensor, nn
 
 from qft.adapters.delta import Delta
 from qft.adapters.hybrid.config import HybridConfig
+from qft.adapters.stacked import Stacked
 from qft.quantum.backends.base import Readout
+from qft.quantum.circuit import Circuit
 from qft.tensor import mpo
+
+FEW = 64  # tokens up to which written-out phases are faster than the products of ``multilinear``
 
 
 class Factors(NamedTuple):
@@ -100,13 +104,33 @@ class HybridDelta(Delta):
         f = precomputed
         # (r, t): tokens last, so the circuit runs over contiguous rows
         z = f.a @ x.T if f.a0 is None else torch.addmm(f.a0, f.a, x.T)
-        w = None if f.read is None else f.read(z)
+        o = self._between(z, f.read)
+        return o.T @ f.b.T if f.b0 is None else torch.addmm(f.b0, o.T, f.b.T)
+
+    def _between(self, z: Tensor, read: Readout | None) -> Tensor:
+        """o (r, t) from z (r, t)."""
+        w = None if read is None else read(z)
         if w is not None and self.shuffle_seed is not None and not self.training:
             # the same order at every call: two evaluations of one adapter agree
             order = torch.Generator().manual_seed(self.shuffle_seed)
             w = w[:, torch.randperm(w.shape[1], generator=order).to(w.device)]
-        o = self.fuse(z, w)
-        return o.T @ f.b.T if f.b0 is None else torch.addmm(f.b0, o.T, f.b.T)
+        return self.fuse(z, w)
+
+    def stacked(self, precomputed: Factors) -> Stacked:
+        f = precomputed
+        read = f.read if self.circuit is None or f.read is None else self._read_few(self.circuit, f.read)
+
+        def finish(y: Tensor, z: Tensor) -> Tensor:
+            return torch.addmm(y, self._between(z.T, read).T, f.b.T)
+
+        return Stacked(finish, f.a, None if f.a0 is None else f.a0.squeeze(1), f.b0)
+
+    def _read_few(self, circuit: Circuit, read: Readout) -> Readout:
+        """The read-out with a faster way for few tokens, where circuit and backend have one."""
+        few = self.backend.bind_few(circuit, self.angles)
+        if few is None:
+            return read
+        return lambda z: few(z) if z.shape[1] <= FEW else read(z)
 
     def matrix(self) -> tuple[Tensor, Tensor | None]:
         """Of what is affine: read off at z = 0 and at the unit vectors."""

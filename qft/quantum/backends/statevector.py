@@ -15,7 +15,7 @@ from qft.errors import QftError
 from qft.quantum.backends.base import Backend, Readout
 from qft.quantum.circuit import Circuit
 from qft.quantum.native import layer, library
-from qft.quantum.simulators import multilinear, statevector
+from qft.quantum.simulators import multilinear, phases, statevector
 
 
 class Statevector(Backend):
@@ -52,6 +52,20 @@ class Statevector(Backend):
         if compiled is not None:
             self._compiled_by = library.description()
         evaluate = compiled or by_torch(circuit, weights)
+
+        def read(inputs: Tensor) -> Tensor:
+            self.count(inputs.shape[-1])
+            return evaluate(inputs)
+
+        return read
+
+    def bind_few(self, circuit: Circuit, weights: Tensor) -> Readout | None:
+        if phases.is_short(circuit):
+            evaluate = phases.bind(circuit, weights)
+        elif statevector.is_short(circuit):
+            evaluate = statevector.bind_few(circuit, weights)
+        else:
+            return None
 
         def read(inputs: Tensor) -> Tensor:
             self.count(inputs.shape[-1])

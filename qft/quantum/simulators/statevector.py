@@ -95,6 +95,37 @@ def bind(circuit: Circuit, weights: Tensor) -> Readout:
     return read
 
 
+def is_short(circuit: Circuit) -> bool:
+    """Whether ``bind_few`` can evaluate the circuit."""
+    return circuit.num_inputs > 0 and circuit.qubits <= DENSE_QUBITS
+
+
+@torch.no_grad()
+def bind_few(circuit: Circuit, weights: Tensor) -> Readout:
+    """As ``bind``, for one that ``is_short``, without a gradient: the fewest kernels for a few rows, rows first.
+
+    The uploads are phases and all between two of them is one matrix, so that L uploads take 2 L + 5 kernels.
+    """
+    which = _upload_of_layer(circuit)
+    steps, operators = _steps(circuit, weights, which)
+    generators, signs = _tensors(circuit, weights.dtype, weights.device)
+    start = next(u for u in which if u is not None)
+    remaining = iter([(o if o.dim() == 1 else o.mT).conj().resolve_conj().contiguous() for o in operators])
+    moves = [(kind, at if kind == "upload" else next(remaining)) for kind, at in steps]
+    weighed = signs.T.repeat_interleave(2, 0)  # of the real and the imaginary part of each amplitude
+    one = torch.ones((), dtype=weights.dtype, device=weights.device)
+
+    def read(z: Tensor) -> Tensor:
+        phases = [torch.polar(one.expand_as(angles), angles) for angles in (z.T @ g for g in generators)]
+        psi = phases[start]
+        for kind, by in moves:
+            by = phases[by] if isinstance(by, int) else by
+            psi = psi @ by if kind == "matrix" else psi * by
+        return (torch.view_as_real(psi).flatten(1).square_() @ weighed).T
+
+    return read
+
+
 def _steps(circuit: Circuit, weights: Tensor, which: list[int | None]) -> tuple[list[Step], list[Tensor]]:
     """Steps after the first upload and their operators; the fixed gates before it are folded into the first."""
     r = circuit.qubits
