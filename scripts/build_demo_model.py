@@ -56,7 +56,7 @@ def say(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
-def train_tokenizer(texts: list[str]) -> PreTrainedTokenizerBase:
+def train_tokenizer(texts: list[str], vocabulary: int = VOCABULARY, context: int = 512) -> PreTrainedTokenizerBase:
     """Byte-level BPE on the given texts; none of the tokens reaches over a word or four Chinese characters."""
     empty = Qwen2Tokenizer()._tokenizer  # Qwen2's own normaliser, pre-tokenizer and decoder
     raw = Tokenizer(BPE())
@@ -66,7 +66,7 @@ def train_tokenizer(texts: list[str]) -> PreTrainedTokenizerBase:
     raw.train_from_iterator(
         (marks.sub("\n", t) for t in texts),
         trainers.BpeTrainer(
-            vocab_size=VOCABULARY,
+            vocab_size=vocabulary,
             special_tokens=SPECIAL,
             max_token_length=12,
             show_progress=False,
@@ -82,7 +82,7 @@ def train_tokenizer(texts: list[str]) -> PreTrainedTokenizerBase:
         pad_token="<|endoftext|>",
         unk_token="<|endoftext|>",
         extra_special_tokens=["<|im_start|>"],
-        model_max_length=512,
+        model_max_length=context,
     )
     # As in Qwen3 these two are tokens, but not "special": skip_special_tokens leaves them readable.
     tokenizer.add_tokens([AddedToken(t, special=False, normalized=False) for t in SPECIAL[3:]])
@@ -90,10 +90,10 @@ def train_tokenizer(texts: list[str]) -> PreTrainedTokenizerBase:
     return tokenizer
 
 
-def pack(tokenizer: PreTrainedTokenizerBase, texts: list[str]) -> torch.Tensor:
-    """Texts one after another, each closed by <|endoftext|> -> int64 (blocks, BLOCK)."""
+def pack(tokenizer: PreTrainedTokenizerBase, texts: list[str], block: int = BLOCK) -> torch.Tensor:
+    """Texts one after another, each closed by <|endoftext|> -> int64 (blocks, block)."""
     ids = [i for text in tokenizer(texts)["input_ids"] for i in [*text, 0]]
-    return torch.tensor(ids[: len(ids) // BLOCK * BLOCK]).view(-1, BLOCK)
+    return torch.tensor(ids[: len(ids) // block * block]).view(-1, block)
 
 
 def new_model(seed: int) -> Qwen2ForCausalLM:

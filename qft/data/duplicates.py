@@ -97,7 +97,12 @@ def near_duplicates(train: Sequence[Sample], validation: Sequence[Sample], test:
 
 def _runs(sample: Sample) -> set[int]:
     """Hashes of the runs, comparable within this process only."""
-    units = _UNIT.findall(question(sample))
+    return runs(question(sample))
+
+
+def runs(text: str) -> set[int]:
+    """Hashes of the runs of 13 units of a normalised text, comparable within this process only."""
+    units = _UNIT.findall(text)
     if not units:
         return set()
     return {hash(tuple(units[k : k + RUN])) for k in range(max(1, len(units) - RUN + 1))}

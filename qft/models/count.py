@@ -83,7 +83,7 @@ def count(model: Spec, adapter: Spec, bytes_per_weight: int | None = None) -> Co
     holders = Counter(p for module in layers.values() for p in set(module.parameters()))
     for name, module in layers.items():
         layer: Any = module
-        shape = (layer.in_features, layer.out_features)
+        shape = _shape(layer)
         own = sum(p.numel() for p in module.parameters() if p.requires_grad and holders[p] == 1)
         kinds[(name.rpartition(".")[2], *shape, own)] += 1
         shapes.append(shape)
@@ -104,6 +104,14 @@ def count(model: Spec, adapter: Spec, bytes_per_weight: int | None = None) -> Co
         circuit=sum(map(_angles, peft.modules())),
         shared=shared,
     )
+
+
+def _shape(layer: Any) -> tuple[int, int]:
+    """(in, out) of an adapted layer; of a norm, of which PEFT knows neither, its width for both."""
+    if layer.in_features is not None:
+        return layer.in_features, layer.out_features
+    width = layer.get_base_layer().weight.numel()
+    return width, width
 
 
 def _angles(module: torch.nn.Module) -> int:

@@ -89,3 +89,24 @@ def test_every_method_counts_on_every_kind_of_model(adapter, model):
     assert 0 < counts.trainable <= counts.base and counts.lora_r4 > 0
     listed = sum(m.layers * m.trainable for m in counts.modules)
     assert listed + counts.shared in (0, counts.trainable)  # 0: a prefix belongs to no layer
+
+
+@pytest.mark.parametrize(
+    "adapter, options, angles",
+    [
+        ("qwthn", {}, 224),  # 28 layers, 2 blocks of 4 qubits
+        ("qwthn", {"train_angles": False}, 0),
+        ("qaa", {}, 4 * 7),  # 7 qubits for a width of 128, in each of 4 blocks
+        ("quantum_peft", {}, 1_224 - 28 * 4),  # all but the K = 4 values of each layer
+        ("cua", {}, 6_720),
+        ("qpa", {}, 8 * 5),  # of the one generator: 8 layers of 5 qubits
+        ("lora", {}, 0),
+    ],
+)
+def test_angles_of_circuits_are_counted_among_the_parameters(adapter, options, angles):
+    assert count(*spec(adapter, "demo", **options)).recorded().circuit == angles
+
+
+def test_a_norm_is_as_wide_as_its_weight():
+    kinds = {m.module: (m.in_features, m.out_features, m.layers) for m in count(*spec("ln_tuning", "demo")).modules}
+    assert kinds == {"input_layernorm": (128, 128, 4), "post_attention_layernorm": (128, 128, 4), "norm": (128, 128, 1)}
