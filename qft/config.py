@@ -179,6 +179,7 @@ class SweepConfig:
     threads: int = number(1, at_least=1)
     launcher: str = "local"
     slurm: dict[str, Any] = field(default_factory=dict)
+    search_from: list[str] = field(default_factory=list)
     retry: str | None = None
     overwrite: bool = False
     dry_run: bool = False

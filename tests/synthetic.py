@@ -204,11 +204,16 @@ def table1(path: Path, sizes: Sequence[int] = (300, 600), seeds: int = 3, **opti
     strength = {label: values for label, (_, *values) in METHODS.items()} | {"base": (0, 3.5, 5.0)}
     write(path, cells, strength, **options)
     chosen = [
-        records.Choice("QWTHN", data, 300, 0.01, False, {"0.003": 1.6, "0.01": 1.4, "0.03": None})
+        records.Choice("QWTHN", data, 300, 0.01, False, trials({0.003: 1.6, 0.01: 1.4, 0.03: None}))
         for data in ("cpsycoun", "demo")
     ]
-    records.write(path / "choices.json", records.Choices({"QWTHN": [0.003, 0.01, 0.03]}, chosen))
+    records.write(path / "choices.json", records.Choices(chosen))
     return path
+
+
+def trials(losses: dict[float, float | None]) -> list[records.Trial]:
+    """A search of a trial a rate."""
+    return [records.Trial(f"search-{lr:g}", lr, 100, loss, loss and 20.0, 40) for lr, loss in losses.items()]
 
 
 def survey(path: Path) -> Path:

@@ -25,7 +25,7 @@ def reader(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_the_sweep_of_the_page_is_planned(capfd: pytest.CaptureFixture[str]) -> None:
     assert qft_here("sweep", "mine", "--dry-run", "format=json") == 0
     cells = json.loads(capfd.readouterr().out)["cells"]
-    assert len([c for c in cells if c["role"] == "final"]) == 5 * 3
+    assert len([c for c in cells if c["role"] == "final"]) == 5 * 5
     controls = {c["label"]: c["variant"] for c in cells if c["key"] == "qwthn_no_circuit"}
     assert controls == {"QWTHN, no circuit": {"circuit": "none"}}
     assert {c["key"] for c in cells if "layers" in c["differs"]} == {"lora_qv"}

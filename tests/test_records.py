@@ -71,6 +71,7 @@ def test_a_record_knows_its_versions_and_commit() -> None:
     assert record.seed == 3 and record.packages["torch"] and record.git.dirty in (None, True, False)
 
 
+CHOICE = {"label": "A", "data": "demo", "n": 20, "lr": 0.1, "edge": False, "trials": []}
 LINE = {"id": "s0", "turn": 1, "prompt": "", "reference": "", "prediction": "x", "tokens": 3, "finished": True}
 
 
@@ -78,10 +79,15 @@ LINE = {"id": "s0", "turn": 1, "prompt": "", "reference": "", "prediction": "x",
     ("kind", "content", "words"),
     [
         (records.Choices, {"grid": {}}, "there is no key 'grid'"),
-        (records.Choices, {"grids": []}, r"'grids' is \[\], not a mapping"),
-        (records.Choices, {"grids": {"A": [0.1, "x"]}}, r"'grids\.A\[1\]' is \"x\", not a number"),
+        (records.Choices, {"chosen": {}}, r"'chosen' is {}, not a list"),
+        (records.Choices, {"schema": 2, "chosen": [CHOICE | {"lr": "x"}]}, r"'chosen\[0\]\.lr' is \"x\", not a number"),
+        (
+            records.Choices,
+            {"schema": 2, "chosen": [CHOICE | {"trials": [1]}]},
+            r"'chosen\[0\]\.trials\[0\]' is 1, not a map",
+        ),
         (records.Choices, {"chosen": [{"label": "A"}]}, r"'chosen\[0\]\.data' is missing \(there is: label\)"),
-        (records.Choices, {"schema": 2}, "written by a newer qft .schema 2.; update qft"),
+        (records.Choices, {"schema": 3}, "written by a newer qft .schema 3.; update qft"),
         (records.Choices, {"schema": True}, "'schema' is true, not a whole number"),
         (records.CellState, {"id": "x", "state": None}, "'state' is null, not text"),
         (records.Completion, {"finished": "", "files": {"a": [1]}}, r"'files\.a' holds 1 values, not 2"),

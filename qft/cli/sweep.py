@@ -23,7 +23,7 @@ from qft.errors import QftError, nearest
 from qft.names import one_name, place, shortened
 from qft.progress import quiet_libraries, start_logging
 from qft.records import Cell, removal
-from qft.sweeps import budgets, cells, estimate, fair, identity, jobs
+from qft.sweeps import budgets, cells, estimate, fair, identity, jobs, shared
 from qft.sweeps.plan import Selection, plan, rows_of, sizing
 from qft.sweeps.spec import read_spec
 
@@ -76,6 +76,7 @@ def run(config: SweepConfig) -> None:
     from qft.models.load import device
     from qft.sweeps import run as running
 
+    others = shared.Trials([Path(given) for given in config.search_from])
     identities = identity.of_cells(planned, composed, config.threads, device().type)
     with running.locked(directory):
         identity.settle(directory, planned, identities, config.overwrite)
@@ -84,7 +85,8 @@ def run(config: SweepConfig) -> None:
         log.info("%s: %d cells, %d at a time", directory, len(planned), workers)
         _failures(directory, planned, config.retry)
         launcher = _launcher(config, directory, planned_jobs, workers, gpus)
-        sweep = running.PlannedSweep(directory, spec.name, config.scale, command(config), planned, steps, stated)
+        planned_words = (directory, spec.name, config.scale, command(config))
+        sweep = running.PlannedSweep(*planned_words, planned, steps, stated, identities, others)
         running.run(sweep, launcher, workers, config.retry)
         _report(config, directory, planned)
 

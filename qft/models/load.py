@@ -164,6 +164,13 @@ def check_vocabulary(spec: Spec, tokenizer: Any) -> None:
         )
 
 
+def hidden_size(spec: Spec) -> int:
+    """The width of the model's hidden states, from its yaml's ``config``, else from its files. No weight is loaded."""
+    stated = spec.get("config") or {}
+    known = stated.get("hidden_size") if isinstance(stated, Mapping) else None
+    return int(known or meta_base(spec).config.hidden_size)
+
+
 def meta_base(spec: Spec) -> PreTrainedModel:
     """The architecture alone on the meta device: from the yaml's ``config``, else from the model's files."""
     stated = spec.get("config")

@@ -65,6 +65,7 @@ from qft.records.sweep import (
     LeftOut,
     Size,
     SweepPlan,
+    Trial,
 )
 
 __all__ = [
@@ -123,6 +124,7 @@ __all__ = [
     "SweepPlan",
     "TokenCounts",
     "TrainingRecord",
+    "Trial",
     "UntunedLosses",
     "ValidationRow",
     "answers",

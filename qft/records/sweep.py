@@ -1,9 +1,9 @@
 """What a sweep writes: its plan, its choices, what decided each cell, and what became of it."""
 
 from dataclasses import dataclass, field
-from typing import ClassVar
+from typing import Any, ClassVar
 
-from qft.records.schema import Document, Plain
+from qft.records.schema import Document, Plain, absent
 
 
 @dataclass
@@ -48,6 +48,8 @@ class Cell:
     key: str = ""  # of its row in the sweep's yaml
     differs: dict[str, str] = field(default_factory=dict)  # layers, data, search, seeds, budget -> how from the rest
     size: Size | None = None  # what its budget chose; null: it has none
+    trial: str = ""  # of a search: rate1 to rate4, below, above, again, or lrRATE of a stated grid
+    trial_id: str = ""  # SHA-256 of what decides its result, its rate among it, in whatever sweep it is run
 
 
 @dataclass
@@ -64,6 +66,19 @@ class SweepPlan(Document):
 
 
 @dataclass
+class Trial:
+    """One training of a search."""
+
+    cell: str  # name of its cell
+    lr: float  # learning rate
+    seed: int  # of the run
+    validation_loss: float | None  # at the end; null where it diverged
+    seconds: float | None = None  # of training; null where it diverged
+    steps: int | None = None  # of the optimizer; null where it diverged
+    taken_from: str | None = None  # the sweep that ran it, where another one did
+
+
+@dataclass
 class Choice:
     """The learning rate of one row on one data set: that of lowest validation loss."""
 
@@ -71,18 +86,46 @@ class Choice:
     data: str  # data set
     n: int  # samples that were searched on
     lr: float  # chosen
-    edge: bool  # whether it is the first or last of its grid
-    validation_losses: dict[str, float | None]  # rate -> loss; null where the search diverged
+    edge: bool  # whether no lower or no higher rate was tried: the best is not bracketed
+    trials: list[Trial]  # all of them, in their order
 
 
 @dataclass
 class Choices(Document):
     """Every search of a sweep that has ended."""
 
+    SCHEMA: ClassVar[int] = 2
     FILE: ClassVar[str] = "choices.json"
 
-    grids: dict[str, list[float]] = field(default_factory=dict)  # label -> rates that are tried
     chosen: list[Choice] = field(default_factory=list)
+
+    @classmethod
+    def migrated(cls, content: Plain, schema: int) -> Plain:
+        """Schema 1 has a loss for each rate of a grid, all of seed 0."""
+        if schema > 1:
+            return content
+        chosen = content.get("chosen", [])
+        rest = {key: value for key, value in content.items() if key != "grids"}
+        return rest | {"chosen": [cls._migrated(choice) for choice in chosen] if isinstance(chosen, list) else chosen}
+
+    @staticmethod
+    def _migrated(choice: Any) -> Any:
+        """What is no choice stays as it is, and is refused as such."""
+        if not isinstance(choice, dict) or not isinstance(choice.get("validation_losses"), dict):
+            return choice
+        rest = {key: value for key, value in choice.items() if key != "validation_losses"}
+        losses = choice["validation_losses"].items()
+        return rest | {
+            "trials": [{"cell": "", "lr": _rate(lr), "seed": 0, "validation_loss": loss} for lr, loss in losses]
+        }
+
+
+def _rate(text: str) -> Any:
+    """The number that a key of schema 1 is; what is none stays, and is refused as such."""
+    try:
+        return float(text)
+    except ValueError:
+        return text
 
 
 @dataclass
@@ -97,6 +140,7 @@ class Identity:
     after: list[str]  # ids of the cells it builds on
     packages: dict[str, str | None]  # those that compute -> version; null where an extra is not installed
     code: dict[str, str]  # module that computes -> digest of its syntax tree
+    trial: str | None = absent()  # of a search whose rate other trials decide: which one it is
 
 
 @dataclass
@@ -142,3 +186,4 @@ class CellState(Document):
     name: str = ""  # of the cell
     error: str | None = None  # of the last attempt
     attempts: list[Attempt] = field(default_factory=list)
+    taken_from: str | None = absent()  # of a trial: the sweep that ran it, where another one did

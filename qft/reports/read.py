@@ -60,14 +60,11 @@ def _left_out(row: LeftOut, names: Mapping[str, str]) -> LeftOut:
 
 
 def _search(path: Path, choice: Choice, names: Mapping[str, str]) -> Search:
-    try:
-        losses = {float(rate): loss for rate, loss in choice.validation_losses.items()}
-    except ValueError as error:
-        raise QftError(f"{path / Choices.FILE} is damaged (a learning rate is not a number: {error}).") from error
-    if not all(map(math.isfinite, losses)):
+    if not all(math.isfinite(lr) for lr in (choice.lr, *(trial.lr for trial in choice.trials))):
         raise QftError(f"{path / Choices.FILE} is damaged (a learning rate is not finite).")
     data = visible(choice.data)
-    return Search(visible(choice.label), names.get(data, data), choice.lr, choice.edge, losses)
+    trials = [replace(t, cell=visible(t.cell), taken_from=visible(t.taken_from or "") or None) for t in choice.trials]
+    return Search(visible(choice.label), names.get(data, data), choice.lr, choice.edge, trials)
 
 
 def _name_rows(cells: list[Cell]) -> None:

@@ -16,6 +16,7 @@ from qft.records import (
     Record,
     Scores,
     TrainingRecord,
+    Trial,
     mean_loss,
 )
 
@@ -97,13 +98,18 @@ class Cell(records.Cell):
 
 @dataclass(frozen=True)
 class Search:
-    """A search for a learning rate: validation loss by rate, None where the run diverged, and the rate chosen."""
+    """A search for a learning rate: its trials, and the rate that was chosen."""
 
     label: str
     data: str
     lr: float
-    edge: bool  # whether it is the lowest or the highest rate of the grid
-    losses: dict[float, float | None]
+    edge: bool  # not bracketed: no lower or no higher rate was tried
+    trials: list[Trial]
+
+    @property
+    def seconds(self) -> float:
+        """What the trials cost; those that diverged say nothing."""
+        return sum(trial.seconds or 0.0 for trial in self.trials)
 
 
 @dataclass

@@ -63,18 +63,26 @@ def begin(directory: Path, cell: Cell) -> None:
     _write(directory, cell, "running", None, [*attempts, Attempt(started=now())])
 
 
-def end(directory: Path, cell: Cell, ended: str, error: str | None = None) -> None:
-    """Note how an attempt ended: done, failed, diverged or interrupted."""
+def end(directory: Path, cell: Cell, ended: str, error: str | None = None, taken_from: str | None = None) -> None:
+    """Note how an attempt ended: done, failed, diverged or interrupted; ``taken_from``: the sweep that ran it."""
     state = read_state(directory, cell.name)
     attempts = state.attempts if state and state.attempts else [Attempt(started=now())]
     attempts[-1].ended, attempts[-1].state, attempts[-1].error = now(), ended, error
-    _write(directory, cell, ended, error, attempts)
+    _write(directory, cell, ended, error, attempts, taken_from)
 
 
-def _write(directory: Path, cell: Cell, state: str, error: str | None, attempts: list[Attempt]) -> None:
+def _write(
+    directory: Path,
+    cell: Cell,
+    state: str,
+    error: str | None,
+    attempts: list[Attempt],
+    taken_from: str | None = None,
+) -> None:
     path = folder(directory, cell.name)
     path.mkdir(parents=True, exist_ok=True)
-    write(path / CellState.FILE, CellState(id=cell.id, name=cell.name, state=state, error=error, attempts=attempts))
+    written = CellState(cell.id, state, cell.name, error, attempts, taken_from)
+    write(path / CellState.FILE, written)
 
 
 def save_plan(

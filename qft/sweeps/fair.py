@@ -80,7 +80,7 @@ def _search(cell: Cell, planned: Sequence[Cell], configs: Mapping[str, Config]) 
     """Of a row that takes another's rate, the other's."""
     trials = [trial for trial in planned if trial.name in cell.after]
     trainer = configs[cell.name]["trainer"]
-    return {"lr": [t.lr for t in trials], "n": [t.n for t in trials]} | {key: trainer[key] for key in BUDGET}
+    return {"trials": [t.trial for t in trials], "n": [t.n for t in trials]} | {key: trainer[key] for key in BUDGET}
 
 
 def _budget(own: int | None, cell: Cell, budgets: Sequence[int]) -> str:

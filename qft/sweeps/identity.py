@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from qft.config import differences, without_card
-from qft.data import general
+from qft.data import general, heldout
 from qft.errors import QftError
 from qft.process.locks import is_free
 from qft.records import Cell, Identities, Identity, Plain, read, removal, to_json, write
-from qft.sweeps import cells, code
+from qft.sweeps import cells, code, trials
 
 # where, not what
 ELSEWHERE = ("output_dir", "run", "out", "resume", "overwrite", "format", "verbose", "eval", "trust_configs")
@@ -58,9 +58,11 @@ def identity(
     if evaluation.get("forgetting") is not None:  # what the texts are decides, not where they lie
         settings["evaluation"] = {**evaluation, "forgetting": general.read(evaluation["forgetting"]).sha256}
     recipes = RECIPES[cell.command] if cell.test else RECIPES[cell.command][:1]
-    used = computing((*recipes, *plug_ins(config, cell.test)), cell.test)
+    evaluated = cell.test or heldout.size(config.get("data") or {}) > 0
+    used = computing((*recipes, *plug_ins(config, cell.test)), evaluated)
     packages = used.packages | _kernel(config, used)
-    return Identity(settings, model, data, threads, device, list(after), packages, used.modules)
+    open_rate = cell.trial if cell.role == "search" and cell.trial not in trials.FIRST and cell.after else None
+    return Identity(settings, model, data, threads, device, list(after), packages, used.modules, open_rate)
 
 
 def _kernel(config: Mapping[str, Any], used: code.Code) -> dict[str, str | None]:

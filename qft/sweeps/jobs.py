@@ -12,7 +12,8 @@ from qft.errors import QftError
 from qft.records import Cell, Plain, RunDirectory
 from qft.runs.checks import metrics_of
 from qft.runs.stored import given_subject, of_run
-from qft.sweeps import cells
+from qft.sweeps import cells, trials
+from qft.training.learning_rate import learning_rate
 
 Config = TrainConfig | EvalConfig
 Compose = Callable[[str, Sequence[str]], Config]  # a command and its overrides -> its config
@@ -59,6 +60,9 @@ def compose_jobs(planned: Sequence[Cell], compose: Compose) -> dict[str, Job]:
 def _of_cell(cell: Cell, config: Config, trained: Config | None) -> Config:
     """The config with the cell's numbers; of an evaluation also with what it takes over from the trained run."""
     if isinstance(config, TrainConfig):
+        if cell.role == "search" and cell.lr is None and cell.trial in trials.FIRST:
+            cell.lr = trials.first_rate(cell.trial, default_rate(config))
+            cell.overrides = [*cell.overrides, f"trainer.lr={cell.lr}"]
         lr = config.trainer.lr if cell.lr is None else cell.lr
         evaluation = replace(config.evaluation, metrics=metrics_of(config.evaluation, config.data))
         trainer = replace(config.trainer, lr=lr)
@@ -70,6 +74,16 @@ def _of_cell(cell: Cell, config: Config, trained: Config | None) -> Config:
     settings: Plain = {"model": subject.model, "data": subject.data, "max_seq_len": subject.max_seq_len}
     evaluation = replace(config.evaluation, metrics=subject.metrics)
     return replace(config, n=cell.n, seed=cell.seed, evaluation=evaluation, **settings)
+
+
+def default_rate(config: TrainConfig) -> float:
+    """The learning rate that a run with this config has where none is given."""
+    hidden = 0
+    if config.model.get("lr") is None:  # by the size of the model
+        from qft.models.load import hidden_size
+
+        hidden = hidden_size(config.model)
+    return learning_rate(None, config.model, config.adapter, hidden).value
 
 
 def located(directory: Path, cell: Cell, config: Config, afresh: bool = False) -> Config:

@@ -1,6 +1,6 @@
 """From a sweep's rows and one of its scales to cells: rows x data x n x seeds.
 
-For every row and data set the learning rate is searched first, on validation loss, with the same grid for all.
+For every row and data set the learning rate is searched first, on validation loss, by the same trials for all.
 """
 
 from collections.abc import Mapping, Sequence
@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from qft.errors import QftError, nearest
 from qft.names import one_name
 from qft.records import Cell
+from qft.sweeps import trials
 from qft.sweeps.budgets import within
 from qft.sweeps.identity import ELSEWHERE
 from qft.sweeps.spec import Evaluation, Row, Scale, Spec
@@ -115,12 +116,25 @@ def _of_row(
     of_row = Cell("", "final", row.label, row.adapter, dataset, 0, 0, [], variant=row.variant or {}, key=key)
     options = [f"adapter={row.adapter}", *common, *row.set]
     search = row.search or chosen.search
-    searched = [f"{sweep}-search-{row.lr_of or key}-{dataset}-lr{lr:g}" for lr in search.lr]
+    prefix = f"{sweep}-search-{row.lr_of or key}-{dataset}"
+    planned = trials.planned(search.lr)
+    searched = [f"{prefix}-{trial.name}" for trial in planned]
     cells: list[Cell] = []
-    for name, lr in zip(searched, search.lr, strict=True) if row.lr_of is None else ():
-        overrides = _merged([*options, f"n={search.n}", "seed=0", f"trainer.lr={lr}"])
+    for trial in planned if row.lr_of is None else ():
+        given = [*options, f"n={search.n}", f"seed={trial.seed}", "++data.heldout=0"]
         cells.append(
-            replace(of_row, name=name, role="search", n=search.n, overrides=overrides, lr=lr, test=False),
+            replace(
+                of_row,
+                name=f"{prefix}-{trial.name}",
+                role="search",
+                n=search.n,
+                seed=trial.seed,
+                overrides=_merged([*given, *([] if trial.lr is None else [f"trainer.lr={trial.lr}"])]),
+                lr=trial.lr,
+                test=False,
+                after=[f"{prefix}-{name}" for name in trial.after],
+                trial=trial.name,
+            )
         )
     for n in selection.n or chosen.n:
         for seed in selection.seeds or row.seeds or chosen.seeds:
@@ -153,7 +167,7 @@ def _check_options(options: Sequence[str], why: str) -> None:
         if (key := option.partition("=")[0].lstrip("+~")) in SET_BY_SWEEP:
             raise QftError(
                 f"{option} {why}: the sweep sets {key} itself. Choose with rows=, datasets=, n=[300], seeds=[0]; "
-                "learning rates are searched on the grid of the sweep's yaml."
+                "learning rates are searched as the sweep's yaml says."
             )
 
 

@@ -9,27 +9,32 @@ import queue
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from qft.errors import QftError
 from qft.process import files, locks
 from qft.process.signals import DeferredStop
-from qft.records import Cell
+from qft.records import Cell, Identity
 from qft.sweeps import cells
 from qft.sweeps.attempt import free
 from qft.sweeps.estimate import Speed
 from qft.sweeps.launch import Launcher, Left, died
 from qft.sweeps.progress import Progress
 from qft.sweeps.search import choose
+from qft.sweeps.shared import Trials, trial_id
 
 log = logging.getLogger(__name__)
-PHASES = (("search", "train"), ("base", "eval"), ("final", "train"), ("final", "eval"))
+SEARCH = (("search", "train"),) * 3  # later trials build on earlier ones
+PHASES = (*SEARCH, ("base", "eval"), ("final", "train"), ("final", "eval"))
 
 
 @dataclass(frozen=True)
 class PlannedSweep:
-    """A planned sweep in its directory. ``steps``: optimizer steps of each training cell, by name."""
+    """A planned sweep in its directory. ``steps``: optimizer steps of each training cell, by name.
+
+    ``others``: the trials of other sweeps that may be taken over; ``identities``: what decides each cell, by name.
+    """
 
     directory: Path
     name: str
@@ -38,6 +43,8 @@ class PlannedSweep:
     plan: list[Cell]
     steps: Mapping[str, int]
     stated: float | None = None
+    identities: Mapping[str, Identity] = field(default_factory=dict)
+    others: Trials = field(default_factory=lambda: Trials([]))
 
 
 @contextmanager
@@ -72,10 +79,12 @@ def run(sweep: PlannedSweep, launcher: Launcher, workers: int, retry: str | None
     with stop, Progress(sweep.directory, sweep.plan, sweep.steps, speed, workers) as progress:
         for role, command in PHASES:
             remarks = choose(sweep.directory, sweep.plan)
+            _share(sweep)
             cells.save_plan(sweep.directory, sweep.name, sweep.scale, sweep.command, sweep.plan)
-            for remark in remarks if (role, command) == PHASES[2] else ():
+            for remark in remarks if (role, command) == ("final", "train") else ():
                 log.warning("%s", remark)
             ready = [c for c in sweep.plan if (c.role, c.command) == (role, command) and _ready(sweep, c, old)]
+            ready = [c for c in ready if not (role == "search" and _taken(sweep, c))]
             ready.sort(key=lambda c: -sweep.steps.get(c.name, 0))  # long ones first: none is left alone at the end
             _all(ready, launcher, workers, stop, progress, sweep.directory)
             stop.check()
@@ -88,7 +97,19 @@ def _ready(sweep: PlannedSweep, cell: Cell, retried: set[str]) -> bool:
         return False
     by_name = {c.name: c for c in sweep.plan}
     built_on = all(cells.searched(sweep.directory, by_name[name]) for name in cell.after)
-    return built_on and not (cell.role == "final" and cell.lr is None)
+    return built_on and not (cell.after and cell.command == "train" and cell.lr is None)
+
+
+def _share(sweep: PlannedSweep) -> None:
+    """Name the trials whose rates are known by what decides their results, so that other sweeps find them."""
+    for cell in sweep.plan:
+        if cell.role == "search" and cell.lr is not None and cell.name in sweep.identities:
+            cell.trial_id = trial_id(sweep.identities[cell.name], cell.lr)
+
+
+def _taken(sweep: PlannedSweep, cell: Cell) -> bool:
+    """Whether another sweep has run the trial, whose result is this sweep's now."""
+    return bool(cell.trial_id) and sweep.others.take(sweep.directory, cell, sweep.identities[cell.name])
 
 
 def _all(

@@ -3,6 +3,7 @@
 import csv
 import json
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -36,7 +37,8 @@ def sweep(tmp_path: Path) -> Path:
     strength = {FORMULA: (237, 1.4, 30.0), "LoRA r=4": (1000, 1.5, 28.0), EVIL: (300, 1.6, 20.0)}
     path = tmp_path / "a/b/c/sweep"
     synthetic.write(path, cells, strength, name="s", scores=["rougel_llamafactory"], failed=("cell4",))
-    chosen = [records.Choice(EVIL, EVIL, 300, 0.01, False, {"0.01": 1.4, "0.1": None})]
+    trials = [replace(trial, cell=EVIL, taken_from=EVIL) for trial in synthetic.trials({0.01: 1.4, 0.1: None})]
+    chosen = [records.Choice(EVIL, EVIL, 300, 0.01, False, trials)]
     records.write(path / "choices.json", records.Choices(chosen=chosen))
     plan = json.loads((path / "sweep.json").read_text()) | {"command": f"qft sweep {EVIL} ```"}
     records.write_json(path / "sweep.json", plan)

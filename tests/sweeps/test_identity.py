@@ -47,6 +47,8 @@ def test_places_and_the_settings_of_no_evaluation_do_not() -> None:
         "data": CONFIG["data"] | {"path": "c"},  # type: ignore[operator]
     }
     assert digest(of(moved)) == digest(of())
+    judged = CONFIG | {"data": CONFIG["data"] | {"margin": 0.02}}  # type: ignore[operator]
+    assert digest(of(judged)) == digest(of()), "a margin judges a result and decides none"
     worded = CONFIG | {"adapter": CONFIG["adapter"] | {"card": {"source": "elsewhere"}}}  # type: ignore[operator]
     assert digest(of(worded)) == digest(of())
     search = cell(test=False)
@@ -75,8 +77,10 @@ def test_the_code_is_that_of_the_recipe_and_of_what_the_config_names() -> None:
         "qft.quantum.backends.qcloud",
     }
     assert others.isdisjoint(found)
-    search = of(run=cell(test=False)).code
+    nothing_held_out = CONFIG | {"data": CONFIG["data"] | {"heldout": 0}}  # type: ignore[operator]
+    search = of(nothing_held_out, cell(test=False)).code
     assert "qft.training.trainer" in search and not [name for name in search if "evaluat" in name]
+    assert "qft.evaluation.loss" in of(run=cell(test=False)).code, "what is held out is measured"
     assert {"torch", "transformers", "peft", "sacrebleu"} <= set(of().packages)
     assert "sacrebleu" not in of(run=cell(test=False)).packages
     peft = CONFIG | {"adapter": {"_target_": "peft.LoraConfig"}}

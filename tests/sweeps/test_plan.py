@@ -33,11 +33,11 @@ def spec(name: str) -> Spec:
 def test_comparisons_are_fair(name: str, scale: str) -> None:
     cells = plan(spec(name), scale)
     assert len({c.name for c in cells}) == len(cells)
-    grids: dict[tuple[str, str], list[float | None]] = {}
+    grids: dict[tuple[str, str], list[str]] = {}
     for c in (c for c in cells if c.role == "search"):
-        assert not c.test and c.seed == 0
-        grids.setdefault((c.label, c.data), []).append(c.lr)
-    assert len({tuple(g) for g in grids.values()}) == 1, "every method searches the same grid"
+        assert not c.test and c.seed == (101 if c.trial == "again" else 100) and "++data.heldout=0" in c.overrides
+        grids.setdefault((c.label, c.data), []).append(c.trial)
+    assert len({tuple(g) for g in grids.values()}) == 1, "every method is searched by the same trials"
     finals = [c for c in cells if c.role == "final" and c.command == "train"]
     assert (
         len({frozenset((c.n, c.seed) for c in finals if c.label == label) for label in {c.label for c in finals}}) == 1
@@ -46,7 +46,7 @@ def test_comparisons_are_fair(name: str, scale: str) -> None:
     assert {(c.data, c.n) for c in finals} == {(c.data, c.n) for c in cells if c.role == "base"}
     assert all("trainer.lr" not in o for c in finals for o in c.overrides)
     if scale != "smoke":
-        assert all(len(g) == 3 for g in grids.values()) and len({c.seed for c in finals}) == 3
+        assert all(len(g) == 7 for g in grids.values()) and {c.seed for c in finals} == {1, 2, 3, 4, 5}
         assert {c.n for c in cells if c.role == "search"} == {300}
     if any(c.adapter in ("qwthn", "qtha", "qaa") for c in finals):
         assert any(c.label in ("LoRA r=1", "LoRA r=3") for c in finals), "a LoRA of matched size stands beside it"
@@ -67,8 +67,8 @@ def test_every_cell_composes(name: str, scale: str) -> None:
 
 def test_table1_is_the_grid_of_the_paper() -> None:
     finals = [c for c in plan(spec("table1"), "demo") if c.role == "final"]
-    assert len(finals) == 4 * 2 * 3 * 3
-    assert Counter(c.n for c in finals) == {300: 24, 600: 24, 1000: 24}
+    assert len(finals) == 4 * 2 * 3 * 5
+    assert Counter(c.n for c in finals) == {300: 40, 600: 40, 1000: 40}
     assert {c.label for c in finals} == {"LoRA r=4", "LoRA r=1", "QuanTA", "QWTHN"}
 
 
@@ -95,7 +95,7 @@ def test_the_ablation_runs_every_control() -> None:
             *((x, False) for x in ("entangle", "train_angles", "mpo", "classical_path")),
             ("shuffle", True),
         ):
-            assert variants.count((adapter, (control,))) == 3, (adapter, control)
+            assert variants.count((adapter, (control,))) == 5, (adapter, control)
 
 
 def test_the_pareto_sweep_runs_every_method_of_the_library_at_its_smallest() -> None:
@@ -145,7 +145,7 @@ def test_a_user_chooses_parts_places_and_options() -> None:
         options=["model.path=/m", "trainer.epochs=2"],
     )
     cells = plan(spec("table1"), "demo", selection)
-    assert [c.role for c in cells] == ["base", "search", "search", "search", "final"]
+    assert [c.role for c in cells] == ["base", *["search"] * 7, "final"]
     for cell in cells:
         assert {"data=cpsycoun", "data.path=/x", "model=local", "model.path=/m"} <= set(cell.overrides)
         assert len({o.partition("=")[0] for o in cell.overrides}) == len(cell.overrides), "one value a key"
@@ -186,13 +186,13 @@ def test_steps_are_those_of_the_trainer() -> None:
 
 
 def test_choices_of_rows_that_are_not_planned_now_are_kept(tmp_path: Path) -> None:
-    chosen = [records.Choice(label, "demo", 20, 0.1, False, {"0.1": 1.0}) for label in ("A", "B")]
-    write(tmp_path / "choices.json", Choices({"A": [0.1], "B": [0.1]}, chosen))
-    searched = Cell("s", "search", "A", "lora", "demo", 20, 0, [], 0.1, test=False)
+    tried = [records.Trial("s", 0.1, 100, 1.0)]
+    chosen = [records.Choice(label, "demo", 20, 0.1, True, tried) for label in ("A", "B")]
+    write(tmp_path / "choices.json", Choices(chosen))
+    searched = Cell("s", "search", "A", "lora", "demo", 20, 0, [], 0.1, test=False, trial="lr0.1")
     choose(tmp_path, [searched, Cell("f", "final", "A", "lora", "demo", 20, 0, [], after=["s"])])
     left = read(tmp_path / "choices.json", Choices)
     assert [c.label for c in left.chosen] == ["B"], "the search of A has not been run"
-    assert left.grids == {"A": [0.1], "B": [0.1]}
 
 
 def test_the_users_trust_goes_to_every_cell() -> None:

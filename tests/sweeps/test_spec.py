@@ -41,7 +41,6 @@ def having(place: str, value: Any) -> dict[str, Any]:
     [
         ("rows.lora.lable", "A", r"no key 'rows\.lora\.lable'\. Did you mean 'label'"),
         ("scales.s.search", ..., r"'scales\.s\.search' is missing"),
-        ("scales.s.search.lr", ..., r"'scales\.s\.search\.lr' is missing"),
         ("scales.s.search.lr", 0.1, r"'scales\.s\.search\.lr' is 0\.1, not a list"),
         ("scales.s.search.lr", [], r"'scales\.s\.search\.lr' names nothing"),
         ("scales.s.n", ["a"], r"'scales\.s\.n\[0\]' is \"a\", not a whole number"),
@@ -108,7 +107,12 @@ def checked(content: dict[str, Any], **configs: dict[str, Any]) -> list[Cell]:
 DIFFERENCES: dict[str, tuple[str, Any, dict[str, Any], str]] = {
     "layers": ("set", [], {"adapter": {"target_modules": ["q_proj"]}}, "q_proj; theirs: query and value"),
     "data": ("set", [], {"data": {"rows": "0:9"}}, "data.rows: None -> 0:9"),
-    "search": ("search", {"n": 20, "lr": [0.1, 0.2, 0.3]}, {}, r"lr: \[0.1, 0.2\] -> \[0.1, 0.2, 0.3\]"),
+    "search": (
+        "search",
+        {"n": 20, "lr": [0.1, 0.2, 0.3]},
+        {},
+        r"trials: \['lr0.1', 'lr0.2'\] -> \['lr0.1', 'lr0.2', 'lr0.3'\]",
+    ),
     "seeds": ("seeds", [5], {}, "5; theirs: 0, 1"),
 }
 
