@@ -1,4 +1,4 @@
-"""Write the pages of docs/ that are made from code and yamls: the table of all methods, the configuration reference.
+"""Write the pages of docs/ that are made from code and yamls: the methods, the configuration reference.
 
     python scripts/build_docs.py
 
@@ -11,6 +11,7 @@ from typing import Any
 
 import artefacts_page
 import configuration_page
+import methods_page
 import yaml
 
 from qft.adapters import METHODS, methods
@@ -83,6 +84,7 @@ PAGES = {  # name in docs/ -> what it should hold
     "adapters.md": page,
     "artefacts.md": artefacts_page.page,
     "configuration.md": configuration_page.page,
+    methods_page.PAGE: lambda: methods_page.page(specs()),
     "sweeps.md": artefacts_page.sweep_keys,
 }
 

@@ -14,8 +14,6 @@ from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
 from mkdocs.structure.nav import Page
 
-from qft.adapters import METHODS
-
 ROOT = Path(__file__).parent.parent
 FACE = "qft"  # the modules beside the rooms
 ROOMS = (
@@ -31,11 +29,6 @@ ROOMS = (
     "sweeps",
     "reports",
 )
-MORE = """\
-# More methods
-
-In the words of their modules. [All methods](../adapters.md) compares them in one table.
-"""
 COPIED = {"contributing.md": "CONTRIBUTING.md", "changelog.md": "CHANGELOG.md"}
 EQUATION = re.compile(r'<(span|div) class="arithmatex">(.*?)</\1>', re.S)
 log = logging.getLogger("mkdocs.hooks.docs_site")
@@ -55,32 +48,10 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
         for other, linked in COPIED.items():
             text = text.replace(f"]({linked})", f"]({other})")
         files.append(File.generated(config, page, content=text))
-    files.append(File.generated(config, "methods/more.md", content=more()))
     files.append(File.generated(config, f"api/{FACE}.md", content=face()))
     for room in ROOMS:
         files.append(File.generated(config, f"api/{room}.md", content=api(room)))
     return files
-
-
-def more() -> str:
-    """The page of the methods that have none of their own and are not on classical.md."""
-    written = "".join(p.read_text(encoding="utf-8") for p in (ROOT / "docs" / "methods").glob("*.md"))
-    ours = [p.stem for p in sorted((ROOT / "qft" / "adapters").glob("*.py")) if "\nCONFIG = " in p.read_text("utf-8")]
-    others = [name for name in ours if f"qft/adapters/{name}.py" not in written]
-    return "\n".join([MORE, *(method(name) for name in others)])
-
-
-def method(name: str) -> str:
-    """A method on that page: its equation, its card in one paragraph, then its module's own words."""
-    card = METHODS[name].card
-    words = [
-        f"$$\n{card.equation}\n$$",
-        f"{card.source}, `adapter={name}`. Trainable parameters: {card.parameters}. Start: {card.start}. A token costs "
-        f"{card.token_cost}. Circuit: {card.circuit}. On hardware: {card.hardware}. Exactly a LoRA of rank: "
-        f"{card.lora_rank}.",
-        f"::: qft.adapters.{name}\n    options: {{members: []}}",
-    ]
-    return "\n\n".join([f"## {name}", *words]) + "\n"
 
 
 def face() -> str:
@@ -100,6 +71,13 @@ def api(room: str) -> str:
 def section(module: str) -> str:
     """A module, under a heading of its own."""
     return f"## {module}\n\n::: {module}\n"
+
+
+def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
+    """Link the modules that the page of further methods names to their place in the API."""
+    if page.file.src_uri != "methods/more.md":
+        return markdown
+    return re.sub(r"`qft/adapters/(\w+)\.py`", r"[`qft.adapters.\1`](../api/adapters.md#qftadapters\1)", markdown)
 
 
 def on_page_content(content: str, page: Page, config: MkDocsConfig, files: Files) -> str:
