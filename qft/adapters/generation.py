@@ -6,12 +6,12 @@
     [W; a] x + [c; a0]  =  W x + c, z        one product in place of two, then what the adapter does with z
 
 Generating a token takes so little arithmetic that calls of kernels are most of its time. Within the context a layer of
-one active adapter calls no module: one product with [W; a], the adapter's middle, and one product that adds to W x. The
-results equal the usual ones within rounding. W is kept in that buffer alone, so that the memory grows by the r rows of
-a; at the end it is put back, bit for bit. Whatever the usual way handles and this one does not, it is asked for:
-gradients, training mode, several adapters, mixed batches, hooks on the layer, autocast, torch.compile. Layers whose
-weight is quantised, sharded, tied, not of the adapter's dtype or of another type than ``torch.nn.Linear`` stay as they
-are.
+one active adapter calls no module: one product with [W; a], the adapter's middle, and one product that adds to W x. A
+prompt of many tokens takes two products, from the same rows. The results equal the usual ones within rounding. W is
+kept in that buffer alone, so that the memory grows by the r rows of a; at the end it is put back, bit for bit. Whatever
+the usual way handles and this one does not, it is asked for: gradients, training mode, several adapters, mixed batches,
+hooks on the layer, autocast, torch.compile. Layers whose weight is quantised, sharded, tied, not of the adapter's dtype
+or of another type than ``torch.nn.Linear`` stay as they are.
 """
 
 from collections import Counter
@@ -25,6 +25,8 @@ from torch import Tensor, nn
 from qft.adapters.delta import Delta
 from qft.adapters.layer import QftLayer
 from qft.adapters.stacked import Stacked
+
+FEW = 64  # tokens up to which one product with odd sizes is faster than two: calls of kernels are what it saves
 
 
 @contextmanager
@@ -83,9 +85,13 @@ class _Fused:
         rows = x.reshape(-1, x.shape[-1])
         if self.buffer is None:
             value = stacked.finish(nn.functional.linear(rows, self.base.weight, self.bias), rows)
-        else:
+        elif len(rows) <= FEW:
             both = nn.functional.linear(rows, self.buffer, self.bias)
             value = stacked.finish(both.narrow(1, 0, out), both.narrow(1, out, both.shape[1] - out))
+        else:
+            bias, more = (None, None) if self.bias is None else self.bias.tensor_split([out])
+            y = nn.functional.linear(rows, self.buffer[:out], bias)
+            value = stacked.finish(y, nn.functional.linear(rows, self.buffer[out:], more))
         return value.view(*x.shape[:-1], out)
 
     def _ready(self, x: Tensor) -> bool:
@@ -101,8 +107,9 @@ class _Fused:
         layer, base = self.layer, self.base
         if layer._disable_adapters or layer.merged_adapters or base._forward_hooks or base._forward_pre_hooks:
             return False
+        traced = torch.is_grad_enabled() or torch._C._are_functorch_transforms_active()
         same = x.dtype == base._parameters["weight"].dtype
-        return same and not torch.is_grad_enabled() and not torch.is_autocast_enabled(x.device.type)
+        return same and not traced and not torch.is_autocast_enabled(x.device.type)
 
     def _make(self, x: Tensor) -> bool:
         """Put the active adapter's rows below W; false where it has another way or nothing may be kept of it."""

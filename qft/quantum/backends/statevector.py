@@ -60,16 +60,20 @@ class Statevector(Backend):
         return read
 
     def bind_few(self, circuit: Circuit, weights: Tensor) -> Readout | None:
-        if phases.is_short(circuit):
+        evaluate: Readout | None = None
+        if phases.is_short(circuit):  # three small kernels are fewer instructions than one call of the compiled one
             evaluate = phases.bind(circuit, weights)
-        elif statevector.is_short(circuit):
+        elif self.kernel is not False:
+            evaluate = layer.bind_few(circuit, weights, by_torch)
+        if evaluate is None and statevector.is_short(circuit):
             evaluate = statevector.bind_few(circuit, weights)
-        else:
+        if evaluate is None:
             return None
+        few = evaluate
 
         def read(inputs: Tensor) -> Tensor:
             self.count(inputs.shape[-1])
-            return evaluate(inputs)
+            return few(inputs)
 
         return read
 
