@@ -3,12 +3,15 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from qft.evaluation.metrics.base import Measure
 from qft.reports.analysis import measures
 from qft.reports.sweep import Cell, Sweep, ordered
 from qft.statistics.summary import mean_sd
 
 FEWEST = 6  # rows that are worth a section of their own; of fewer the picture under Training tells all
+FAR = 3  # interquartile ranges beyond the third quartile
 
 
 @dataclass(frozen=True)
@@ -70,3 +73,22 @@ def on_front(made: Sequence[Point], measure: Measure) -> list[Point]:
     """Those of the points that are not dominated."""
     chosen = front([p.parameters for p in made], [p.mean for p in made], measure.higher_is_better)
     return [made[k] for k in chosen]
+
+
+def drawn(values: Sequence[float], best: Sequence[float], higher_is_better: bool) -> list[float]:
+    """Where a picture shows the values: those far worse than the rest would press the others together.
+
+    A value is far off that lies beyond the third quartile by more than three interquartile ranges, and by more than all
+    that the better three quarters span. It stands at the worst of the others.
+
+    Args:
+        values: Of all points.
+        best: Of the front, whose points stay where they are.
+        higher_is_better: Whether they are scores.
+    """
+    sign = -1 if higher_is_better else 1
+    worse = [sign * value for value in values]
+    quarter, three = np.quantile(worse, (0.25, 0.75))
+    fence = max(three + max(FAR * (three - quarter), three - min(worse)), *(sign * value for value in best))
+    edge = max(value for value in worse if value <= fence)
+    return [value if sign * value <= fence else sign * edge for value in values]

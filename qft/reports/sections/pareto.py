@@ -5,8 +5,6 @@ from functools import partial
 from itertools import pairwise
 from typing import Any
 
-import numpy as np
-
 from qft.evaluation.metrics.base import Measure
 from qft.reports.analysis import measures, pareto, words
 from qft.reports.analysis.analysis import Analysis
@@ -32,7 +30,6 @@ NOTE = (
 FORGOTTEN = "Forgetting: loss on general text after fine-tuning, less that of the untuned base."
 WIDTH, HEIGHT, LETTERS = 6.6, 4.7, 8.5  # of a picture in inches, of its names in points
 NEAR = 9  # points; a name farther from its own has a line to it
-FAR = 3  # interquartile ranges above the third quartile: a row so far off stands at the edge, with its value
 
 
 def _adapter_bytes(cell: Cell) -> float | None:
@@ -72,7 +69,7 @@ def table(sweep: Sweep) -> Table:
     for data, n in _groups(sweep):
         fronts = {m: {p.row for p in _front(sweep, m, data, n)} for m in shown_measures}
         group = [c for c in sweep.plain() if (c.data, c.n) == (data, n)]
-        names = ordered(c.row for c in sorted(group, key=_trainable))
+        names = ordered(c.row for c in sorted(group, key=_place))
         for row in names:
             cells = [c for c in group if c.row == row]
             line = [row_name(sweep, row, data), Entry(data), number(n, 0), *parameters(cells), _circuit(cells)]
@@ -103,7 +100,7 @@ def _panel(points: Sequence[Point], measure: Measure, data: str, n: int) -> Pane
 
     title = f"{measure.title} by trainable parameters, {data}, n = {n}"
     best = pareto.on_front(points, measure)
-    heights = _heights(points, best, measure)
+    heights = pareto.drawn([p.mean for p in points], [p.mean for p in best], measure.higher_is_better)
     with canvas(title, "trainable parameters", f"{measure.title} ({measure.unit})", HEIGHT, WIDTH) as (axes, svg):
         axes.set_xscale("log")
         axes.xaxis.set_major_locator(LogLocator(subs=(1, 3)))
@@ -122,16 +119,6 @@ def _panel(points: Sequence[Point], measure: Measure, data: str, n: int) -> Pane
         axes.margins(y=0.12)
         _names(axes, points, heights, corners)
     return Panel(f"{data} n={n}", title, svg[0])
-
-
-def _heights(points: Sequence[Point], best: Sequence[Point], measure: Measure) -> list[float]:
-    """The means, but those far worse than the rest, which would press the others together, at the edge of the rest."""
-    sign = -1 if measure.higher_is_better else 1
-    worse = [sign * p.mean for p in points]
-    quarter, three = np.quantile(worse, (0.25, 0.75))
-    fence = max(three + FAR * (three - quarter), *(sign * p.mean for p in best))
-    edge = max(value for value in worse if value <= fence)
-    return [p.mean if value <= fence else sign * edge for p, value in zip(points, worse, strict=True)]
 
 
 def _names(
@@ -200,8 +187,10 @@ def _front(sweep: Sweep, measure: Measure, data: str, n: int) -> list[Point]:
     return pareto.on_front(pareto.points(sweep, measure, data, n), measure)
 
 
-def _trainable(cell: Cell) -> int:
-    return cell.parameters.trainable if cell.parameters else 0
+def _place(cell: Cell) -> float:
+    """The base first, then by size; what has not been trained last."""
+    size = cell.parameters.trainable if cell.parameters else float("inf")
+    return 0 if cell.role == "base" else size
 
 
 def _circuit(cells: Sequence[Cell]) -> Entry:

@@ -46,3 +46,11 @@ def test_points_are_means_of_plain_rows_by_size(tmp_path: Path) -> None:
     first = made[0]
     assert first.mean == pytest.approx(sum(c.loss("validation_loss") for c in first.cells) / 2)
     assert [p.row for p in pareto.on_front(made, measures.VALIDATION)][-1] == "LoRA r=4"
+
+
+def test_only_what_is_far_worse_is_drawn_at_the_edge() -> None:
+    assert pareto.drawn([1.0, 1.1, 1.2, 1.3, 9.0], [1.0], False) == [1.0, 1.1, 1.2, 1.3, 1.3]
+    assert pareto.drawn([30.0, 29.0, 28.0, 27.0, 1.0], [30.0], True) == [30.0, 29.0, 28.0, 27.0, 27.0]
+    nearly_equal = [2.27] * 8 + [2.22, 10.9]
+    assert pareto.drawn(nearly_equal, [10.9], True) == nearly_equal, "no range between the quartiles"
+    assert pareto.drawn([9.0, 1.0, 1.1, 1.2, 1.3], [9.0, 1.0], False)[0] == 9.0, "the front stays"
