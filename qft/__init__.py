@@ -38,7 +38,7 @@ def train(*overrides: str, **options: Any) -> "Run":
         qft.errors.QftError: A problem that you can fix; the message is one sentence.
         KeyboardInterrupt: After Ctrl-C, once the step is finished and saved; ``resume=True`` resumes the run.
     """
-    from qft.compose.python import call, show_call
+    from qft.compose.typed import call, show_call
     from qft.config import TrainConfig
     from qft.runs.train import train as recipe
 
@@ -60,7 +60,7 @@ def evaluate(run: "Run | str | PathLike[str] | None" = None, /, *overrides: str,
     Raises:
         qft.errors.QftError: A problem that you can fix; the message is one sentence.
     """
-    from qft.compose.python import call, show_call
+    from qft.compose.typed import call, show_call
     from qft.config import EvalConfig
     from qft.runs.evaluate import evaluate as recipe
 
@@ -84,7 +84,7 @@ def score(run: "Run | str | PathLike[str]", /, *overrides: str, **options: Any) 
     Raises:
         qft.errors.QftError: A problem that you can fix; the message is one sentence.
     """
-    from qft.compose.python import call, show_call
+    from qft.compose.typed import call, show_call
     from qft.config import ScoreConfig
     from qft.runs.score import score as recipe
 

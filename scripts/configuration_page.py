@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 CONFIGS = Path(__file__).parent.parent / "configs"
-INTERNAL = ("_target_", "card", "config", "defaults", "hydra", "knob", "lr_scale", "published", "supports")
+INTERNAL = ("_target_", "card", "config", "defaults", "hydra", "knob", "lr_scale", "published", "service", "supports")
 _KEY = re.compile(r"^( *)(\w+):(?: +(?!#)(.*?))?(?: *# (.*))?$")
 INTRODUCTION = """\
 # Configuration

@@ -8,6 +8,7 @@ import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from threading import Thread
+from time import sleep
 from types import SimpleNamespace
 from typing import Any
 
@@ -18,7 +19,7 @@ from omegaconf import OmegaConf
 
 import qft
 from qft import progress, trust
-from qft.compose.typed import OwnConfigsFirst, compose
+from qft.compose.typed import OwnConfigsFirst, call, compose
 from qft.config import EvalConfig, TrainConfig
 from qft.errors import QftError
 from qft.records import RunDirectory, new_record
@@ -79,6 +80,27 @@ def test_the_page_works_as_it_stands(
     assert ended[0].path == run.path
 
 
+def test_calls_of_several_threads_are_done_one_by_one(tmp_path: Path, untouched: None) -> None:
+    running, most = [0], [0]
+
+    def recipe(config: TrainConfig) -> RunDirectory:
+        running[0] += 1
+        most[0] = max(most[0], running[0])
+        sleep(0.05)
+        running[0] -= 1
+        return RunDirectory(tmp_path)
+
+    def train() -> None:
+        call("train", TrainConfig, recipe, ["adapter=lora"], {}, "qft.train()")
+
+    threads = [Thread(target=train) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert most == [1]
+
+
 @pytest.mark.parametrize("text", ["${oc.env:HOME}", r"\${n}", "a, {b}=[1] 'c' \"d\"", "null", "~/x", "=", "x\\"])
 def test_no_character_of_a_value_has_a_meaning(text: str, untouched: None) -> None:
     with trust.command():
@@ -130,8 +152,7 @@ def test_of_a_run_only_what_is_given_is_not_its_own(untouched: None) -> None:
 
 @pytest.mark.parametrize(("word", "refused"), [("data=demo_math", True), ("model=demo", False), ("data=jsonl", False)])
 def test_another_data_set_than_a_runs_is_refused(word: str, refused: bool, untouched: None) -> None:
-    stored = {"model": {"name": "demo", "path": "p"}, "data": {"name": "jsonl", "path": "rows"}}
-    stored |= {"n": 4, "seed": 0, "max_seq_len": 9, "evaluation": {"metrics": ["bleu"]}}
+    stored = TrainConfig(model={"name": "demo", "path": "p"}, data={"name": "jsonl", "path": "rows"})
     with trust.command():
         config = compose("eval", EvalConfig, [word], {"run": "r"})
     if refused:
@@ -139,7 +160,7 @@ def test_another_data_set_than_a_runs_is_refused(word: str, refused: bool, untou
             of_run(config, stored, Path("r"))
     else:
         subject = of_run(config, stored, Path("r"))
-        assert (subject.model, subject.data) == (stored["model"], stored["data"])
+        assert (subject.model, subject.data) == (stored.model, stored.data)
 
 
 @pytest.mark.parametrize("what", ["model", "tokenizer"])

@@ -10,7 +10,7 @@ from pathlib import Path
 from qft.compose import configs
 
 Key = tuple[str, str, str]  # name, default, comment
-NOT_SHOWN = ("_target_", "card", "config", "defaults", "hydra", "knob", "lr_scale", "published", "supports")
+NOT_SHOWN = ("_target_", "card", "config", "defaults", "hydra", "knob", "lr_scale", "published", "service", "supports")
 DEFAULT_WIDTH = 20
 _DEFAULT = re.compile(r"^  - (\w+): (\w+)", flags=re.M)
 _KEY = re.compile(r"^( *)(\w+):(?: +(?!#)(.*?))?(?: +# (.*))?$")

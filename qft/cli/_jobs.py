@@ -74,7 +74,7 @@ def _with_flags(name: str, schema: Any, command: Command, args: Sequence[str]) -
             sys.argv = [f"qft {name}", *flags, *sweep_dir, *words]  # it takes flags first only
             hydra.main(version_base="1.3", config_path=str(configs.packaged()), config_name=name)(task)()
     except (HydraException, OmegaConfBaseException) as error:
-        raise QftError(typed.explain(error, name)) from error
+        raise QftError(configs.explain(error, name)) from error
     finally:
         sys.argv = before
     if single:

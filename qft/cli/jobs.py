@@ -18,6 +18,7 @@ from typing import Any
 
 from qft.cli._command import Command
 from qft.cli._output import log, show
+from qft.compose import configs
 from qft.compose.words import words_as
 from qft.config import JobsConfig
 from qft.errors import QftError, nearest
@@ -49,7 +50,7 @@ def arguments(args: list[str]) -> list[str]:
 def run(config: JobsConfig) -> None:
     """Open the journal, do what ``action`` says, show the jobs."""
     start_logging()
-    if config.backend["name"] != "qcloud":
+    if configs.service(config.backend["name"]) is None:
         raise QftError(f"backend={config.backend['name']} sends no jobs; leave it out.")
     if config.action not in ACTIONS:
         raise QftError(f"action={config.action} does not exist.{nearest(config.action, ACTIONS)}")
@@ -114,10 +115,10 @@ def _decide(config: JobsConfig, journal: Any, job: Any) -> None:
 
 
 def _attach(config: JobsConfig, journal: Any, job: Any) -> None:
-    from qft.quantum.hardware.clients.qcloud import QCloud
+    from qft.quantum.hardware import clients
 
-    QCloud.check_task(str(config.task))
-    journal.attach_by_hand(job.id, config.task, config.backend["url"] or job.url)
+    clients.of(config.backend["name"]).check_task(str(config.task))
+    journal.attach_by_hand(job.id, config.task, config.backend.get("url") or job.url)
 
 
 def _give_up(journal: Any, job: Any) -> None:
@@ -157,17 +158,18 @@ def _ask(config: JobsConfig, journal: Any, jobs: list[Any]) -> None:
 
 def _job_runner(config: JobsConfig, journal: Any, sent_to: str | None) -> Any:
     """To the address the user gives now: the journal's own may be a stranger's, and would be sent the key."""
-    from qft.quantum.hardware.clients.qcloud import QCloud
+    from qft.quantum.hardware import clients
     from qft.quantum.hardware.job_runner import JobRunner
     from qft.quantum.hardware.poller import Waiting
 
     b = config.backend
-    if b["url"] is None and sent_to is not None:
+    if b.get("url") is None and sent_to is not None:
         raise QftError(
             f"The journal says that the job was sent to {shortened(sent_to, 200)}. The key goes only where "
             "you say: if you know that address, repeat it as backend.url=ADDRESS."
         )
-    return JobRunner(journal, QCloud(b["url"], b["plain_http"]), Waiting(b["deadline"], b["poll"], b["poll_max"]))
+    client = clients.of(b["name"]).connect(b)
+    return JobRunner(journal, client, Waiting(b["deadline"], b["poll"], b["poll_max"]))
 
 
 def _show(config: JobsConfig, journal: Any) -> None:

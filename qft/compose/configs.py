@@ -1,12 +1,29 @@
-"""Where configs are: the packaged ones, and the user's ``./configs``, which win."""
+"""Where configs are, the packaged ones and the user's ``./configs``, which win, and what their yamls declare."""
 
+import re
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from qft.errors import QftError, first_line, nearest
+from qft.records import Plain
 from qft.version import PACKAGE
 
+SHOWN = 4  # keys that a message names at most
 ALIASES = 10  # of a file at most: each level of nested ones multiplies what there is to read
+
+
+@dataclass(frozen=True)
+class Service:
+    """What the yaml of a backend says of the service that its jobs are sent to, under the key ``service``.
+
+    Attributes:
+        paid: Its jobs may cost money.
+        yours: Options that only the user may set, never a file of ./configs, with their defaults.
+    """
+
+    paid: bool
+    yours: Plain
 
 
 def packaged() -> Path:
@@ -94,3 +111,85 @@ def check_users_files(command: str, used: list[str]) -> None:
                         f"{file} takes the place of the packaged file and leaves out its defaults; begin with a copy "
                         f"of {packaged() / file.name}"
                     )
+
+
+def used_groups(name: str) -> list[str]:
+    """The groups that the packaged yaml of a command composes."""
+    defaults = read(packaged() / f"{name}.yaml").defaults
+    return sorted({str(g) for d in defaults if not isinstance(d, str) for g in d if g in groups()})
+
+
+def keys(name: str) -> list[str]:
+    """All keys a command knows: those of its yaml and of every choice of its groups."""
+    used = set(used_groups(name))
+    known = {str(k) for k in read(packaged() / f"{name}.yaml") if k not in ("defaults", "hydra")}
+    known |= used
+    for group, choices in groups().items():
+        for choice in choices if group.partition("/")[0] in used else []:
+            file = find(f"{group}/{choice}")
+            content: Any = read(file) if file else {}
+            prefix = group.replace("/", ".")
+            known |= {f"{prefix}.{k!s}" for k in content if not str(k).startswith("_") and k != "defaults"}
+    return sorted(known)
+
+
+def service(backend: Any) -> Service | None:
+    """The service that a backend sends jobs to; None where it sends none.
+
+    Args:
+        backend: Its name. Only its packaged yaml is asked, as ./configs may be a stranger's; without one its jobs
+            count as paid.
+    """
+    file = packaged() / "backend" / f"{backend}.yaml"
+    if not file.is_file():
+        return Service(paid=True, yours={})
+    content = read(file)
+    stated = content.get("service")
+    return None if stated is None else Service(bool(stated["paid"]), {key: content[key] for key in stated["yours"]})
+
+
+def check_types(declared: Any, given: Any, prefix: str) -> None:
+    """A plug-in's yaml declares the type of an option by its default; null accepts anything."""
+    from omegaconf import OmegaConf
+
+    defaults: Any = OmegaConf.to_container(declared, resolve=False)
+    options: Any = OmegaConf.to_container(given, resolve=True)
+    for key, default in defaults.items():
+        value = options.get(key)
+        if key == "defaults" or default is None or (isinstance(default, str) and (value is None or "${" in default)):
+            continue  # null for a text, such as data.rows=null, is for the plug-in to judge
+        kinds = {bool: (bool,), int: (int,), float: (int, float), str: (str,), list: (list,), dict: (dict,)}
+        kind = type(default)
+        if not isinstance(value, kinds[kind]) or isinstance(value, bool) != (kind is bool):
+            raise QftError(f"{prefix}.{key}={value} should be of type {kind.__name__}, such as {default!r}.")
+
+
+def explain(error: Exception, name: str) -> str:
+    """One sentence for an error of Hydra or OmegaConf in composing the command ``name``."""
+    from omegaconf.errors import OmegaConfBaseException
+
+    cause = error.__cause__ if isinstance(error.__cause__, OmegaConfBaseException) else error
+    text = str(error).strip()
+    where = re.search(r"full_key: (\S+)", str(cause))
+    if where and re.match(r"Key '[^']+' (not in|is not in struct)", text):
+        return f"There is no key '{where[1]}'.{_hint(where[1], keys(name))}"
+    if match := re.search(r"Could not (?:override|append to|delete) '([^']+)'|Key '([^']+)' is not in struct", text):
+        key = (match[1] or match[2]).replace("/", ".")
+        return f"There is no key '{key}'.{_hint(key, keys(name))}"
+    message = first_line(cause)
+    if where and "is not a ListConfig" in message:
+        return f"{where[1]} is a list: {where[1]}=[A,B]."
+    return (
+        f"{where[1]}: {message.rstrip('.')}."
+        if where
+        else f"{message}. Overrides are written key=value; quote special characters."
+    )
+
+
+def _hint(key: str, known: list[str]) -> str:
+    """The keys that may have been meant: of any group where none is named, else of the group, by their spelling."""
+    of_groups = [k for k in known if "." in k and k.rpartition(".")[2] == key]
+    if of_groups:
+        return f" Did you mean {' or '.join(of_groups[:SHOWN])}?"
+    group = key.rpartition(".")[0]
+    return nearest(key, [k for k in known if k.rpartition(".")[0] == group] or [k for k in known if "." not in k])

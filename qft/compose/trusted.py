@@ -1,6 +1,7 @@
 """What ``./configs`` and the command line may say: the first may be a stranger's, the second is the user's word.
 
-See docs/security.md. The rules look at what Hydra has composed, whichever file and default list it came from.
+See docs/security.md. The rules look at what Hydra has composed, whichever file and default list it came from. What a
+service of circuits costs, and which of its options only the user may set, its packaged yaml says (``configs.service``).
 """
 
 import re
@@ -14,13 +15,14 @@ from omegaconf.resolvers import oc
 
 from qft import trust
 from qft.compose import configs
+from qft.config import EvalConfig, TrainConfig
 from qft.errors import QftError, first_line
 from qft.records import Plain
 
 # ${key}, ${group.key} and ${oc.select:group.key,default}, not into Hydra's own node, which can copy the environment
 INTERPOLATION = re.compile(r"\$\{(?!hydra\b)[A-Za-z_]\w*(\.\w+)*\}|\$\{oc\.select:(?!hydra\b)[A-Za-z_][\w.]*,[\w.-]*\}")
-# what the runs of a sweep's yaml may not contain: it counts only from the user
-USERS_WORDS = ("_target_", "trust_", "hydra", "backend.url", "backend.plain_http", "backend.moved", "qcloud")
+# what the runs of a sweep's yaml may not contain: it counts only from the user; services (backends) add their own
+USERS_WORDS = ("_target_", "trust_", "hydra")
 VOLATILE = ("runtime", "overrides")  # of Hydra's node: different for each command by itself
 
 
@@ -36,14 +38,6 @@ def disarmed() -> Iterator[None]:
         yield
     finally:
         OmegaConf.register_new_resolver("oc.env", oc.env, replace=True)
-
-
-def check_words(args: Iterable[str]) -> None:
-    """Refuse options of Hydra itself: its launchers, callbacks and logging factories are not used."""
-    for arg in args:
-        key = arg.partition("=")[0]
-        if not arg.startswith("-") and "hydra" in re.split(r"[./@:+~]", key):
-            raise QftError(f"There is no key '{key}': options of Hydra itself are not options of qft.")
 
 
 def check_search_path(name: str) -> None:
@@ -109,6 +103,36 @@ def check(cfg: Any, given: Collection[str]) -> None:
     trust.extend(targets, remote)
 
 
+def check_service(config: Any, args: Iterable[str], given: Collection[str]) -> None:
+    """Refuse a backend that costs money, or its address, where ./configs chooses it and not the user.
+
+    Args:
+        config: A command's typed config.
+        args: The words that the user gave.
+        given: The keys that the user gave.
+
+    Raises:
+        QftError: With what to write if it is meant.
+    """
+    options = vars(config).get("backend")
+    if not isinstance(options, dict) or (service := configs.service(options.get("name"))) is None:
+        return
+    chosen = {v.strip("'\" ") for a in args if a.startswith("backend=") for v in a.partition("=")[2].split(",")}
+    name = options.get("name")
+    if isinstance(config, (TrainConfig, EvalConfig)) and service.paid and name not in chosen:
+        raise QftError(
+            f"backend={name} comes from a file of ./configs, and its jobs may cost money: write backend={name} on the "
+            "command line if you mean it."
+        )
+    for key, default in service.yours.items():
+        value = options.get(key, default)
+        if value != default and f"backend.{key}" not in given:
+            raise QftError(
+                f"backend.{key}={value} comes from a file of ./configs, and your key is sent only where you say: "
+                f"repeat backend.{key}=VALUE on the command line if it is right."
+            )
+
+
 def check_interpolations(cfg: Any) -> None:
     """Raise QftError for ``${...}`` other than ``${group.key}``: resolvers read the environment and more."""
     for key, text in _strings(OmegaConf.to_container(cfg, resolve=False)):
@@ -118,12 +142,22 @@ def check_interpolations(cfg: Any) -> None:
 
 def _check_sweep(group: str, sweep: Any) -> None:
     """Refuse options of a sweep's runs that count only from the user, as written or after interpolation."""
+    words = [*USERS_WORDS, *_words_of_services()]
     for key, text in _strings(OmegaConf.to_container(sweep, resolve=True)) if OmegaConf.is_config(sweep) else ():
-        if word := next((word for word in USERS_WORDS if word in text), None):
+        if word := next((word for word in words if word in text), None):
             raise QftError(
                 f"{group}{key if key.startswith('[') else f'.{key}'} contains '{word}', which counts only from you: "
                 "give it on the command line, or add trust_configs=true if you trust ./configs."
             )
+
+
+def _words_of_services() -> Iterator[str]:
+    """The names of backends that cost money, and of the options of services that only the user may set."""
+    for name in configs.groups()["backend"]:
+        if service := configs.service(name):
+            yield from (f"backend.{key}" for key in service.yours)
+            if service.paid:
+                yield name
 
 
 def _check_slurm(slurm: Any, given: Collection[str]) -> None:

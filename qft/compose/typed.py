@@ -1,6 +1,5 @@
-"""Composes overrides and yamls into a typed config, and turns Hydra's errors into one sentence."""
+"""Composes overrides and yamls into a typed config, for the command line and for calls from Python."""
 
-import re
 import threading
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -19,14 +18,19 @@ from hydra.plugins.search_path_plugin import SearchPathPlugin
 from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
-from qft import ranges
-from qft.compose import address, configs, trusted, values, words
+from qft import ranges, trust
+from qft.compose import configs, trusted, words
 from qft.config import EvalConfig
 from qft.errors import QftError, nearest
-from qft.records import Plain
+from qft.names import shortened
+from qft.progress import borrow_logging
+from qft.records import Plain, RunDirectory
+from qft.runs.run import Run
 
 C = TypeVar("C")
 _lock = threading.RLock()  # Hydra is one for the process; a job of a multirun composes within it
+# torch's random numbers and what is written to a run's log.txt are of the whole process
+_one_at_a_time = threading.RLock()
 REQUIRED = {"run": ", or its name or directory as a word", "dir": ", or the directory as a word"}
 PATHS = ("output_dir", "run", "out", "dir", "markdown", "journal")
 
@@ -87,8 +91,8 @@ def borrow_hydra(name: str, schema: Any) -> Iterator[None]:
 
 
 def _composed(name: str, overrides: Sequence[str], options: Mapping[str, Any]) -> Any:
-    choices, assigned = values.split(options, configs.groups())
-    args = prepare(name, [*overrides, *choices], values.keys(assigned))
+    choices, assigned = words.split_values(options, configs.groups())
+    args = prepare(name, [*overrides, *choices], words.keys_of_values(assigned))
     composed = _compose(name, args)
     if len(configs.directories()) > 1:
         trusted.check_hydra(composed.hydra, _packaged_hydra(name))
@@ -97,26 +101,25 @@ def _composed(name: str, overrides: Sequence[str], options: Mapping[str, Any]) -
         del composed["hydra"]
     trusted.check_interpolations(composed)  # the values assigned below are never interpolations
     try:
-        values.assign(composed, assigned)
+        words.assign(composed, assigned)
     except OmegaConfBaseException as error:
-        raise QftError(explain(error, name)) from error
-    given = words.keys(args) | values.keys(assigned)
+        raise QftError(configs.explain(error, name)) from error
+    given = words.keys(args) | words.keys_of_values(assigned)
     config = _typed(composed, chosen, given, args)
-    address.check(config, args, given)
+    trusted.check_service(config, args, given)
     return config
 
 
 def prepare(name: str, args: Sequence[str], assigned: Collection[str] = ()) -> list[str]:
     """The words as Hydra takes them, once all of them can be read and each choice exists."""
     words.check(args)
-    trusted.check_words(args)
     args = [_as_choice(a) for a in args]
     if name != "sweep" and _wants_local_model(words.keys(args) | set(assigned), args):
         args.append("model=local")
     args = [f"+{a}" if a.startswith("metric.") else a for a in args]  # its keys are those of the plug-ins
     if "adapter=peft" in args:  # its keys are those of the library
         args = [f"+{a}" if _of_peft(a) else a for a in args]
-    configs.check_users_files(name, _used_groups(name))
+    configs.check_users_files(name, configs.used_groups(name))
     trusted.check_search_path(name)
     _check_choices(args)
     return args
@@ -145,7 +148,7 @@ def _compose(name: str, args: list[str]) -> DictConfig:
         with initialize_config_dir(str(configs.packaged()), version_base="1.3"):
             return hydra.compose(name, overrides=args, return_hydra_config=True)
     except (HydraException, OmegaConfBaseException) as error:
-        raise QftError(explain(error, name)) from error
+        raise QftError(configs.explain(error, name)) from error
     except AssertionError as error:  # of Hydra, for lists of defaults that name no file
         raise QftError(f"A list of defaults in ./configs, that of {name}.yaml or another, cannot be read.") from error
     finally:
@@ -183,6 +186,9 @@ def _check_choices(args: Sequence[str]) -> None:
     for arg in args:
         group, _, value = arg.partition("=")
         if group in groups:
+            if group == "metric":  # of which there may be several
+                names = value.strip("[]")
+                raise QftError(f"Choose metrics with evaluation.metrics=[{names}]; metric.NAME.KEY= sets an option.")
             for choice in value.split(","):
                 configs.check_choice(group, choice.strip("'\" "))
 
@@ -196,12 +202,14 @@ def _typed(composed: DictConfig, choices: dict[str, str], given: set[str], args:
         file, key = configs.find(f"{group}/{choice}"), group.replace("/", ".")
         options = OmegaConf.select(composed, key)
         if file is not None and options is not None and OmegaConf.get_type(options) is dict:  # others check their own
-            check_types(configs.read(file), options, key)
+            configs.check_types(configs.read(file), options, key)
     config: Any = OmegaConf.to_object(composed)
     content = vars(config)
     for group, choice in choices.items():
         if isinstance(options := content.get(group), dict):
             options.setdefault("name", choice)  # a plug-in is called what its yaml is called
+            if group == "backend":
+                options.pop("service", None)  # which is no option
             if (group, choice) == ("adapter", "peft"):
                 content[group] = _peft_method(options)
     for key in PATHS:
@@ -239,64 +247,52 @@ def metric_options(given: Mapping[str, Any]) -> Plain:
             continue  # refused by whoever scores
         merged = OmegaConf.merge(declared, OmegaConf.create(dict(options)))
         trusted.check_interpolations(merged)
-        check_types(declared, merged, f"metric.{name}")
+        configs.check_types(declared, merged, f"metric.{name}")
         resolved: Any = OmegaConf.to_container(merged, resolve=True)
         options_of[name] = {k: v for k, v in resolved.items() if k != "_target_"}
     return options_of
 
 
-def check_types(declared: Any, given: Any, prefix: str) -> None:
-    """A plug-in's yaml declares the type of an option by its default; null accepts anything."""
-    defaults: Any = OmegaConf.to_container(declared, resolve=False)
-    options: Any = OmegaConf.to_container(given, resolve=True)
-    for key, default in defaults.items():
-        value = options.get(key)
-        if key == "defaults" or default is None or (isinstance(default, str) and (value is None or "${" in default)):
-            continue  # null for a text, such as data.rows=null, is for the plug-in to judge
-        kinds = {bool: (bool,), int: (int,), float: (int, float), str: (str,), list: (list,), dict: (dict,)}
-        kind = type(default)
-        if not isinstance(value, kinds[kind]) or isinstance(value, bool) != (kind is bool):
-            raise QftError(f"{prefix}.{key}={value} should be of type {kind.__name__}, such as {default!r}.")
+def call(
+    command: str,
+    schema: Callable[[], Any],
+    recipe: Callable[[Any], RunDirectory],
+    overrides: Sequence[str],
+    options: Mapping[str, Any],
+    shown: str,
+) -> Run:
+    """Compose the config of a command and hand it to its recipe. Calls of several threads are done one by one.
+
+    Args:
+        command: ``configs/COMMAND.yaml`` is composed.
+        schema: The dataclass of its config.
+        recipe: The function of ``qft.runs``.
+        overrides: As on the command line.
+        options: Values by key.
+        shown: The call as the record shows it.
+
+    Returns:
+        The run that the recipe leaves.
+
+    Raises:
+        QftError: For what cannot be meant, and for what the recipe refuses.
+    """
+    _check_texts(overrides)
+    with trust.command(trust.Given(command=shown)):
+        config = compose(command, schema, overrides, options)
+        with borrow_logging(config.verbose), _one_at_a_time:
+            return Run(recipe(config).path)
 
 
-def explain(error: Exception, name: str) -> str:
-    """One sentence for a Hydra or OmegaConf error."""
-    cause = error.__cause__ if isinstance(error.__cause__, OmegaConfBaseException) else error
-    text = str(error).strip()
-    where = re.search(r"full_key: (\S+)", str(cause))
-    if where and re.match(r"Key '[^']+' (not in|is not in struct)", text):
-        return f"There is no key '{where[1]}'.{nearest(where[1], _siblings(where[1], _keys(name)))}"
-    if match := re.search(r"Could not (?:override|append to|delete) '([^']+)'|Key '([^']+)' is not in struct", text):
-        key = (match[1] or match[2]).replace("/", ".")
-        return f"There is no key '{key}'.{nearest(key, _siblings(key, _keys(name)))}"
-    first = str(cause).strip().splitlines()
-    message = first[0] if first else type(error).__name__
-    return (
-        f"{where[1]}: {message}." if where else f"{message}. Overrides are written key=value; quote special characters."
-    )
+def _check_texts(overrides: Sequence[Any]) -> None:
+    for word in overrides:
+        if not isinstance(word, str):
+            raise QftError(f"{shortened(repr(word))} is no option; give texts such as 'adapter=lora', or n=300.")
+        if word.startswith("-"):
+            raise QftError(f"{shortened(word)} is for the command line; from Python give options only.")
 
 
-def _siblings(key: str, keys: list[str]) -> list[str]:
-    """Keys of the same group as a wrong one; without a group, the top-level ones."""
-    group = key.rpartition(".")[0]
-    return [k for k in keys if k.rpartition(".")[0] == group] or [k for k in keys if "." not in k]
-
-
-def _used_groups(name: str) -> list[str]:
-    """The groups that the packaged yaml of a command composes."""
-    defaults = configs.read(configs.packaged() / f"{name}.yaml").defaults
-    return sorted({str(g) for d in defaults if not isinstance(d, str) for g in d if g in configs.groups()})
-
-
-def _keys(name: str) -> list[str]:
-    """All keys a command knows: those of its yaml and of every choice of its groups."""
-    used = set(_used_groups(name))
-    keys = {str(k) for k in configs.read(configs.packaged() / f"{name}.yaml") if k not in ("defaults", "hydra")}
-    keys |= used
-    for group, choices in configs.groups().items():
-        for choice in choices if group.partition("/")[0] in used else []:
-            file = configs.find(f"{group}/{choice}")
-            content: Any = configs.read(file) if file else {}
-            prefix = group.replace("/", ".")
-            keys |= {f"{prefix}.{k!s}" for k in content if not str(k).startswith("_") and k != "defaults"}
-    return sorted(keys)
+def show_call(name: str, *positional: Any, **options: Any) -> str:
+    """``train("adapter=lora", n=300)`` as text."""
+    words = [repr(value) for value in positional]
+    return f"qft.{name}({', '.join([*words, *(f'{key}={value!r}' for key, value in options.items())])})"

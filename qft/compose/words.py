@@ -1,12 +1,23 @@
-"""Checks the words of a command line before Hydra sees them, so that a wrong one is refused at once in one sentence."""
+"""What the user gives, before Hydra sees it: words of a command line, and values of a call from Python.
 
+A word that is wrong is refused at once, in one sentence. Values are put into a composed config as they are, without
+Hydra's grammar.
+"""
+
+import os
+import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping
+from numbers import Integral, Real
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
 
 from qft.errors import QftError, first_line, nearest
 from qft.names import shortened, visible
+from qft.records import Plain
 
-LONGEST = 20_000  # characters of one word; a list of a wide circuit's angles is some thousand
+LONGEST_WORD = 20_000  # characters of one word; a list of a wide circuit's angles is some thousand
 ADDABLE = ("adapter", "backend", "data", "metric", "names", "paths", "slurm")  # plug-ins judge their own keys
 CFG = ("job", "hydra", "all")
 INFO = ("all", "config", "defaults", "defaults-tree", "plugins", "searchpath")
@@ -17,6 +28,9 @@ VALUED = {
     **dict.fromkeys(("--info", "-i"), INFO),
     **dict.fromkeys(("--package", "-p", "--shell-completion", "-sc"), None),
 }
+OPEN = ("metric", "names", "paths", "slurm")  # keys under which any other may be given
+DEEPEST = 20  # mappings and lists within each other
+LONGEST_KEY = 200  # characters of a key in messages
 
 
 def keys(args: Iterable[str]) -> set[str]:
@@ -49,8 +63,8 @@ def check(args: Iterable[str]) -> None:
 def _check_override(word: str) -> None:
     if bad := next((c for c in word if unicodedata.category(c) in ("Cc", "Cs")), None):
         raise QftError(f"'{_shown(word)}' holds the character U+{ord(bad):04X}, which no option can.")
-    if len(word) > LONGEST:
-        raise QftError(f"'{_shown(word)}' has {len(word):,} characters; an option has {LONGEST:,} at most.")
+    if len(word) > LONGEST_WORD:
+        raise QftError(f"'{_shown(word)}' has {len(word):,} characters; an option has {LONGEST_WORD:,} at most.")
     if word.startswith("~"):
         raise QftError(f"'{_shown(word)}': options cannot be taken away; give another value, such as KEY=null.")
     key, equals, _ = word.partition("=")
@@ -61,6 +75,8 @@ def _check_override(word: str) -> None:
         raise QftError(f"There is no key '{_shown(name)}'. Options are written key=value.")
     if key != name and name.partition(".")[0] not in ADDABLE:
         raise QftError(f"There is no key '{_shown(name)}' to add; + adds keys of {', '.join(ADDABLE)} only.")
+    if "hydra" in re.split(r"[./:]", name):  # its launchers, callbacks and logging factories are not used
+        raise QftError(f"There is no key '{_shown(name)}': options of Hydra itself are not options of qft.")
     _parse(word)
 
 
@@ -104,3 +120,84 @@ def words_as(key: str, args: list[str], several: bool = False) -> list[str]:
 def quoted(text: str) -> str:
     """A text as a value of an override: no character in it has a meaning."""
     return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"
+
+
+def split_values(options: Mapping[str, Any], groups: Collection[str]) -> tuple[list[str], Plain]:
+    """The choices among the options as words, and the other values, their keys as they were given.
+
+    ``{"adapter": "lora", "trainer": {"lr": 0.1}}`` -> ``(["adapter=lora"], {"trainer": {"lr": 0.1}})``
+
+    Args:
+        options: Values by key; nested mappings are nested keys.
+        groups: The names of the groups of configs.
+
+    Raises:
+        QftError: For a value that no yaml could hold, and for a group that is given neither a name nor options.
+    """
+    choices: list[str] = []
+    assigned: Plain = {}
+    for key, value in options.items():
+        group = key.replace(".", "/")
+        if group not in groups or isinstance(value, Mapping):
+            assigned[key] = _plain(key, value)
+        elif isinstance(value, str) and re.fullmatch(r"[\w-]+", value):
+            choices.append(f"{group}={value}")
+        else:
+            raise QftError(f"{key}={shortened(str(value))!r} is not a name of one of its choices, nor a mapping.")
+    return choices, assigned
+
+
+def keys_of_values(assigned: Mapping[str, Any]) -> set[str]:
+    """The full keys of values, mappings and what is in them: ``trainer.lr``."""
+    found = set(assigned)
+    for key, value in assigned.items():
+        if isinstance(value, Mapping):
+            found |= {f"{key}.{name}" for name in keys_of_values(value)}
+    return found
+
+
+def assign(composed: DictConfig, assigned: Mapping[str, Any]) -> None:
+    """Put values into a composed config; a key that is not there is an error of OmegaConf's.
+
+    A mapping goes into the mapping that is there, key by key, and takes the place of anything else.
+    """
+    library = "adapter.type" in keys_of_values(assigned)
+    if library or OmegaConf.select(composed, "adapter.type", throw_on_missing=False) is not None:
+        _put(composed, assigned, (*OPEN, "adapter"))
+    else:
+        _put(composed, assigned, OPEN)
+
+
+def _put(composed: DictConfig, assigned: Mapping[str, Any], open_keys: tuple[str, ...]) -> None:
+    for key, value in assigned.items():
+        _check_key(key)
+        present = OmegaConf.select(composed, key, throw_on_missing=False)
+        if isinstance(value, Mapping) and isinstance(present, DictConfig):
+            _put(composed, {f"{key}.{name}": inner for name, inner in value.items()}, open_keys)
+        else:
+            OmegaConf.update(composed, key, value, merge=False, force_add=key.partition(".")[0] in open_keys)
+
+
+def _check_key(key: str) -> None:
+    if not re.fullmatch(r"[^.\[\]]+(\.[^.\[\]]+)*", key):
+        raise QftError(f"There is no key '{visible(shortened(key))}'. Nested keys are written group.key.")
+
+
+def _plain(key: str, value: Any, depth: int = 0) -> Any:
+    """The value as yaml has it: paths as texts, sequences as lists, and no text an interpolation."""
+    if depth > DEEPEST:
+        raise QftError(f"{key} is nested too deeply, or holds itself.")
+    if value is None or isinstance(value, bool):
+        return value
+    if isinstance(value, Integral):  # numpy's, too
+        return int(value)
+    if isinstance(value, Real):
+        return float(value)
+    if isinstance(value, str | os.PathLike):
+        # OmegaConf reads ${...} in a text; a backslash before it says that it is meant as it stands
+        return re.sub(r"(\\*)\$\{", lambda m: 2 * m[1] + r"\${", str(os.fspath(value)))
+    if isinstance(value, list | tuple | range):
+        return [_plain(key, item, depth + 1) for item in value]
+    if isinstance(value, Mapping):
+        return {str(name): _plain(f"{key}.{name}"[:LONGEST_KEY], item, depth + 1) for name, item in value.items()}
+    raise QftError(f"{key}: a {type(value).__name__} cannot be an option; give numbers, texts, lists or mappings.")

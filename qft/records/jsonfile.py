@@ -93,7 +93,7 @@ def strict_json(text: str | bytes) -> Any:
 
     NaN, infinities and whole numbers that no float can hold would fail later, wherever they are calculated with.
     """
-    return json.loads(text, parse_constant=_finite, parse_float=_finite, parse_int=_whole)
+    return _STRICT.decode(text if isinstance(text, str) else text.decode("utf-8"))
 
 
 def _finite(text: str) -> float:
@@ -105,3 +105,6 @@ def _finite(text: str) -> float:
 def _whole(text: str) -> int:
     _finite(text)
     return int(text)
+
+
+_STRICT = json.JSONDecoder(parse_constant=_finite, parse_float=_finite, parse_int=_whole)

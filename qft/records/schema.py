@@ -14,7 +14,7 @@ dataclasses. An int stands where a float is wanted, as JSON has it; a bool is no
 
 import json
 from collections.abc import Mapping
-from dataclasses import MISSING, Field, field, fields, is_dataclass
+from dataclasses import MISSING, dataclass, field, fields, is_dataclass
 from functools import cache
 from types import NoneType, UnionType
 from typing import Any, ClassVar, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
@@ -98,7 +98,22 @@ def from_json(kind: type[T], content: Any, key: str = "") -> T:
     return out
 
 
+@cache
+def _as_they_are(kind: Any) -> frozenset[type]:
+    """The types whose values are of this kind without a further look; empty where there are none.
+
+    A file of scores has millions of numbers: what is not found here takes the slow way, which says what is wrong.
+    """
+    if get_origin(kind) in (Union, UnionType):
+        return frozenset[type]().union(*map(_as_they_are, get_args(kind)))
+    if kind is float:
+        return frozenset((float, int))
+    return frozenset((kind,)) if kind in (str, int, bool, NoneType) else frozenset()
+
+
 def _value(kind: Any, content: Any, key: str) -> Any:
+    if type(content) in _as_they_are(kind):
+        return content
     origin, inner = get_origin(kind), get_args(kind)
     if kind is Any:
         return content
@@ -113,9 +128,11 @@ def _value(kind: Any, content: Any, key: str) -> Any:
     if not _is(origin or kind, content):
         raise Misfit(f"{_at(key)} is {_shown(content)}, not {_word(kind)}")
     if origin is list:
-        return [_value(inner[0], each, f"{key}[{k}]") for k, each in enumerate(content)]
+        known = _as_they_are(inner[0])
+        return [e if type(e) in known else _value(inner[0], e, f"{key}[{k}]") for k, e in enumerate(content)]
     if origin is dict:
-        return {name: _value(inner[1], each, _join(key, name)) for name, each in content.items()}
+        known = _as_they_are(inner[1])
+        return {n: e if type(e) in known else _value(inner[1], e, _join(key, n)) for n, e in content.items()}
     if origin is tuple:
         if len(content) != len(inner):
             raise Misfit(f"{_at(key)} holds {len(content)} values, not {len(inner)}")
@@ -155,17 +172,15 @@ def _dataclass(kind: Any, content: Any, key: str) -> Any:
     content = dict(content)
     if issubclass(kind, Document):
         content = _of_schema(kind, content, key)
-    hints, known = _hints(kind), {each.name: each for each in fields(kind)}
-    extra = next((name for name, each in known.items() if each.metadata.get("rest")), None)
-    known.pop(extra or "", None)
-    unknown = {name: value for name, value in content.items() if name not in known}
-    if unknown and extra is None:
+    shape = _shape(kind)
+    unknown = {name: value for name, value in content.items() if name not in shape.hints}
+    if unknown and shape.rest is None:
         name = next(iter(unknown))
-        raise Misfit(f"there is no key '{visible(shortened(_join(key, name)))}'", nearest(str(name), known))
-    if missing := next((name for name, each in known.items() if name not in content and _required(each)), None):
+        raise Misfit(f"there is no key '{visible(shortened(_join(key, name)))}'", nearest(str(name), shape.hints))
+    if missing := next((name for name in shape.required if name not in content), None):
         raise Misfit(f"'{_join(key, missing)}' is missing (there is: {', '.join(map(str, content)) or 'nothing'})")
-    given = {name: _value(hints[name], content[name], _join(key, name)) for name in known if name in content}
-    return kind(**given, **({extra: unknown} if extra else {}))
+    given = {n: _value(hint, content[n], _join(key, n)) for n, hint in shape.hints.items() if n in content}
+    return kind(**given, **({shape.rest: unknown} if shape.rest else {}))
 
 
 def _of_schema(kind: type[Document], content: Plain, key: str) -> Plain:
@@ -177,13 +192,28 @@ def _of_schema(kind: type[Document], content: Plain, key: str) -> Plain:
     return kind.migrated(content, schema)
 
 
+@dataclass(frozen=True)
+class _Shape:
+    """What a dataclass holds.
+
+    Attributes:
+        hints: Field -> its type, in their order.
+        required: The fields without a default.
+        rest: The field for all other keys; None where it has none.
+    """
+
+    hints: Plain
+    required: tuple[str, ...]
+    rest: str | None
+
+
 @cache
-def _hints(kind: type) -> Plain:
-    return get_type_hints(kind)
-
-
-def _required(each: "Field[Any]") -> bool:
-    return each.default is MISSING and each.default_factory is MISSING
+def _shape(kind: type) -> _Shape:
+    hints, known = get_type_hints(kind), fields(kind)
+    rest = next((each.name for each in known if each.metadata.get("rest")), None)
+    named = [each for each in known if each.name != rest]
+    required = tuple(e.name for e in named if e.default is MISSING and e.default_factory is MISSING)
+    return _Shape({each.name: hints[each.name] for each in named}, required, rest)
 
 
 def _join(key: str, name: Any) -> str:

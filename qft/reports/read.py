@@ -133,9 +133,10 @@ def _scores(run: RunDirectory) -> dict[str, dict[Sample, float]]:
     """scores.jsonl as name -> sample -> score; an answer that was not judged is left out."""
     out: dict[str, dict[Sample, float]] = {}
     for row in run.scores():
+        sample = row.id, str(row.turn)
         for name, value in row.scores.items():
             if value is not None:
-                out.setdefault(name, {})[row.id, str(row.turn)] = float(value)
+                out.setdefault(name, {})[sample] = float(value)
     return out
 
 

@@ -76,7 +76,7 @@ def _resumes(config: TrainConfig, path: Path, mine: Plain) -> bool:
     """Whether the run at ``path`` is resumed or replaced; refuses where the config allows neither."""
     diverged = RunDirectory(path).diverged
     if config.resume:
-        started = _deciding(read_config(path))
+        started = _deciding(asdict(read_config(path)))
         if changed := differences(started, _with_rate(mine, started)):
             raise QftError(f"{path} was started with another configuration ({'; '.join(changed[:3])}).")
         if diverged:
@@ -187,7 +187,7 @@ def _deciding(config: Mapping[str, Any]) -> Plain:
 def _unfinished(root: Path, mine: Plain) -> Path | None:
     for path in sorted(root.glob("*/config.yaml"), key=lambda p: p.stat().st_mtime, reverse=True):
         try:
-            started = _deciding(read_config(path.parent))
+            started = _deciding(asdict(read_config(path.parent)))
         except QftError:
             continue
         if started == _with_rate(mine, started) and not any(

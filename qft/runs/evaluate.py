@@ -272,7 +272,7 @@ def _answer(
     directory.save(document)
     directory.scored()
     if directory.path == subject.run:
-        model_card.write(directory.path)
+        model_card.write(directory.path, stored.read_config(directory.path))
 
 
 def _measure(

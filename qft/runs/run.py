@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from qft import trust
-from qft.config import EvalConfig
+from qft.config import EvalConfig, TrainConfig
 from qft.errors import QftError
 from qft.progress import borrow_logging, quiet_libraries
 from qft.records import HeldoutLoss, Metrics, Plain, Record, RunDirectory
@@ -37,8 +37,8 @@ class Run:
         return str(self.path)
 
     @cached_property
-    def config(self) -> Plain:
-        """The resolved config, as config.yaml holds it."""
+    def config(self) -> TrainConfig:
+        """The config it was trained with, from config.yaml."""
         return stored.read_config(self.path)
 
     @property

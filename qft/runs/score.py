@@ -71,7 +71,7 @@ def _write_card(folder: Path) -> None:
     from qft.training import model_card
 
     if (folder / "adapter" / "README.md").exists():
-        model_card.write(folder)
+        model_card.write(folder, stored.read_config(folder))
 
 
 def _metrics(directory: RunDirectory, document: Metrics | None) -> list[str]:
@@ -80,5 +80,5 @@ def _metrics(directory: RunDirectory, document: Metrics | None) -> list[str]:
         return document.scored_with
     if directory.complete:
         directory.verify()
-        return list(stored.read_config(directory.path)["evaluation"]["metrics"])
+        return list(stored.read_config(directory.path).evaluation.metrics or ())
     raise QftError(f"{directory.path} does not say what to score with; name it: evaluation.metrics=[bleu,rouge].")

@@ -1,18 +1,18 @@
 """Existing runs: how they are found and read, and what an evaluation takes over from their config."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import yaml
 
-from qft import trust
-from qft.config import CommonConfig, EvalConfig
+from qft import ranges, trust
+from qft.config import CommonConfig, EvalConfig, TrainConfig
 from qft.errors import QftError, first_line, nearest
 from qft.names import shortened
-from qft.records import Plain, RunDirectory, check_files
+from qft.records import Misfit, Plain, RunDirectory, check_files, from_json
 from qft.runs.checks import metrics_of
+
+NEEDED = ("model", "data", "adapter", "n", "seed", "max_seq_len", "evaluation")  # keys of every stored config
 
 
 @dataclass(frozen=True)
@@ -59,11 +59,17 @@ def find(given: str, output_dir: str, key: str = "run") -> Path:
     raise QftError(f"{key}={shortened(given)} does not exist.{nearest(Path(given).name, choices)}")
 
 
-def read_config(run: Path) -> Plain:
-    """config.yaml of a run, with every key that a run's config has.
+def read_config(run: Path) -> TrainConfig:
+    """config.yaml of a run.
+
+    Args:
+        run: Its directory.
+
+    Returns:
+        The config it was trained with; an option that was added to qft later has its default.
 
     Raises:
-        QftError: There is none, or it is damaged.
+        QftError: There is none, it is damaged, or it has options that this version does not know.
     """
     path = run / "config.yaml"
     if path.exists() and not path.is_file():
@@ -75,29 +81,28 @@ def read_config(run: Path) -> Plain:
     except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
         why = shortened(first_line(error))
         raise QftError(f"{path} cannot be read: {why}.") from error
-    if wrong := _wrong(content):
-        raise QftError(f"{path} is damaged: {wrong}.")
-    return dict(content)
+    try:
+        config = from_json(TrainConfig, content)
+        ranges.check(config)
+        _check(config, content)
+    except (Misfit, QftError) as error:
+        raise QftError(f"{path} is damaged: {str(error).removesuffix('.')}.") from error
+    return config
 
 
-def _wrong(content: Any) -> str | None:
-    """What is wrong with a stored config, or None. Options are checked later, by the plug-ins that take them."""
-    if not isinstance(content, dict):
-        return "it is not a mapping"
+def _check(config: TrainConfig, content: Plain) -> None:
+    """What an evaluation needs of a stored config. Options are checked later, by the plug-ins that take them."""
+    if missing := next((key for key in NEEDED if key not in content), None):
+        raise Misfit(f"'{missing}' is missing")
     for group, keys in (("model", ("path", "template")), ("data", ("_target_", "name")), ("adapter", ("name",))):
-        options = content.get(group)
+        options = content[group]
         if not isinstance(options, dict) or not all(isinstance(key, str) for key in options):
-            return f"{group} is not a mapping"
+            raise Misfit(f"'{group}' is not a mapping of options")
         for key in keys:
             if not isinstance(options.get(key), str):
-                return f"{group}.{key} is not a text"
-    for key in ("n", "seed", "max_seq_len"):
-        if type(content.get(key)) is not int:
-            return f"{key} is not a whole number"
-    metrics = content["evaluation"].get("metrics") if isinstance(content.get("evaluation"), dict) else None
-    if not isinstance(metrics, list) or not all(isinstance(name, str) for name in metrics):
-        return "evaluation.metrics is not a list of names"
-    return None
+                raise Misfit(f"'{group}.{key}' is not text")
+    if config.evaluation.metrics is None:
+        raise Misfit("'evaluation.metrics' is missing")
 
 
 def check_data(run: Path, fingerprint: str) -> None:
@@ -132,7 +137,7 @@ def subject(config: EvalConfig) -> Subject:
     if path is not None:
         raise QftError("run= and adapter.path= each name an adapter; give one of them.")
     run = find(config.run, config.output_dir)
-    content = read_config(run)
+    trained_with = read_config(run)
     check_files(run)
     directory = RunDirectory(run)
     if diverged := directory.diverged:
@@ -140,7 +145,7 @@ def subject(config: EvalConfig) -> Subject:
     if not directory.complete:
         raise QftError(f"{run} is not finished; resume it with: qft train run={run.name} resume=true and its options.")
     directory.verify()
-    merged = of_run(config, content, run)
+    merged = of_run(config, trained_with, run)
     if merged.model.get("trust_remote_code") and not trust.given().remote_code:
         raise QftError(
             f"{run} was trained with code of its model's own; if you trust that code, say so each time: "
@@ -149,26 +154,31 @@ def subject(config: EvalConfig) -> Subject:
     return merged
 
 
-def of_run(config: EvalConfig, stored: Mapping[str, Any], run: Path) -> Subject:
-    """The settings of a run's config.yaml, overridden by those that the evaluation's config gives.
+def of_run(config: EvalConfig, trained_with: TrainConfig, run: Path) -> Subject:
+    """The settings of a stored run, overridden by those that the evaluation's config gives.
+
+    Args:
+        config: The evaluation's.
+        trained_with: The run's own config.
+        run: Its directory.
 
     Raises:
         QftError: Another model or data set was chosen by name.
     """
-    metrics = config.evaluation.metrics
-    for group, given in (("model", config.model), ("data", config.data)):
+    for group, given, own in (("model", config.model, trained_with.model), ("data", config.data, trained_with.data)):
         name = (given or {}).get("name")
-        if name is not None and name != stored[group].get("name"):
+        if name is not None and name != own.get("name"):
             raise QftError(
                 f"{group}={name} is not what {run} was trained with; leave it out, or give single keys ({group}.path=)."
             )
+    metrics = config.evaluation.metrics
     return Subject(
-        model={**stored["model"], **(config.model or {})},
-        data={**stored["data"], **(config.data or {})},
-        n=stored["n"] if config.n is None else config.n,
-        seed=stored["seed"] if config.seed is None else config.seed,
-        max_seq_len=stored["max_seq_len"] if config.max_seq_len is None else config.max_seq_len,
-        metrics=list(stored["evaluation"]["metrics"] if metrics is None else metrics),
+        model={**trained_with.model, **(config.model or {})},
+        data={**trained_with.data, **(config.data or {})},
+        n=trained_with.n if config.n is None else config.n,
+        seed=trained_with.seed if config.seed is None else config.seed,
+        max_seq_len=trained_with.max_seq_len if config.max_seq_len is None else config.max_seq_len,
+        metrics=list((trained_with.evaluation.metrics if metrics is None else metrics) or ()),
         run=run,
         adapter=run / "adapter",
     )

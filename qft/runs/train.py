@@ -309,7 +309,7 @@ def _finish(directory: RunDirectory, config: TrainConfig) -> None:
 
     title = f"{config.adapter['name']} on {config.data['name']}, n={config.n}, "
     curve.draw(directory.path, title + f"{directories.model_name(config.model)}, seed {config.seed}")
-    model_card.write(directory.path)
+    model_card.write(directory.path, config)
     directory.finish()
     _tidy(directory)
 

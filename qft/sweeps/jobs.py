@@ -67,10 +67,10 @@ def _of_cell(cell: Cell, config: Config, trained: Config | None) -> Config:
         evaluation = replace(config.evaluation, metrics=metrics_of(config.evaluation, config.data))
         trainer = replace(config.trainer, lr=lr)
         return replace(config, n=cell.n, seed=cell.seed, trainer=trainer, evaluation=evaluation, eval=cell.test)
-    if trained is None:
-        subject = given_subject(config)
+    if isinstance(trained, TrainConfig):
+        subject = of_run(replace(config, model=None, data=None), trained, Path(cell.after[0]))
     else:
-        subject = of_run(replace(config, model=None, data=None), asdict(trained), Path(cell.after[0]))
+        subject = given_subject(config)
     settings: Plain = {"model": subject.model, "data": subject.data, "max_seq_len": subject.max_seq_len}
     evaluation = replace(config.evaluation, metrics=subject.metrics)
     return replace(config, n=cell.n, seed=cell.seed, evaluation=evaluation, **settings)

@@ -6,6 +6,7 @@ from typing import Any
 
 import yaml
 
+from qft.config import TrainConfig
 from qft.errors import QftError
 from qft.names import shortened, visible
 from qft.process.files import write_text
@@ -28,9 +29,16 @@ model = AutoModelForCausalLM.from_pretrained("THIS_DIRECTORY")
 ```"""
 
 
-def write(run: Path) -> None:
-    """Write adapter/README.md of a run from its config.yaml, record.json and, where there are scores, metrics.json."""
-    config = yaml.safe_load((run / "config.yaml").read_text(encoding="utf-8"))
+def write(run: Path, config: TrainConfig) -> None:
+    """Write adapter/README.md of a run from its config, record.json and, where there are scores, metrics.json.
+
+    Args:
+        run: Its directory.
+        config: What it was trained with.
+
+    Raises:
+        QftError: A file is damaged, or the config has no options of an adapter, a model or a data set.
+    """
     directory = RunDirectory(run)
     record = directory.record()
     scores = directory.metrics().metrics if (directory / Metrics.FILE).exists() else None
@@ -45,13 +53,13 @@ def write(run: Path) -> None:
     write_text(run / "adapter" / "README.md", f"---\n{header}---\n\n{body}")
 
 
-def _header(name: str, config: Plain, scores: Scores | None) -> Plain:
+def _header(name: str, config: TrainConfig, scores: Scores | None) -> Plain:
     """The hub's metadata; a base or a data set that lies on this machine only is not named as one of the hub's."""
-    whole = config["adapter"]["_target_"] is None
+    whole = config.adapter["_target_"] is None
     header: Plain = {"library_name": "transformers" if whole else "peft", "pipeline_tag": "text-generation"}
-    if base := _hub_id(config["model"]["path"]):
+    if base := _hub_id(config.model["path"]):
         header |= {"base_model": base, "base_model_relation": "finetune" if whole else "adapter"}
-    header["tags"] = ["qft", config["adapter"]["name"]]
+    header["tags"] = ["qft", config.adapter["name"]]
     if scores and scores.test:
         found = [
             {"type": key, "name": key, "value": round(score.value, 4)}
@@ -59,7 +67,7 @@ def _header(name: str, config: Plain, scores: Scores | None) -> Plain:
             for key, score in scores.test.items()
             if score.value is not None
         ]
-        data = {"name": config["data"]["name"], "type": config["data"]["name"], "split": "test"}
+        data = {"name": config.data["name"], "type": config.data["name"], "split": "test"}
         task = {"type": "text-generation", "name": "Text generation"}
         header["model-index"] = [{"name": name, "results": [{"task": task, "dataset": data, "metrics": found}]}]
     return header
@@ -71,20 +79,20 @@ def _hub_id(path: str) -> str | None:
     return path if named and not Path(path).exists() else None
 
 
-def _body(name: str, config: Plain, record: Record, scores: Scores | None) -> str:
-    adapter, model, training, parameters = config["adapter"], record.model, record.training, record.parameters
+def _body(name: str, config: TrainConfig, record: Record, scores: Scores | None) -> str:
+    adapter, model, training, parameters = config.adapter, record.model, record.training, record.parameters
     if model is None or training is None or parameters is None:
         raise QftError(f"{name} gets no model card: its record.json has no model, parameters or training.")
-    base = _hub_id(config["model"]["path"]) or model.name
+    base = _hub_id(config.model["path"]) or model.name
     lines = [f"# {name}", "", f"`{adapter['name']}` on `{base}`, fine-tuned with qft {record.qft} on "]
-    lines[-1] += f"`{config['data']['name']}` (n={config['n']}, seed {config['seed']})."
+    lines[-1] += f"`{config.data['name']}` (n={config.n}, seed {config.seed})."
     lines += [
         "",
         "## Load",
         "",
         WHOLE
         if adapter["_target_"] is None
-        else LOADING.format(base=_hub_id(config["model"]["path"]) or "DIRECTORY_OF_THE_BASE_MODEL"),
+        else LOADING.format(base=_hub_id(config.model["path"]) or "DIRECTORY_OF_THE_BASE_MODEL"),
     ]
     results = [
         ("trainable parameters", f"{parameters.trainable:,}"),
@@ -105,8 +113,8 @@ def _body(name: str, config: Plain, record: Record, scores: Scores | None) -> st
     lines += ["", "## Results", "", *_table("result", results)]
     options = {k: v for k, v in adapter.items() if k not in ("_target_", "name", "about", "card", "supports")}
     settings = [(f"adapter.{k}", v) for k, v in options.items()]
-    settings += [(f"trainer.{k}", v) for k, v in config["trainer"].items()]
-    settings += [("max_seq_len", config["max_seq_len"]), ("backend", config["backend"]["name"])]
+    settings += [(f"trainer.{k}", v) for k, v in vars(config.trainer).items()]
+    settings += [("max_seq_len", config.max_seq_len), ("backend", config.backend["name"])]
     lines += ["", "## Settings", "", *_table("setting", settings)]
     lines += ["", f"Made by `{record.command}`.", ""]
     return "\n".join(lines)

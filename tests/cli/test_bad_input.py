@@ -15,6 +15,7 @@ import pytest
 from program import PATIENCE, qft_here
 
 LONG = "x" * 5000
+STORED = (Path(__file__).parents[1] / "fixtures/v0.1.0/run/config.yaml").read_text()
 
 
 def no_setup(here: Path) -> None:
@@ -259,6 +260,8 @@ FILES: list[tuple[str, Callable[[Path], None], list[str]]] = [
     ("config.yaml is damaged", several(file("r/config.yaml", "{}"), file("r/COMPLETE", "{}")), ["eval", "run=r"]),
     ("config.yaml", run_with("a: 1"), ["eval", "run=r"]),
     ("config.yaml", run_with("model: 1\ndata: 2\nn: 1"), ["eval", "run=r"]),
+    ("seed=-1 must be", run_with(STORED.replace("seed: 0", "seed: -1")), ["eval", "run=r", "n=20"]),
+    ("no key 'colour'", run_with(STORED + "colour: red\n"), ["eval", "run=r", "n=21"]),
     ("r", adapter_with('{"peft_type": "LORA", "r": "x"}'), ["eval", "adapter.path=a"]),
     ("a", adapter_with("[]", b""), ["eval", "adapter.path=a"]),
     ("NOPE", adapter_with('{"peft_type": "NOPE"}', b"\xff" * 8), ["eval", "adapter.path=a"]),

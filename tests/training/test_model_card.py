@@ -1,34 +1,30 @@
 """The model card: a header the hub's own reader takes, results and settings, nothing that is not so."""
 
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import stored
-import yaml
 from huggingface_hub import ModelCard
 
+from qft.config import TrainConfig
 from qft.records import RunDirectory, Score, Scores
 from qft.training import model_card
 
-CONFIG: dict[str, Any] = {
-    "adapter": {"name": "qwthn", "_target_": "qft.adapters.qwthn.QWTHNConfig", "r": 4},
-    "model": {"path": "Qwen/Qwen2-7B-Instruct"},
-    "data": {"name": "demo"},
-    "trainer": {"lr": 0.01, "odd": "a|b"},
-    "backend": {"name": "statevector"},
-    "n": 300,
-    "seed": 2,
-    "max_seq_len": 64,
-}
+CONFIG = TrainConfig(
+    adapter={"name": "qwthn", "_target_": "qft.adapters.qwthn.QWTHNConfig", "r": 4, "odd": "a|b"},
+    model={"path": "Qwen/Qwen2-7B-Instruct"},
+    data={"name": "demo"},
+    backend={"name": "statevector"},
+    seed=2,
+)
 
 
-def written(run: Path, config: dict[str, Any], scores: Scores | None = None) -> ModelCard:
+def written(run: Path, config: TrainConfig, scores: Scores | None = None) -> ModelCard:
     (run / "adapter").mkdir(parents=True)
-    (run / "config.yaml").write_text(yaml.safe_dump(config))
     RunDirectory(run).save(stored.record())
     if scores:
         RunDirectory(run).save(stored.metrics(scores))
-    model_card.write(run)
+    model_card.write(run, config)
     return ModelCard.load(run / "adapter" / "README.md")
 
 
@@ -36,7 +32,7 @@ def test_a_trained_adapter(tmp_path: Path) -> None:
     made = written(tmp_path / "r", CONFIG)
     assert made.data.base_model == "Qwen/Qwen2-7B-Instruct" and made.data.library_name == "peft"
     assert made.data.eval_results is None, "nothing has been evaluated"
-    for line in ("| trainable parameters | 12,345 |", "| validation loss after | 1 |", "| trainer.odd | a\\|b |"):
+    for line in ("| trainable parameters | 12,345 |", "| validation loss after | 1 |", "| adapter.odd | a\\|b |"):
         assert line in made.text
     assert "seed 2" in made.text and "import qft.adapters" in made.text
 
@@ -64,11 +60,11 @@ def test_scores_are_results(tmp_path: Path) -> None:
 
 def test_a_base_on_this_machine_is_not_named_as_one_of_the_hub(tmp_path: Path) -> None:
     for k, path in enumerate(("package:qft/models/demo", "/models/mine", "./mine", "a/b/c")):
-        made = written(tmp_path / str(k), CONFIG | {"model": {"path": path}})
+        made = written(tmp_path / str(k), replace(CONFIG, model={"path": path}))
         assert made.data.base_model is None and path not in made.content
 
 
 def test_full_tuning_is_a_model_of_its_own(tmp_path: Path) -> None:
-    made = written(tmp_path / "r", CONFIG | {"adapter": {"name": "full", "_target_": None}})
+    made = written(tmp_path / "r", replace(CONFIG, adapter={"name": "full", "_target_": None}))
     assert made.data.library_name == "transformers" and "PeftModel" not in made.text
     assert made.data.to_dict()["base_model_relation"] == "finetune"

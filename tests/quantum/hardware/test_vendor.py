@@ -1,16 +1,22 @@
 """A second vendor is one client: the job runner, the journal and the surrogate work with this one, in memory."""
 
 import json
-from collections.abc import Sequence
+import shutil
+import sys
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+import yaml
 from plain import u3
+from program import qft_here
 
+from qft.compose import configs
 from qft.errors import QftError
 from qft.quantum import ansatz
 from qft.quantum.backends.statevector import Statevector
@@ -32,6 +38,10 @@ class Vendor(Client):
     url: str | None = "https://vendor.example"
     faults: dict[str, list[Exception | JobStatus]] = field(default_factory=dict)
     jobs: list[list[str]] = field(default_factory=list)
+
+    @classmethod
+    def connect(cls, options: Mapping[str, Any]) -> "Vendor":
+        return cls(options["url"])
 
     @staticmethod
     def write(qubits: int, ops: Sequence[BoundOp], measured: Sequence[int], decimals: int) -> str:
@@ -172,3 +182,60 @@ def test_a_failed_job_says_why_and_only_it_is_sent_again(make, vendor: Vendor) -
         read(backend)
     read(backend)
     assert len(vendor.jobs) == 3
+
+
+@pytest.fixture
+def installed(vendor: Vendor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The vendor as a package would have it: a client of its name, and a yaml that says what only the user may say."""
+    module = ModuleType("qft.quantum.hardware.clients.vendor")
+    module.CLIENT = type("Connected", (Vendor,), {"connect": classmethod(lambda cls, options: vendor)})
+    monkeypatch.setitem(sys.modules, module.__name__, module)
+    shutil.copytree(configs.packaged(), tmp_path / "packaged")
+    options = {"url": None, "journal": None, "moved": False, "deadline": 5.0, "poll": 0.001, "poll_max": 0.002}
+    options |= {"service": {"paid": True, "yours": ["url"]}}
+    (tmp_path / "packaged/backend/vendor.yaml").write_text(yaml.safe_dump(options))
+    monkeypatch.setattr(configs, "packaged", lambda: tmp_path / "packaged")
+    (tmp_path / "here/configs").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path / "here")
+
+
+def test_its_jobs_are_listed_and_fetched_by_the_same_command(make, vendor: Vendor, installed, tmp_path, capsys) -> None:
+    vendor.faults = {"poll": [Faulty("asleep")] * 100}
+    backend = make("direct", batch_size=3)
+    with pytest.raises(QftError, match="asleep"):
+        read(backend)
+    backend.close()
+    vendor.faults = {}
+    words = ("jobs", "backend=vendor", f"journal={tmp_path / 'j.sqlite'}", "format=json")
+    states = []
+    for more in ((), ("action=fetch", f"backend.url={vendor.url}")):
+        assert qft_here(*words, *more) == 0
+        states.append([job["state"] for job in json.loads(capsys.readouterr().out)["jobs"]])
+    assert states == [["submitted"], ["done"]]
+
+
+@pytest.mark.parametrize(
+    ("found", "refusal"),
+    [
+        ({"defaults": ["eval_schema", {"backend": "vendor"}]}, "backend=vendor comes from a file of ./configs"),
+        ({"backend": {"url": "http://thief"}}, "backend.url=http://thief comes from a file"),
+    ],
+)
+def test_files_found_here_neither_choose_it_nor_say_where_its_key_goes(installed, found, refusal, capsys) -> None:
+    ours = yaml.safe_load((configs.packaged() / "eval.yaml").read_text())
+    if "defaults" in found:
+        found["defaults"] = [d if d != {"backend": "statevector"} else {"backend": "vendor"} for d in ours["defaults"]]
+    Path("configs/eval.yaml").write_text(yaml.safe_dump(ours | found))
+    words = () if "defaults" in found else ("backend=vendor",)
+    assert qft_here("eval", "run=nosuch", *words) == 2
+    assert refusal in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("stated", ["backend.url=http://thief", "backend=vendor"])
+def test_a_sweep_found_here_does_not_speak_of_it(installed, stated: str, capsys) -> None:
+    sweep = yaml.safe_load((configs.packaged() / "sweep/table1.yaml").read_text())
+    sweep["rows"] = {"lora": {"label": "LoRA", "adapter": "lora", "set": [stated]}}
+    Path("configs/sweep").mkdir()
+    Path("configs/sweep/mine.yaml").write_text(yaml.safe_dump(sweep))
+    assert qft_here("sweep", "mine", "scale=smoke") == 2
+    assert "sweep.rows.lora.set[0]" in capsys.readouterr().err

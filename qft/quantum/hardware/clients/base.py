@@ -5,16 +5,17 @@
     poll(task, programs)    the state of a job, with its counts once it has finished
     cancel(task)            ask for a job to be cancelled
 
-A vendor is one file: a subclass of ``Client``. What the service says is not believed before it is checked, and no
+A vendor is one file, of the name of its backend: a subclass of ``Client``, named ``CLIENT`` in it. What the service
+says is not believed before it is checked, and no
 text that a client returns or raises holds the key.
 """
 
 import hashlib
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 from qft.quantum.hardware.chip import BoundOp
 
@@ -86,6 +87,15 @@ class Client(ABC):
     """
 
     url: str | None
+
+    @classmethod
+    @abstractmethod
+    def connect(cls, options: Mapping[str, Any]) -> Self:
+        """The account and address that options of the backend's yaml name. Sends nothing.
+
+        Raises:
+            QftError: There is no key, or the address is unsafe.
+        """
 
     @staticmethod
     @abstractmethod

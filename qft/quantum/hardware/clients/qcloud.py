@@ -10,8 +10,8 @@ service pass through ``_scrub``.
 import json
 import os
 import threading
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Self
 
 from qft.errors import QftError, nearest
 from qft.names import shortened
@@ -55,6 +55,10 @@ class QCloud(Client):
             self._service = self._qcloud.QCloudService(*([key, url] if url else [key]))
         except (RuntimeError, ValueError) as error:
             raise QftError(f"The quantum cloud does not take this key: {self._scrub(error)}") from None
+
+    @classmethod
+    def connect(cls, options: Mapping[str, Any]) -> Self:
+        return cls(options["url"], options["plain_http"])
 
     @staticmethod
     def write(qubits: int, ops: Sequence[BoundOp], measured: Sequence[int], decimals: int) -> str:
@@ -166,3 +170,6 @@ def _with_room(request: Callable[[], Any]) -> Any:
     if error is not None:
         raise error
     return result
+
+
+CLIENT = QCloud
