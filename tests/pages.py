@@ -1,11 +1,13 @@
 """The pages that show how to add something, followed as a stranger would: in a copy of the source tree."""
 
+import json
 import os
 import re
-import shlex
 import shutil
 import subprocess
 import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from program import PATIENCE
@@ -34,17 +36,54 @@ def tree_with(files: list[tuple[str, str]], copy: Path, *more: str) -> Path:
     return copy
 
 
-def started(words: list[str], tree: Path) -> subprocess.CompletedProcess[str]:
-    """This interpreter on the tree."""
+# all lines in one process, which saves its start; a line of JSON for each: exit code, output, errors
+DRIVER = """
+import contextlib, io, json, runpy, shlex, sys
+from program import qft_here
+
+def run(program, *words):
+    if program == "qft":
+        return qft_here(*words)
+    if words[:2] == ("-m", "pytest"):
+        import pytest
+        return int(pytest.main(list(words[2:])))
+    sys.argv = list(words)
+    runpy.run_path(words[0], run_name="__main__")
+    return 0
+
+lines = json.loads(sys.argv[1])
+for line in lines:
+    out, err = io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        code = run(*shlex.split(line))
+    print(json.dumps([code, out.getvalue(), err.getvalue()]), flush=True)
+"""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a line gave."""
+
+    code: int
+    output: str
+    errors: str
+
+
+def answers(lines: Sequence[str], tree: Path) -> list[Answer]:
+    """Lines of a page (``qft ...``, ``python SCRIPT ...`` or ``python -m pytest ...``), one after the other."""
     path = os.pathsep.join((str(tree), str(tree / "tests")))
     env = {**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1", "CI": ""}
     env["QFT_QCLOUD_KEY"] = "0" * 32  # of nobody: nothing is sent
-    return subprocess.run([sys.executable, *words], cwd=tree, env=env, capture_output=True, text=True, timeout=PATIENCE)
+    words = [sys.executable, "-c", DRIVER, json.dumps(list(lines))]
+    done = subprocess.run(words, cwd=tree, env=env, capture_output=True, text=True, timeout=PATIENCE)
+    found = [Answer(*json.loads(line)) for line in done.stdout.splitlines()]
+    assert done.returncode == 0 and len(found) == len(lines), done.stderr[-3000:]
+    return found
 
 
-def run(command: str, tree: Path) -> str:
-    """A line that must succeed: ``qft ...`` or ``python ...``."""
-    program, *words = shlex.split(command)
-    done = started(["-m", "qft.cli.main", *words] if program == "qft" else words, tree)
-    assert done.returncode == 0, f"{command}\n{done.stdout[-3000:]}{done.stderr[-3000:]}"
-    return done.stdout
+def run(lines: Sequence[str], tree: Path) -> list[str]:
+    """The output of lines that must succeed."""
+    found = answers(lines, tree)
+    for line, answer in zip(lines, found):
+        assert answer.code == 0, f"{line}\n{answer.output[-3000:]}{answer.errors[-3000:]}"
+    return [answer.output for answer in found]

@@ -4,16 +4,20 @@ import json
 import logging
 import multiprocessing
 import os
+import socket
 import subprocess
 import sys
-from collections.abc import Sequence
+import tempfile
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 from unittest import mock
 
 PATIENCE = 900  # seconds until a process counts as hanging; a busy machine may well need ten times an idle one's
+Ended = subprocess.CompletedProcess[str]
 
 
-def qft(*args: str, cwd: Path, point: str | None = None, **environment: str) -> subprocess.CompletedProcess[str]:
+def qft(*args: str, cwd: Path, point: str | None = None, **environment: str) -> Ended:
     """Run ``qft ARGS`` in ``cwd``; with ``point``, killed there (see kill_at.py)."""
     script = [str(Path(__file__).with_name("kill_at.py")), point] if point else ["-m", "qft.cli.main"]
     if "PYTHONPATH" in environment and "PYTHONPATH" in os.environ:  # a tree that is tested without being installed
@@ -24,44 +28,85 @@ def qft(*args: str, cwd: Path, point: str | None = None, **environment: str) -> 
     )
 
 
-def two_processes(*script: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+def two_processes(*script: str, cwd: Path) -> Ended:
     """Run a script or ``-m`` module with its arguments in two processes, as torchrun starts them."""
     torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
     env = {**os.environ, "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"}
     return subprocess.run([*torchrun, *script], cwd=cwd, env=env, capture_output=True, text=True, timeout=PATIENCE)
 
 
-def qft_forked(*args: str, cwd: Path, point: str | None = None) -> subprocess.CompletedProcess[str]:
+def qft_forked(*args: str, cwd: Path, point: str | None = None, **environment: str) -> Ended:
     """``qft`` in a process of its own, forked from a server that has the heavy libraries loaded: same end, less start.
 
-    Its output, both streams, is ``stderr``.
+    Args:
+        *args: The words of the command line.
+        cwd: Where it runs.
+        point: Where it is killed; see kill_at.py.
+        **environment: What is added to this process's environment.
     """
+    return _forked([environment], _qft, (args, point), cwd)[0]
+
+
+def two_forked(function: Callable[..., object], *args: Any, cwd: Path) -> list[Ended]:
+    """Call a function of a module in two processes that find each other as those of torchrun do, forked likewise."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = str(free.getsockname()[1])
+    shared = {"WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
+    return _forked([shared | {"RANK": rank, "LOCAL_RANK": rank} for rank in "01"], function, args, cwd)
+
+
+def two_qft_forked(*args: str, cwd: Path) -> list[Ended]:
+    """``qft`` in two processes that are one run."""
+    return two_forked(_qft, args, None, cwd=cwd)
+
+
+def _forked(
+    environments: Sequence[dict[str, str]], function: Callable[..., object], args: Sequence[Any], cwd: Path
+) -> list[Ended]:
+    """Call a function in a process for each environment, side by side, and wait for all."""
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["qft.sweeps.preload", "kill_at"])
-    out = cwd / "out.txt"
-    with mock.patch.dict(os.environ, OMP_NUM_THREADS="1", HF_HUB_OFFLINE="1"):  # as the server is to have them
-        process = context.Process(target=_forked, args=(args, cwd, point, out))
-        process.start()
-    process.join(PATIENCE)
-    assert process.exitcode is not None, "it hangs"
-    return subprocess.CompletedProcess(args, process.exitcode, "", out.read_text())
+    with tempfile.TemporaryDirectory() as folder:
+        streams = [(Path(folder, f"{k}.out"), Path(folder, f"{k}.err")) for k in range(len(environments))]
+        environments = [{"OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"} | more for more in environments]
+        with mock.patch.dict(os.environ, OMP_NUM_THREADS="1", HF_HUB_OFFLINE="1"):  # as the server is to have them
+            processes = [
+                context.Process(target=_child, args=(function, args, cwd, environment, *files))
+                for environment, files in zip(environments, streams)
+            ]
+            for process in processes:
+                process.start()
+        for process in processes:
+            process.join(PATIENCE)
+            assert process.exitcode is not None, "it hangs"
+        ended = [(p.exitcode or 0, out.read_text(), err.read_text()) for p, (out, err) in zip(processes, streams)]
+    return [subprocess.CompletedProcess(args, code, out, err) for code, out, err in ended]
 
 
-def _forked(args: tuple[str, ...], cwd: Path, point: str | None, out: Path) -> None:
-    import kill_at
+def _child(
+    function: Callable[..., object], args: Sequence[Any], cwd: Path, environment: dict[str, str], out: Path, err: Path
+) -> None:
     import torch
+
+    os.environ.update(environment)
+    os.chdir(cwd)
+    torch.set_num_threads(1)
+    for number, path in ((1, out), (2, err)):
+        with path.open("w") as file:
+            os.dup2(file.fileno(), number)
+    sys.exit(function(*args))
+
+
+def _qft(args: Sequence[str], point: str | None) -> int:
+    import kill_at
 
     from qft.cli.main import main
 
-    os.chdir(cwd)
-    torch.set_num_threads(1)
-    with out.open("w") as file:
-        os.dup2(file.fileno(), 1)
-        os.dup2(file.fileno(), 2)
     if point:
         kill_at.arm(point)
     sys.argv = ["qft"]
-    sys.exit(main(list(args)))
+    return main(list(args))
 
 
 def qft_here(*args: str) -> int:

@@ -1,17 +1,14 @@
 """docs/add-a-dataset.md as a stranger would follow it."""
 
 import json
-import os
 import re
 import shlex
-import shutil
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
-from pages import ROOT, commands_of
-from program import PATIENCE, qft_here
+from pages import ROOT, commands_of, run, tree_with
+from program import qft_here
 
 import qft.data.datasets
 
@@ -67,14 +64,6 @@ def test_the_new_set_is_shown(place: Path, capsys: pytest.CaptureFixture[str]) -
 
 
 def test_it_passes_the_contract(tmp_path: Path) -> None:
-    for folder in ("qft", "configs", "tests"):
-        shutil.copytree(ROOT / folder, tmp_path / folder, ignore=shutil.ignore_patterns("__pycache__"))
-    shutil.copy(ROOT / "pyproject.toml", tmp_path)
-    for name, text in FILES.items():
-        (tmp_path / name).write_text(text, encoding="utf-8")
-    env = {**os.environ, "PYTHONPATH": str(tmp_path), "OMP_NUM_THREADS": "1", "CI": ""}
-    done = subprocess.run(
-        [sys.executable, *command("python")], cwd=tmp_path, env=env, capture_output=True, text=True, timeout=PATIENCE
-    )
-    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
-    assert re.search(r"\b([89]|\d\d) passed", done.stdout), done.stdout
+    tree = tree_with(list(FILES.items()), tmp_path / "tree")
+    (out,) = run([next(c for c in COMMANDS if c.startswith("python"))], tree)
+    assert re.search(r"\b([89]|\d\d) passed", out), out

@@ -5,11 +5,11 @@ import re
 from pathlib import Path
 
 import pytest
-from pages import ROOT, commands_of, files_of, run, started, tree_with
+from pages import ROOT, Answer, answers, commands_of, files_of, tree_with
 
 PAGE = (ROOT / "docs" / "add-an-adapter.md").read_text(encoding="utf-8")
 FILES = files_of(PAGE)
-Answers = dict[str, tuple[int, str, str]]
+Answers = dict[str, Answer]
 COMMANDS = [line for block in commands_of(PAGE) for line in block.splitlines()]
 
 
@@ -17,18 +17,6 @@ COMMANDS = [line for block in commands_of(PAGE) for line in block.splitlines()]
 def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The source tree with the page's files in it."""
     return tree_with(FILES, tmp_path_factory.mktemp("tree"), "scripts", "docs")
-
-
-# all commands in one process, which saves its start; several lines of JSON: exit code, output, errors
-DRIVER = """
-import contextlib, io, json, shlex, sys
-from program import qft_here
-for line in sys.argv[1:]:
-    out, err = io.StringIO(), io.StringIO()
-    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-        code = qft_here(*shlex.split(line)[1:])
-    print(json.dumps([code, out.getvalue(), err.getvalue()]))
-"""
 
 
 def command(start: str) -> str:
@@ -48,15 +36,15 @@ LINES = {
     "circuit": command("qft circuit"),
     "no circuit": "qft circuit adapter=own_vera",
     "cost": command("qft cost") + " format=json",
+    "table": command("python scripts"),
 } | {options: f"qft train adapter=waist n=20 run=refused {options}" for options in REFUSED}
+LINES |= {"contract": command("python -m pytest")}
 
 
 @pytest.fixture(scope="module")
-def answers(tree: Path) -> Answers:
-    """Name of a line -> exit code, output, errors."""
-    done = started(["-c", DRIVER, *LINES.values()], tree)
-    assert done.returncode == 0, done.stderr[-3000:]
-    return dict(zip(LINES, map(json.loads, done.stdout.splitlines()), strict=True))
+def given(tree: Path) -> Answers:
+    """Name of a line -> what it gave."""
+    return dict(zip(LINES, answers(list(LINES.values()), tree), strict=True))
 
 
 def test_the_page_is_one_file_and_one_yaml_for_each_method() -> None:
@@ -64,51 +52,50 @@ def test_the_page_is_one_file_and_one_yaml_for_each_method() -> None:
     assert len(COMMANDS) == 7
 
 
-def test_they_are_counted(answers: Answers) -> None:
+def test_they_are_counted(given: Answers) -> None:
     # 28 layers, r + out each: 3584 for the query, 512 for the value projection
-    assert json.loads(answers["params"][1])["trainable"] == 28 * (4 + 3584 + 4 + 512)
-    rows = {m["adapter"]: m for m in json.loads(answers["all"][1])["methods"]}
+    assert json.loads(given["params"].output)["trainable"] == 28 * (4 + 3584 + 4 + 512)
+    rows = {m["adapter"]: m for m in json.loads(given["all"].output)["methods"]}
     # on the layers that all methods have: LoRA's parameters and r angles in each of 28 layers
     assert rows["waist"]["trainable"] == rows["lora"]["trainable"] + 28 * 4 and "own_vera" in rows
 
 
 @pytest.mark.parametrize("name", ["own_vera", "waist"])
-def test_they_are_trained(tree: Path, answers: Answers, name: str) -> None:
-    assert answers[name][0] == 0, answers[name]
+def test_they_are_trained(tree: Path, given: Answers, name: str) -> None:
+    assert given[name].code == 0, given[name]
     folder = tree / "outputs" / name
     assert (folder / "COMPLETE").exists() and (folder / "adapter" / "adapter_model.safetensors").exists()
 
 
-def test_its_circuit_is_drawn_and_its_cost_counted(tree: Path, answers: Answers) -> None:
-    assert answers["circuit"][0] == 0 and "CNOT" in answers["circuit"][1]
+def test_its_circuit_is_drawn_and_its_cost_counted(tree: Path, given: Answers) -> None:
+    assert given["circuit"].code == 0 and "CNOT" in given["circuit"].output
     assert (tree / "outputs/circuit-waist/circuit.qasm").is_file()
-    cost = json.loads(answers["cost"][1])
+    cost = json.loads(given["cost"].output)
     assert cost["adapter"] == "waist" and cost["modules"] == 28
     assert {c["way"] for c in cost["costs"]} == {"grouped", "per_observable", "surrogate"}
 
 
 @pytest.mark.parametrize("options", REFUSED)
 def test_a_backend_that_cannot_is_refused_before_anything_is_sent_or_written(
-    tree: Path, answers: Answers, options: str
+    tree: Path, given: Answers, options: str
 ) -> None:
-    code, _, errors = answers[options]
-    assert code == 2 and REFUSED[options] in errors and "Traceback" not in errors
+    errors = given[options].errors
+    assert given[options].code == 2 and REFUSED[options] in errors and "Traceback" not in errors
     assert not (tree / "outputs/refused").exists()
 
 
-def test_a_method_without_a_circuit_says_so(answers: Answers) -> None:
-    code, _, errors = answers["no circuit"]
-    assert code == 2 and "adapter=own_vera has no circuit" in errors
+def test_a_method_without_a_circuit_says_so(given: Answers) -> None:
+    answer = given["no circuit"]
+    assert answer.code == 2 and "adapter=own_vera has no circuit" in answer.errors
 
 
-def test_they_pass_the_contract(tree: Path) -> None:
-    out = run(command("python -m pytest"), tree)
-    passed = re.search(r"\b(\d+) passed", out)
-    assert passed and int(passed[1]) >= 30, out
+def test_they_pass_the_contract(given: Answers) -> None:
+    passed = re.search(r"\b(\d+) passed", given["contract"].output)
+    assert given["contract"].code == 0 and passed and int(passed[1]) >= 30, given["contract"].output[-3000:]
 
 
-def test_they_get_their_rows_in_the_table(tree: Path) -> None:
-    run(command("python scripts"), tree)
+def test_they_get_their_rows_in_the_table(tree: Path, given: Answers) -> None:
+    assert given["table"].code == 0, given["table"]
     page = (tree / "docs" / "adapters.md").read_text(encoding="utf-8")
     rows = {line.split(" | ")[0]: line for line in page.splitlines() if line.startswith("| ")}
     assert "| r + out | b = 0 |" in rows["| own_vera"] and "| no circuit | yes | r |" in rows["| own_vera"]

@@ -6,7 +6,7 @@ import signal
 from pathlib import Path
 
 import pytest
-from program import qft
+from program import qft, qft_forked
 
 from qft.records import RunDirectory, mean_loss
 
@@ -26,13 +26,13 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (cwd / "texts.txt").write_text(
         "Bread needs only flour, water, salt and time.\n\nA river rarely runs straight for long.\n"
     )
-    assert qft(*TRAIN, cwd=cwd, point="step:3").returncode == -signal.SIGKILL
-    refused = qft(*EVAL, cwd=cwd)
+    assert qft_forked(*TRAIN, cwd=cwd, point="step:3").returncode == -signal.SIGKILL
+    refused = qft_forked(*EVAL, cwd=cwd)
     assert refused.returncode == 2 and "not finished" in refused.stderr and "resume=true" in refused.stderr
-    resumed = qft(*TRAIN, "resume=true", cwd=cwd)
+    resumed = qft_forked(*TRAIN, "resume=true", cwd=cwd)
     assert resumed.returncode == 0, resumed.stderr[-2000:]
-    assert qft(*EVAL, cwd=cwd, point="answer:5").returncode == -signal.SIGKILL
-    done = qft(*EVAL, "format=json", cwd=cwd)
+    assert qft_forked(*EVAL, cwd=cwd, point="answer:5").returncode == -signal.SIGKILL
+    done = qft_forked(*EVAL, "format=json", cwd=cwd)
     assert done.returncode == 0, done.stderr[-2000:]
     (cwd / "stdout.json").write_text(done.stdout)
     return cwd
@@ -65,7 +65,7 @@ def test_the_run_directory_answers_every_question(place: Path) -> None:
 
 
 def test_an_interrupted_evaluation_ends_as_an_uninterrupted_one(place: Path) -> None:
-    fresh = qft(*EVAL, "out=fresh", "evaluation.baseline=true", cwd=place)
+    fresh = qft_forked(*EVAL, "out=fresh", "evaluation.baseline=true", cwd=place)
     assert fresh.returncode == 0, fresh.stderr[-2000:]
 
     def rows(path: Path) -> list[dict]:
@@ -146,33 +146,33 @@ def test_scores_need_no_model(place: Path) -> None:
     rows = [json.loads(line) for line in (run / "scores.jsonl").read_text().splitlines()]
     assert len(rows) == 6 and all(r["reasons"]["ac"] and "bleu4_formula" in r["scores"] for r in rows)
     (run / "metrics.json").write_bytes((run / "metrics.json").read_bytes()[:200])
-    refused = qft("score", "run=outputs/r", cwd=place)
+    refused = qft_forked("score", "run=outputs/r", cwd=place)
     assert refused.returncode == 2 and "metrics.json is damaged" in refused.stderr
     (run / "metrics.json").write_text(json.dumps(before | {"metrics": before["metrics"] | {"test": rescored}}))
 
 
 def test_other_settings_do_not_mix(place: Path) -> None:
-    other = qft(*EVAL[:-1], "evaluation.max_new_tokens=9", cwd=place)
+    other = qft_forked(*EVAL[:-1], "evaluation.max_new_tokens=9", cwd=place)
     assert other.returncode == 2 and "max_new_tokens: 12 -> 9" in other.stderr
 
 
 def test_a_finished_run_is_not_overwritten(place: Path) -> None:
-    again = qft(*TRAIN, cwd=place)
+    again = qft_forked(*TRAIN, cwd=place)
     assert again.returncode == 2 and "overwrite=true" in again.stderr
-    done = qft(*TRAIN, "resume=true", cwd=place)
+    done = qft_forked(*TRAIN, "resume=true", cwd=place)
     assert done.returncode == 0 and "already finished" in done.stderr
 
 
 def test_an_adapter_that_does_not_fit_is_refused(place: Path) -> None:
     base = place / "wider"
     _small_model(base)
-    done = qft("eval", "adapter.path=outputs/r/adapter", "model.path=wider", "out=no", cwd=place)
+    done = qft_forked("eval", "adapter.path=outputs/r/adapter", "model.path=wider", "out=no", cwd=place)
     assert done.returncode == 2 and "does not fit" in done.stderr and "Traceback" not in done.stderr
 
 
 def test_a_run_is_evaluated_on_its_own_base(place: Path) -> None:
     _small_model(place / "another")
-    done = qft(*EVAL, "model.path=another", "out=no", cwd=place)
+    done = qft_forked(*EVAL, "model.path=another", "out=no", cwd=place)
     assert done.returncode == 2 and "base model is not what" in done.stderr
 
 

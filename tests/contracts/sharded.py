@@ -1,4 +1,4 @@
-"""Run by torchrun: trains every adapter of ours with its layers sharded over the processes (FSDP), and saves it.
+"""Called in two processes: trains every adapter of ours with its layers sharded over both (FSDP), and saves it.
 
 SoRA, which shrinks its gates after each step, is trained with whole layers (DDP) as well: to start two processes takes
 longer than either.
@@ -67,7 +67,3 @@ def main(out: Path) -> None:
             (out / f"{name}.json").write_text(json.dumps((losses / dist.get_world_size()).tolist()))
         dist.barrier()
     dist.destroy_process_group()
-
-
-if __name__ == "__main__":
-    main(Path(sys.argv[1]))

@@ -8,7 +8,7 @@ import sharded
 import tiny
 import torch
 from peft import PeftModel
-from program import two_processes
+from program import two_forked
 
 from qft.adapters import METHODS
 
@@ -18,8 +18,8 @@ pytestmark = pytest.mark.xdist_group("sharded")  # one run of two processes for 
 @pytest.fixture(scope="module")
 def out(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("sharded")
-    done = two_processes(str(Path(sharded.__file__)), str(folder), cwd=folder)
-    assert done.returncode == 0, done.stderr[-3000:]
+    both = two_forked(sharded.main, folder, cwd=folder)
+    assert [done.returncode for done in both] == [0, 0], both[0].stderr[-3000:] + both[1].stderr[-3000:]
     return folder
 
 

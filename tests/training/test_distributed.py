@@ -1,11 +1,11 @@
-"""torchrun with two processes trains what one process trains on batches of twice the size."""
+"""Two processes train what one process trains on batches of twice the size."""
 
 import csv
 import json
 from pathlib import Path
 
 import pytest
-from program import qft_forked, qft_here, two_processes
+from program import qft_forked, qft_here, two_processes, two_qft_forked
 
 from qft.records import RunDirectory
 
@@ -19,11 +19,11 @@ def losses(run: Path) -> list[tuple[float, float]]:
 
 
 def test_two_processes_are_one_run(tmp_path: Path) -> None:
-    done = two_processes("-m", "qft.cli.main", *ARGS, "trainer.batch_size=2", "eval=true", cwd=tmp_path)
-    assert done.returncode == 0, done.stderr[-2000:]
+    both = two_qft_forked(*ARGS, "trainer.batch_size=2", "eval=true", cwd=tmp_path)
+    assert [done.returncode for done in both] == [0, 0], both[0].stderr[-2000:] + both[1].stderr[-2000:]
     (run,) = (tmp_path / "outputs").iterdir()  # the time in its name is chosen once
     assert (run / "COMPLETE").exists() and (run / "metrics.json").exists()
-    assert done.stdout.count("trainable parameters") == 1, "one process reports"
+    assert ["trainable parameters" in done.stdout for done in both] == [True, False], "one process reports"
     one = qft_forked(*ARGS, "trainer.batch_size=4", "run=one", cwd=tmp_path)
     assert one.returncode == 0, one.stderr[-2000:]
     for a, b in zip(losses(run), losses(tmp_path / "outputs/one"), strict=True):

@@ -5,7 +5,7 @@ import json
 import signal
 from pathlib import Path
 
-from program import qft, qft_forked
+from program import qft_forked
 
 # n=20 gives 18 training samples: 9 steps an epoch, 18 in all, a checkpoint every 3
 ARGS = [
@@ -33,7 +33,7 @@ def decided(run: Path) -> list[tuple[str, ...]]:
 
 
 def test_five_kills_change_nothing(tmp_path: Path) -> None:
-    assert qft(*ARGS, "run=whole", cwd=tmp_path).returncode == 0
+    assert qft_forked(*ARGS, "run=whole", cwd=tmp_path).returncode == 0
     for k, point in enumerate(POINTS):
         resume = ["resume=true"] if k else []
         done = qft_forked(*ARGS, "run=killed", *resume, cwd=tmp_path, point=point)

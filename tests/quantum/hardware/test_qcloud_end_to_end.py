@@ -7,7 +7,7 @@ import pytest
 import service
 import torch
 from peft import get_peft_model
-from program import qft
+from program import qft_forked
 from test_configs import composed
 
 from qft.adapters import QWTHNConfig
@@ -63,7 +63,7 @@ def here(place: Path, monkeypatch: pytest.MonkeyPatch):
 def test_surrogate_and_direct_end_to_end(place: Path, emulator: service.Emulator, here) -> None:
     emulator.set(key=service.KEY, exact=True, faults=[], delay=0, polls=0, reorder=1, forget=True)
     arguments = [*EVAL, f"backend.url={emulator.url}", "backend.shots=1000000"]
-    done = qft("eval", *arguments, "out=direct", "format=json", cwd=place, QFT_QCLOUD_KEY=service.KEY)
+    done = qft_forked("eval", *arguments, "out=direct", "format=json", cwd=place, QFT_QCLOUD_KEY=service.KEY)
     assert done.returncode == 0, done.stderr[-3000:]
     here(*arguments, "out=surrogate", "backend.mode=surrogate")
     documents = {d: json.loads((place / d / "metrics.json").read_text()) for d in ("surrogate", "direct")}
