@@ -43,6 +43,7 @@ def commands(model: str, data: str | None) -> list[list[str]]:
         ["step.py", *wide, "--threads", "2", "--repeats", "5"],
         ["decode.py", "--model", model],
         ["startup.py", "--repeats", "3"],
+        ["growth.py"],
     ]
     return [*out, ["packing.py", "--model", model, "--data", data, "--n", "20", "--repeats", "2"]] if data else out
 

@@ -9,6 +9,7 @@ from qft.evaluation.metrics.base import Score
 from qft.records import Interval
 
 RESAMPLES, SEED, LEVEL = 2000, 0, 0.95
+HELD = 4_000_000  # draws held at a time, 32 MB
 
 
 def interval(score: Score) -> Interval | None:
@@ -21,10 +22,15 @@ def interval(score: Score) -> Interval | None:
     values = np.array([score.per_sample[k] for k in judged], dtype=float)
     if len(values) < 2 or (values == values[0]).all():
         return None
-    draws = np.random.default_rng(SEED).integers(len(values), size=(RESAMPLES, len(values)))
-    if score.of is None:
-        return bounds(values[draws].mean(1))
-    return bounds([score.of([judged[k] for k in draw]) for draw in draws])
+    rng, places, resampled = np.random.default_rng(SEED), np.array(judged), list[float]()
+    rows = max(1, HELD // len(values))  # the draws are the same whatever is drawn at a time
+    for start in range(0, RESAMPLES, rows):
+        draws = rng.integers(len(values), size=(min(rows, RESAMPLES - start), len(values)))
+        if score.of is None:
+            resampled += values[draws].mean(1).tolist()
+        else:
+            resampled += [score.of(places[draw].tolist()) for draw in draws]
+    return bounds(resampled)
 
 
 def bounds(resampled: Sequence[float] | NDArray[np.float64]) -> Interval:

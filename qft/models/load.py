@@ -3,10 +3,10 @@
 import hashlib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
-from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, PreTrainedModel
+from transformers import AutoConfig, AutoTokenizer
 
 from qft.data.sources import why_unreachable
 from qft.errors import QftError, first_line, nearest
@@ -14,6 +14,9 @@ from qft.models import files
 from qft.names import shortened
 from qft.trust import given
 from qft.version import PACKAGE
+
+if TYPE_CHECKING:  # models take as long to import as torch, and who only wants a tokenizer needs none
+    from transformers import PreTrainedModel
 
 Spec = Mapping[str, Any]
 HUBS = ("hf", "modelscope")
@@ -137,11 +140,13 @@ def load_tokenizer(spec: Spec) -> Any:
     return tokenizer
 
 
-def load_base(spec: Spec, dtype: torch.dtype) -> PreTrainedModel:
+def load_base(spec: Spec, dtype: torch.dtype) -> "PreTrainedModel":
     """The base model in ``dtype`` on ``device()``; weights from safetensors files only.
 
     Raises QftError for files that are cut or none, and for weights that are missing, NaN or infinite.
     """
+    from transformers import AutoModelForCausalLM
+
     name, source = f"model.path={spec['path']}", Path(locate(spec))
     if source.is_dir():
         files.check_weights(source, name)
@@ -171,8 +176,10 @@ def hidden_size(spec: Spec) -> int:
     return int(known or meta_base(spec).config.hidden_size)
 
 
-def meta_base(spec: Spec) -> PreTrainedModel:
+def meta_base(spec: Spec) -> "PreTrainedModel":
     """The architecture alone on the meta device: from the yaml's ``config``, else from the model's files."""
+    from transformers import AutoModelForCausalLM
+
     stated = spec.get("config")
     if stated and (not isinstance(stated, Mapping) or "model_type" not in stated):
         raise QftError("model.config states an architecture: a mapping with model_type, hidden_size, ...")

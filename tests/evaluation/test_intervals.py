@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from qft.evaluation import intervals
 from qft.evaluation.intervals import interval
 from qft.evaluation.metrics.base import Measure, Pair, Score
 from qft.evaluation.score import score_all
@@ -48,3 +49,11 @@ def test_a_corpus_score_is_resampled_as_a_corpus() -> None:
     known = {d: corpus(list(d)) for d in known}
     found = [known[tuple(sorted(d))] for d in draws.tolist()]
     assert interval(bleu) == pytest.approx(np.quantile(found, [0.025, 0.975]).tolist())
+
+
+def test_how_many_draws_are_held_at_a_time_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    values = np.random.default_rng(1).normal(50, 10, size=30).tolist()
+    corpus = Score(Measure("x", "X"), 0.0, "", values, of=lambda chosen: max(values[k] for k in chosen))
+    whole = of(values), interval(corpus)
+    monkeypatch.setattr(intervals, "HELD", 7 * len(values))  # does not divide the number of draws
+    assert (of(values), interval(corpus)) == whole

@@ -75,7 +75,7 @@ def _corpus(table: np.ndarray, measure: Measure, tokenize: str, smooth: str, cut
         return min(result.score, 100.0)  # exp(log) lands at 100.00000000000004 for equal texts
 
     def of(chosen: Sequence[int]) -> float:
-        return bleu(table[list(chosen)].sum(0).tolist(), effective_order=False)
+        return bleu(table[np.asarray(chosen)].sum(0).tolist(), effective_order=False)
 
     corpus: Any = BLEU(tokenize=tokenize, smooth_method=smooth, force=True)
     corpus.corpus_score(["a"], [["a"]])  # the signature wants one
