@@ -12,12 +12,14 @@ import json
 import os
 import re
 import signal
+import sqlite3
 import sys
 import traceback
 import urllib.request
 from pathlib import Path
 from typing import Any
 
+from connections import noted
 from pyqpanda3 import intermediate_compiler, qcloud  # noqa: F401  once, before the forks
 
 from qft.errors import QftError
@@ -45,8 +47,8 @@ def die(*args: Any, **kwargs: Any) -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-def arm(point: str, done: int) -> None:
-    """Die at ``point``, at the first job that reaches it; ``done`` deaths were there before."""
+def arm(point: str, done: int, opened: list[sqlite3.Connection]) -> None:
+    """Die at ``point``, at the first job that reaches it; ``done`` deaths were there before, ``opened`` fills later."""
     if point == "post":  # marked on disk, not yet posted
         QCloud.submit = die  # type: ignore[method-assign, assignment]
     elif point == "reply":  # the service has it, its answer has not arrived
@@ -62,7 +64,7 @@ def arm(point: str, done: int) -> None:
         attach = Journal.attach
 
         def attached(self: Journal, *args: Any) -> None:
-            self._db.set_trace_callback(lambda sql: die() if sql == "COMMIT" else None)
+            opened[-1].set_trace_callback(lambda sql: die() if sql == "COMMIT" else None)
             attach(self, *args)
 
         Journal.attach = attached  # type: ignore[method-assign]
@@ -80,7 +82,7 @@ def arm(point: str, done: int) -> None:
         store = Journal.store
 
         def stored(self: Journal, *args: Any) -> None:
-            self._db.set_trace_callback(lambda sql: die() if sql == "COMMIT" else None)
+            opened[-1].set_trace_callback(lambda sql: die() if sql == "COMMIT" else None)
             store(self, *args)
 
         def once(self: Journal, *args: Any) -> None:  # every start gets one job further
@@ -98,9 +100,11 @@ def child(url: str, path: Path, point: str, done: int | None) -> int:
         return -os.WTERMSIG(status) if os.WIFSIGNALED(status) else os.WEXITSTATUS(status)
     code = 1
     try:
-        if done is not None:
-            arm(point, done)
-        runner = JobRunner(Journal(path, "experiment"), QCloud(url), Waiting(600, 0.005, 0.05))
+        with noted() as opened:
+            if done is not None:
+                arm(point, done, opened)
+            journal = Journal(path, "experiment")
+        runner = JobRunner(journal, QCloud(url), Waiting(600, 0.005, 0.05))
         counts = runner.run(circuits(point), batch_size=2, max_circuits=None)
         code = DONE if len(counts) == 2 * JOBS and all(sum(c.values()) == 200 for c in counts) else 1
     except QftError as error:

@@ -3,6 +3,7 @@
 import copy
 import functools
 import json
+import sqlite3
 from dataclasses import dataclass
 
 import pytest
@@ -16,8 +17,7 @@ from qft.config import JobsConfig
 from qft.errors import QftError
 from qft.quantum import ansatz, backends
 from qft.quantum.hardware.clients.base import Program, canonical
-from qft.quantum.hardware.journal import STATES, Journal
-from qft.quantum.hardware.journal.integrity import update_sum
+from qft.quantum.hardware.journal import STATES, Journal, integrity
 
 CIRCUIT = ansatz.qwthn(2)
 TEXT = "QINIT 1\nCREG 1\nU3 q[0],(0.{:06},0.100000,0.200000)\nMEASURE q[0],c[0]\n"
@@ -186,7 +186,7 @@ def test_every_action_in_every_state(cloud, path, qft_jobs, there, state) -> Non
     cloud.set(forget=True)
     ways = TABLE["unknown" if state == "submitting" else state]  # its process is gone
     for action in {*jobs.ACTIONS} - {"list", *ways}:
-        with pytest.raises(QftError, match=rf"Job 1 is \w+: action={action} is not for it"):
+        with pytest.raises(QftError, match=rf"Job 1 is \w+, so action={action} does not apply"):
             qft_jobs(f"action={action}", "job=1", there, *([f"task={task}"] if action == "attach" else []))
     assert qft_jobs() == {1: "unknown" if name == "submitting" else name} and cloud.seen()["requests"] == {}
     for action, way in ways.items():
@@ -295,12 +295,15 @@ def forged(path, statement: str) -> None:
     bound = Program(TEXT.format(1), "origin_wukong", 50, canonical({"amend_flag": 0}))
     journal = Journal(path, "e")
     journal.plan(journal.request("r", [bound], fresh=False), 1)
-    with journal._transaction():
-        journal._db.execute("PRAGMA defer_foreign_keys=ON")
-        journal._db.execute(statement)
-        for table in ("circuits", "jobs", "slots", "positions"):
-            update_sum(journal._db, table, "1", ())
     journal.close()
+    db = sqlite3.connect(path, isolation_level=None)
+    integrity.prepare(db)
+    db.execute("BEGIN")
+    db.execute(statement)
+    for table in ("circuits", "jobs", "slots", "positions"):
+        integrity.update_sum(db, table, "1", ())
+    db.execute("COMMIT")
+    db.close()
 
 
 @pytest.mark.parametrize(

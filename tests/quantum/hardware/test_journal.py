@@ -149,17 +149,19 @@ def test_a_place_that_cannot_be_written() -> None:
         Journal(Path("/proc/qft/journal.sqlite"), "e")
 
 
-def test_looking_after_a_kill_in_the_middle_of_a_commit(tmp_path: Path, path: Path, journal: Journal) -> None:
+def test_looking_after_a_kill_in_the_middle_of_a_commit(
+    tmp_path: Path, path: Path, journal: Journal, connections: list[sqlite3.Connection]
+) -> None:
     """Pages are in the file already, and what they were is in SQLite's rollback file beside it."""
     planned(journal, 4)
-    journal._db.execute("PRAGMA cache_size=1")
-    journal._db.execute("BEGIN IMMEDIATE")
-    journal._db.execute("UPDATE jobs SET state = 'done', note = hex(zeroblob(20000))")
+    connections[-1].execute("PRAGMA cache_size=1")
+    connections[-1].execute("BEGIN IMMEDIATE")
+    connections[-1].execute("UPDATE jobs SET state = 'done', note = hex(zeroblob(20000))")
     left = tmp_path / "killed" / path.name
     left.parent.mkdir()
     for file in (path, path.with_name(path.name + "-journal")):
         left.with_name(file.name).write_bytes(file.read_bytes())
-    journal._db.execute("ROLLBACK")
+    connections[-1].execute("ROLLBACK")
     assert left.read_bytes() != path.read_bytes()
     reader = Journal(left, write=False)
     assert [j.state for j in reader.jobs()] == ["planned", "planned"]
@@ -186,9 +188,9 @@ def test_a_damaged_journal(path: Path, journal: Journal, start: float) -> None:
             again.close()
 
 
-def test_a_disk_that_turns_read_only(path: Path, journal: Journal) -> None:
+def test_a_disk_that_turns_read_only(path: Path, journal: Journal, connections: list[sqlite3.Connection]) -> None:
     keys = planned(journal, 4)
-    journal._db.execute("PRAGMA query_only=ON")
+    connections[-1].execute("PRAGMA query_only=ON")
     for attempt in (
         lambda: journal.set_state(1, "submitting"),
         lambda: journal.store(1, [{"0": 10}, {"1": 10}]),
@@ -196,22 +198,22 @@ def test_a_disk_that_turns_read_only(path: Path, journal: Journal) -> None:
     ):
         with pytest.raises(QftError, match="readonly database"):
             attempt()
-    journal._db.execute("PRAGMA query_only=OFF")
+    connections[-1].execute("PRAGMA query_only=OFF")
     assert [j.state for j in journal.jobs()] == ["planned", "planned"] and journal.results(keys) == {}
 
 
-def test_a_disk_that_is_full_in_the_middle(path: Path, journal: Journal) -> None:
+def test_a_disk_that_is_full_in_the_middle(path: Path, journal: Journal, connections: list[sqlite3.Connection]) -> None:
     keys = planned(journal, 4)
     journal.store(1, [{"0": 10}, {"1": 10}])
-    pages = journal._db.execute("PRAGMA page_count").fetchone()[0]
-    journal._db.execute(f"PRAGMA max_page_count={pages}")
+    pages = connections[-1].execute("PRAGMA page_count").fetchone()[0]
+    connections[-1].execute(f"PRAGMA max_page_count={pages}")
     with pytest.raises(QftError, match=r"full.*intact"):
         journal.request("large", circuits(500, chip="x" * 100), fresh=False)
     with pytest.raises(QftError, match=r"full.*intact"):
         journal.store(2, [{f"{k:b}": 1 for k in range(3000)}, {"1": 10}])
     journal.close()
     again = Journal(path, "e")
-    assert again._db.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+    assert connections[-1].execute("PRAGMA integrity_check").fetchone() == ("ok",)
     assert [j.state for j in again.jobs()] == ["done", "planned"]
     assert again.results(keys) == {keys[0]: {"0": 10}, keys[1]: {"1": 10}}
     again.store(2, [{f"{k:b}": 1 for k in range(3000)}, {"1": 10}])  # there is room again

@@ -12,6 +12,7 @@ import tempfile
 from pathlib import Path
 
 import pytest
+from connections import noted
 
 from qft.errors import QftError
 from qft.quantum.hardware.clients.base import Program
@@ -162,15 +163,17 @@ def test_a_page_of_an_earlier_state_is_refused(path: Path) -> None:
 def torn(path: Path, folder: Path) -> Path:
     """The journal as a kill in the middle of a commit leaves it: new pages in the file, old ones beside it."""
     written(path)
-    journal = Journal(path)
-    journal._db.execute("PRAGMA cache_size=1")
-    journal._db.execute("BEGIN IMMEDIATE")
-    journal._db.execute("UPDATE jobs SET state = 'done', note = hex(zeroblob(20000))")
+    with noted() as opened:
+        journal = Journal(path)
+    db = opened[-1]
+    db.execute("PRAGMA cache_size=1")
+    db.execute("BEGIN IMMEDIATE")
+    db.execute("UPDATE jobs SET state = 'done', note = hex(zeroblob(20000))")
     left = folder / "killed" / path.name
     left.parent.mkdir()
     for suffix in ("", "-journal"):
         shutil.copy(f"{path}{suffix}", f"{left}{suffix}")
-    journal._db.execute("ROLLBACK")
+    db.execute("ROLLBACK")
     journal.close()
     return left
 

@@ -383,14 +383,14 @@ def test_ctrl_c_during_a_submission_waits_for_its_id(make, cloud, journal, monke
     assert set(cloud.seen()["circuits"].values()) == {1}
 
 
-def test_a_disk_that_fills_up_while_results_come_loses_none(make, cloud, journal) -> None:
+def test_a_disk_that_fills_up_while_results_come_loses_none(make, cloud, journal, connections) -> None:
     backend = make(batch_size=200)
     opened = backend.job_runner.journal
-    store = opened.store
+    store, db = opened.store, connections[-1]
 
     def full(*args):
-        pages = opened._db.execute("PRAGMA page_count").fetchone()[0]
-        opened._db.execute(f"PRAGMA max_page_count={pages}")
+        pages = db.execute("PRAGMA page_count").fetchone()[0]
+        db.execute(f"PRAGMA max_page_count={pages}")
         store(*args)
 
     opened.store = full
@@ -401,11 +401,11 @@ def test_a_disk_that_fills_up_while_results_come_loses_none(make, cloud, journal
     assert out.shape == (3, 200) and cloud.seen()["requests"]["submit"] == 1
 
 
-def test_an_id_that_cannot_be_written_down_is_told(make, cloud, journal, monkeypatch) -> None:
+def test_an_id_that_cannot_be_written_down_is_told(make, cloud, journal, monkeypatch, connections) -> None:
     attach = Journal.attach
 
     def full(self, job, task):
-        self._db.execute("PRAGMA query_only=ON")
+        connections[-1].execute("PRAGMA query_only=ON")
         attach(self, job, task)
 
     monkeypatch.setattr(Journal, "attach", full)
