@@ -1,4 +1,6 @@
-"""What a command's file gives: ``COMMAND``. A new command is one file here and one yaml of the same name."""
+"""The type of ``COMMAND``, which every command's file defines. A new command is one file here and one
+yaml of the same name.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass

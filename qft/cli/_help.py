@@ -23,7 +23,7 @@ FLAGS = """\
 
 
 def docstring(name: str) -> str:
-    """What a command's file says of it, read without importing what the command needs."""
+    """Read the docstring of a command's file without importing it."""
     return (ast.get_docstring(_source(name)) or "").replace("``", "")
 
 

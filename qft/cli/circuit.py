@@ -60,7 +60,7 @@ def run(config: CircuitConfig) -> None:
 
 
 def _simulated(config: CircuitConfig) -> "Circuit":
-    """The circuit that hardware would run of a method that is computed as mathematics here, on this model's layers."""
+    """Build the circuit that hardware would run for a method that is simulated here, on this model's layers."""
     from qft.adapters import methods
     from qft.models import inject, load
 

@@ -30,9 +30,9 @@ VARIABLES = (
 
 def run(config: EnvConfig) -> None:
     """One table or one JSON document."""
-    found = environment()
-    rows = [[key, str(value).lower() if isinstance(value, bool) else value] for key, value in _flat(found)]
-    show(config.format, found, "", ["what", "value"], rows)
+    values = environment()
+    rows = [[key, str(value).lower() if isinstance(value, bool) else value] for key, value in _flat(values)]
+    show(config.format, values, "", ["what", "value"], rows)
 
 
 def environment() -> Plain:

@@ -80,19 +80,19 @@ def _path(config: JobsConfig) -> Path:
     if given:
         return Path(given)
     if config.run is None:
-        raise QftError("Whose jobs? Write run=DIR of an evaluated run, or journal=FILE.")
+        raise QftError("Name the jobs to list: run=DIR of an evaluated run, or journal=FILE.")
     return stored.find(config.run, config.output_dir) / FILE
 
 
 def _chosen(config: JobsConfig, journal: Any) -> Any:
-    """The job that is named. Raises QftError where the action means nothing in its state."""
+    """Find the job that ``job=`` names. Raises QftError where the action does not apply to its state."""
     job, action = journal.job(config.job), config.action
     possible = [a for a in TAKES if job.state in TAKES[a]]
     if job.by_hand and job.task and "detach" not in possible:
         possible.append("detach")
     if action not in possible:
-        rest = f"action= can be {', '.join(possible)}" if possible else "nothing is left to do"
-        raise QftError(f"Job {job.id} is {job.state}: action={action} is not for it; {rest}.")
+        rest = f"possible: {', '.join(possible)}" if possible else "there is nothing to do"
+        raise QftError(f"Job {job.id} is {job.state}, so action={action} does not apply; {rest}.")
     return job
 
 
@@ -122,7 +122,7 @@ def _attach(config: JobsConfig, journal: Any, job: Any) -> None:
 
 
 def _give_up(journal: Any, job: Any) -> None:
-    """No result of this job is waited for any more."""
+    """Stop waiting for the result of a job."""
     if job.state == "planned":
         journal.set_state(job.id, "dropped", "never sent, given up by the user")
     elif job.state == "unknown":
@@ -136,7 +136,7 @@ def _ask(config: JobsConfig, journal: Any, jobs: list[Any]) -> None:
             _give_up(journal, job)
     jobs = [j for j in jobs if j.state == "submitted"]
     if not jobs:
-        log.info("There is no job left to %s.", config.action)
+        log.info("There is no job to %s.", config.action)
         return
     from qft.quantum.hardware.clients.base import Faulty
 

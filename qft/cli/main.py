@@ -27,7 +27,7 @@ def commands() -> list[str]:
 
 
 def load_command(name: str) -> Command:
-    """The command that the file of this name gives."""
+    """Import the file of a command and return its ``COMMAND``."""
     command: Command = importlib.import_module(f"qft.cli.{name}").COMMAND
     return command
 
@@ -98,7 +98,7 @@ def _explained(error: Exception) -> tuple[int, str]:
 
 
 def _no_memory(error: Exception) -> bool:
-    """Whether there was not enough memory, by Python's word, torch's, or the system's while it loads a library."""
+    """Recognise that memory ran out, in Python, in torch, or in the system while it loads a library."""
     if isinstance(error, QftError):
         return False
     return isinstance(error, MemoryError) or any(words in str(error).lower() for words in FULL)

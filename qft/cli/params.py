@@ -87,7 +87,7 @@ def _methods(model: Any) -> dict[str, Plain]:
     """Every method's yaml with the model's values filled in."""
     from omegaconf import OmegaConf
 
-    found = {}
+    methods = {}
     for name in configs.groups()["adapter"]:
         file = configs.find(f"adapter/{name}")
         content = configs.read(file) if file else OmegaConf.create()
@@ -95,8 +95,8 @@ def _methods(model: Any) -> dict[str, Plain]:
             both = OmegaConf.create({"model": model, "adapter": content})
             trusted.check_interpolations(both)
             resolved: Any = OmegaConf.to_container(both, resolve=True)
-            found[name] = {"name": name} | resolved["adapter"]
-    return found
+            methods[name] = {"name": name} | resolved["adapter"]
+    return methods
 
 
 COMMAND = Command(ParamsConfig, run)

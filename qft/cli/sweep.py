@@ -92,17 +92,17 @@ def run(config: SweepConfig) -> None:
 
 
 def command(config: SweepConfig) -> str:
-    """The words that plan the same cells again, whatever the directory and however many run side by side."""
-    said = ["qft", "sweep", config.sweep["name"], f"scale={config.scale}"]
+    """Return the command that plans the same cells again; directory and number of workers do not belong to it."""
+    line = ["qft", "sweep", config.sweep["name"], f"scale={config.scale}"]
     parts = {"rows": config.rows, "datasets": config.datasets, "n": config.n, "seeds": config.seeds}
     for key, chosen in parts.items():
         if chosen is not None:
-            said.append(f"{key}=[{','.join(map(str, chosen))}]")
+            line.append(f"{key}=[{','.join(map(str, chosen))}]")
     if config.budget is not None:
-        said.append(f"budget={config.budget}".replace(" ", ""))
-    said += [f"paths.{name}={path}" for name, path in config.paths.items()]
-    said += [f"threads={config.threads}"] if config.threads != SweepConfig.threads else []
-    return shlex.join([*said, *config.options])
+        line.append(f"budget={config.budget}".replace(" ", ""))
+    line += [f"paths.{name}={path}" for name, path in config.paths.items()]
+    line += [f"threads={config.threads}"] if config.threads != SweepConfig.threads else []
+    return shlex.join([*line, *config.options])
 
 
 def _check(config: SweepConfig) -> None:
@@ -168,19 +168,25 @@ def _failures(directory: Path, planned: list[Cell], retry: str | None) -> None:
 
 
 def _report(config: SweepConfig, directory: Path, planned: list[Cell]) -> None:
-    """How many cells are where; failed ones, and those that wait for them, by name. Exit code 2 where some are left."""
+    """Print how many cells are in each state. Raises QftError, naming them, where some are not done."""
     state_of = states(directory, planned)
     tally = Counter(state_of.values())
     # a search that diverged has ended: its learning rate is not chosen
     searches = {cell.name for cell in planned if cell.role == "search"}
-    left = {k: v for k, v in state_of.items() if v != "done" and not (v == cells.DIVERGED and k in searches)}
+    unfinished = {k: v for k, v in state_of.items() if v != "done" and not (v == cells.DIVERGED and k in searches)}
     rows = [[state, count] for state, count in sorted(tally.items())]
-    show(config.format, {"directory": str(directory), "cells": dict(tally), "left": left}, "", ["cells", "count"], rows)
-    waiting = [name for name, state in left.items() if state not in cells.WITHOUT_RESULT]
-    if left:
+    show(
+        config.format,
+        {"directory": str(directory), "cells": dict(tally), "left": unfinished},
+        "",
+        ["cells", "count"],
+        rows,
+    )
+    waiting = [name for name, state in unfinished.items() if state not in cells.WITHOUT_RESULT]
+    if unfinished:
         reasons = []
         for state in cells.WITHOUT_RESULT:
-            if names := [name for name, ended in left.items() if ended == state]:
+            if names := [name for name, ended in unfinished.items() if ended == state]:
                 reasons.append(f"{len(names)} {state} ({', '.join(names)}); retry={state} runs them again")
         reasons += [f"{len(waiting)} wait for others that gave no result"] if waiting else []
         raise QftError(f"Not every cell is done: {'; '.join(reasons)}.")

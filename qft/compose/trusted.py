@@ -52,8 +52,8 @@ def check_search_path(name: str) -> None:
 
 def check_hydra(node: Any, packaged: Any) -> None:
     """Refuse a composed ``hydra`` node other than that of the packaged configs: its parts are imported and called."""
-    ours, theirs = (OmegaConf.to_container(n, resolve=False) for n in (packaged, node))
-    if changed := _first_difference(_fixed(ours), _fixed(theirs), "hydra"):
+    expected, found = (OmegaConf.to_container(n, resolve=False) for n in (packaged, node))
+    if changed := _first_difference(_fixed(expected), _fixed(found), "hydra"):
         raise _hydra_key(changed)
 
 
@@ -69,7 +69,7 @@ def check(cfg: Any, given: Collection[str]) -> None:
     try:
         OmegaConf.to_container(cfg, resolve=True)
     except OmegaConfBaseException as error:  # a key that is not there, or one that names itself
-        raise QftError(f"A ${{key}} in ./configs or of an option leads nowhere: {first_line(error)}.") from error
+        raise QftError(f"A ${{key}} in ./configs or in an option cannot be resolved: {first_line(error)}.") from error
     trusted = OmegaConf.select(cfg, "trust_configs") is True
     if trusted and "trust_configs" not in given:
         raise QftError("trust_configs=true counts on the command line only; take it out of ./configs.")
@@ -137,7 +137,7 @@ def check_interpolations(cfg: Any) -> None:
     """Raise QftError for ``${...}`` other than ``${group.key}``: resolvers read the environment and more."""
     for key, text in _strings(OmegaConf.to_container(cfg, resolve=False)):
         if "${" in INTERPOLATION.sub("", text):
-            raise QftError(f"{key}: of interpolations only ${{key}} and ${{oc.select:key,default}} are understood.")
+            raise QftError(f"{key}: only the interpolations ${{key}} and ${{oc.select:key,default}} are allowed.")
 
 
 def _check_sweep(group: str, sweep: Any) -> None:
@@ -207,12 +207,12 @@ def _fixed(node: Any) -> Plain:
     return {k: v for k, v in node.items() if k not in VOLATILE} | {"job": job}
 
 
-def _first_difference(ours: Any, theirs: Any, key: str) -> str | None:
+def _first_difference(expected: Any, found: Any, key: str) -> str | None:
     """The first key that differs; never a value, which may be a secret."""
-    if isinstance(ours, dict) and isinstance(theirs, dict):
-        pairs = ((name, ours.get(name), theirs.get(name)) for name in sorted({*ours, *theirs}, key=str))
+    if isinstance(expected, dict) and isinstance(found, dict):
+        pairs = ((name, expected.get(name), found.get(name)) for name in sorted({*expected, *found}, key=str))
         return next((d for n, a, b in pairs if (d := _first_difference(a, b, f"{key}.{n}"))), None)
-    return None if ours == theirs else key
+    return None if expected == found else key
 
 
 def _hydra_key(key: str) -> QftError:

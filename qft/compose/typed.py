@@ -140,7 +140,7 @@ def check_jobs(name: str, args: Sequence[str]) -> None:
 
 
 def _compose(name: str, args: list[str]) -> DictConfig:
-    """What Hydra composes, its own node included. Nothing in it is executed, and Hydra's state is put back."""
+    """Compose with Hydra, its own node included. Nothing in it is executed, and Hydra's state is restored."""
     instance = GlobalHydra.instance()
     outer = instance.hydra  # the caller's, or that of our multirun
     instance.clear()

@@ -149,11 +149,11 @@ def split_values(options: Mapping[str, Any], groups: Collection[str]) -> tuple[l
 
 def keys_of_values(assigned: Mapping[str, Any]) -> set[str]:
     """The full keys of values, mappings and what is in them: ``trainer.lr``."""
-    found = set(assigned)
+    full = set(assigned)
     for key, value in assigned.items():
         if isinstance(value, Mapping):
-            found |= {f"{key}.{name}" for name in keys_of_values(value)}
-    return found
+            full |= {f"{key}.{name}" for name in keys_of_values(value)}
+    return full
 
 
 def assign(composed: DictConfig, assigned: Mapping[str, Any]) -> None:

@@ -37,7 +37,7 @@ def lock(path: Path, wait: bool = False) -> IO[str]:
 
 
 def is_free(path: Path) -> bool:
-    """Whether no process holds the lock file ``path``.
+    """Return True if no process holds the lock file ``path``.
 
     Creates nothing: True where there is no such file, and where it cannot be opened (whoever takes it will be told).
     """

@@ -1,4 +1,4 @@
-"""What a run does beside training: a progress bar, a history on disk, marked checkpoints, a last validation."""
+"""Callbacks of a run: progress bar, history on disk, checkpoint markers, a last validation."""
 
 import logging
 import math

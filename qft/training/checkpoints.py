@@ -1,4 +1,4 @@
-"""Whether a checkpoint may be resumed from: it may be a stranger's, and its states are pickles."""
+"""Checks a checkpoint before a run resumes from it: it may be a stranger's, and its states are pickles."""
 
 import pickle
 from pathlib import Path

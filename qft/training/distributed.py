@@ -16,7 +16,7 @@ def world() -> int:
 
 
 def first() -> bool:
-    """Whether this process is the one that locks, writes and evaluates."""
+    """Return True in the process that locks, writes and evaluates."""
     return _given("RANK", 0) == 0
 
 
@@ -90,7 +90,7 @@ def share(value: Any) -> Any:
 
 
 def decided_by_first(decide: Callable[[], Any]) -> Any:
-    """What ``decide`` gives or refuses (QftError) in the first process, in all of them."""
+    """Call ``decide`` in the first process, and return its result or raise its QftError in all of them."""
     if world() == 1:
         return decide()
     outcome: tuple[Any, QftError | None] = (None, None)

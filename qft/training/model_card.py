@@ -121,7 +121,7 @@ def _body(name: str, config: TrainConfig, record: Record, scores: Scores | None)
 
 
 def _answers(judged: int | None, given: int) -> str:
-    """What a score is from: fewer answers than were given where some cannot be judged; early scores do not say."""
+    """Name the answers that a score covers: fewer than were given where some cannot be judged."""
     if judged is None:
         return "test"
     counted = f"{given:,} answer{'' if given == 1 else 's'}"

@@ -269,7 +269,7 @@ def method_callbacks(model: Any) -> list[Any]:
 
 
 def module_reports(model: nn.Module) -> dict[str, Plain] | None:
-    """What adapters say of themselves after training, by module: {"0.q_proj": {"rank": 3}}; None where nothing."""
+    """Collect what adapters report after training, by module: {"0.q_proj": {"rank": 3}}; None if none reports any."""
     found = {}
     for name, layer in model.named_modules():
         if isinstance(layer, QftLayer):

@@ -31,7 +31,7 @@ def page(reports: Sequence[Report], target: str, names: Mapping[str, str] | None
 
 
 def _commands(sweeps: Sequence[Sweep], target: str, names: Mapping[str, str]) -> list[str]:
-    """What makes the sweeps and the page again, in a fence that none of it ends."""
+    """The commands that make the sweeps and the page again, in a fence that no text in them ends."""
     folders = " ".join(str(sweep.path) for sweep in sweeps)
     renamed = "".join(f" names.{key}={name}" for key, name in names.items())
     commands = [*map(facts.command, sweeps), f"qft report {folders}{renamed} markdown={target}"]
