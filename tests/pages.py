@@ -38,7 +38,7 @@ def tree_with(files: list[tuple[str, str]], copy: Path, *more: str) -> Path:
 
 # all lines in one process, which saves its start; a line of JSON for each: exit code, output, errors
 DRIVER = """
-import contextlib, io, json, runpy, shlex, sys
+import contextlib, io, json, pathlib, runpy, shlex, sys
 from program import qft_here
 
 def run(program, *words):
@@ -46,8 +46,9 @@ def run(program, *words):
         return qft_here(*words)
     if words[:2] == ("-m", "pytest"):
         import pytest
-        return int(pytest.main(list(words[2:])))
+        return int(pytest.main([*words[2:], "-W", "ignore::pytest.PytestAssertRewriteWarning"]))
     sys.argv = list(words)
+    sys.path.insert(0, str(pathlib.Path(words[0]).parent))
     runpy.run_path(words[0], run_name="__main__")
     return 0
 

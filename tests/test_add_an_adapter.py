@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from pages import ROOT, Answer, answers, commands_of, files_of, tree_with
 
+pytestmark = pytest.mark.xdist_group("add_an_adapter")  # one worker, or each would make what is shared again
 PAGE = (ROOT / "docs" / "add-an-adapter.md").read_text(encoding="utf-8")
 FILES = files_of(PAGE)
 Answers = dict[str, Answer]

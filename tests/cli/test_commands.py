@@ -89,6 +89,7 @@ def config_errors(tmp_path_factory: pytest.TempPathFactory) -> list[tuple[int, s
     return ended
 
 
+@pytest.mark.xdist_group("light")  # one worker, or each would start the shared process
 @pytest.mark.parametrize("case", range(len(CONFIG_ERRORS)), ids=[" ".join(args) for args, _ in CONFIG_ERRORS])
 def test_config_errors_are_one_message_and_load_nothing_heavy(case: int, config_errors: list[tuple[int, str]]) -> None:
     code, error = config_errors[case]

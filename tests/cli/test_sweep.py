@@ -52,6 +52,7 @@ def wrong_words(tmp_path_factory: pytest.TempPathFactory) -> list[tuple[int, str
     return ended
 
 
+@pytest.mark.xdist_group("light")  # one worker, or each would start the shared process
 @pytest.mark.parametrize("case", range(len(WRONG)), ids=[" ".join(args) for args, _ in WRONG])
 def test_wrong_words_are_one_sentence_and_load_nothing_heavy(case: int, wrong_words: list[tuple[int, str]]) -> None:
     code, error = wrong_words[case]

@@ -26,6 +26,9 @@ PRETRAINING = "6591318d9f67c16ddddf118299fdb65c088e9b639f090e79d11588d4b6633d3a"
 SLOTS = re.compile(r"\{\w+\}")
 
 
+pytestmark = pytest.mark.xdist_group("demo")  # one worker, or each would make what is shared again
+
+
 @pytest.fixture(scope="module")
 def source():
     return load()

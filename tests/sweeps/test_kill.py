@@ -9,6 +9,7 @@ from pathlib import Path
 import psutil
 import pytest
 from killing import decided, killed, start, states
+from program import qft_here
 
 # a search of one rate, one final run, one base
 TINY = """
@@ -24,13 +25,16 @@ scales:
 """
 
 
-def test_kills_change_nothing_and_no_cell_is_run_twice(tmp_path: Path) -> None:
+@pytest.mark.parametrize("kills", [1, pytest.param(3, marks=pytest.mark.extended)])
+def test_kills_change_nothing_and_no_cell_is_run_twice(
+    kills: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (tmp_path / "configs/sweep").mkdir(parents=True)
     (tmp_path / "configs/sweep/tiny.yaml").write_text(TINY)
     args = ["tiny", "scale=smoke"]
-    whole = start([*args, "dir=whole", "workers=2"], tmp_path)
-    assert whole.wait(200) == 0, (tmp_path / "out.txt").read_text()[-2000:]
-    assert killed([*args, "workers=1"], tmp_path, "killed", 2, random.Random(1), 0.5) == 2
+    monkeypatch.chdir(tmp_path)
+    assert qft_here("sweep", *args, "dir=whole", "workers=2") == 0
+    assert killed([*args, "workers=1"], tmp_path, "killed", kills, random.Random(1), 0.5) == kills
     assert decided(tmp_path / "whole") == decided(tmp_path / "killed")
     assert states(tmp_path / "killed") == ["done"] * 3
     attempts = [json.loads(p.read_text())["attempts"] for p in tmp_path.glob("killed/cells/*/cell.json")]

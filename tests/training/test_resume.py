@@ -7,10 +7,10 @@ from pathlib import Path
 
 from program import qft_forked
 
-# n=20 gives 18 training samples: 9 steps an epoch, 18 in all, a checkpoint every 3
+# n=10 gives 9 training samples: 5 steps an epoch, 10 in all, a checkpoint every 3
 ARGS = [
     "train",
-    "n=20",
+    "n=10",
     "trainer.batch_size=2",
     "data.heldout=4",
     "trainer.epochs=2",
@@ -49,5 +49,5 @@ def test_five_kills_change_nothing(tmp_path: Path) -> None:
     assert decided(whole) == decided(killed)
     circuits = [json.loads((run / "record.json").read_text())["training"]["circuits"] for run in (whole, killed)]
     assert circuits[0] == circuits[1] > 0
-    assert [int(row[0]) for row in decided(whole)] == list(range(19))
+    assert [int(row[0]) for row in decided(whole)] == list(range(11))
     assert not list(killed.rglob("*.tmp")), "temporary files are left"

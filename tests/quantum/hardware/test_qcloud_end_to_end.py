@@ -8,9 +8,11 @@ import service
 import torch
 from peft import get_peft_model
 from program import qft_forked
-from test_configs import composed
 
+from qft import trust
 from qft.adapters import QWTHNConfig
+from qft.compose.typed import compose
+from qft.config import EvalConfig
 from qft.models import load
 from qft.runs import evaluate as evaluation
 
@@ -52,10 +54,8 @@ def here(place: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(evaluation, "quiet_libraries", lambda: None)
 
     def call(*overrides: str) -> None:
-        config = composed("eval", *overrides)
-        for group in ("backend", "adapter", "data", "model"):
-            getattr(config, group).setdefault("name", {"adapter": "saved", "backend": "qcloud"}.get(group, "demo"))
-        evaluation.evaluate(config)
+        with trust.command():
+            evaluation.evaluate(compose("eval", EvalConfig, overrides))
 
     return call
 
