@@ -24,7 +24,8 @@ def test_words_become_overrides() -> None:
 
 def test_the_command_in_a_sweeps_plan_is_the_one_that_was_typed() -> None:
     assert command(SweepConfig(sweep={"name": "table1"}, dir="x", workers=2)) == "qft sweep table1 scale=demo"
-    chosen = SweepConfig({"name": "noise"}, "paper", ["lora"], ["alpaca"], [20, 30], [1], {"alpaca": "it's"}, ["a.b=1"])
+    chosen = SweepConfig({"name": "noise"}, "paper", rows=["lora"], datasets=["alpaca"], n=[20, 30], seeds=[1])
+    chosen.paths, chosen.options = {"alpaca": "it's"}, ["a.b=1"]
     typed = ["noise", "scale=paper", "rows=[lora]", "datasets=[alpaca]", "n=[20,30]", "seeds=[1]"]
     assert shlex.split(command(chosen)) == ["qft", "sweep", *typed, "paths.alpaca=it's", "a.b=1"]
 
