@@ -170,7 +170,7 @@ class SweepConfig:
     rows: list[str] | None = None
     datasets: list[str] | None = None
     n: list[int] | None = field(default=None, metadata=within(at_least=2))
-    seeds: list[int] | None = field(default=None, metadata=within(at_least=0, at_most=SEEDS))
+    seeds: Any = field(default=None, metadata=within(at_least=0, at_most=SEEDS) | {"auto": True})
     budget: Any = field(default=None, metadata=within(at_least=1))
     paths: dict[str, str] = field(default_factory=dict)
     options: list[str] = field(default_factory=list)

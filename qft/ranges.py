@@ -88,7 +88,7 @@ def check(config: Any, prefix: str = "") -> None:
 def _field(f: "Field[Any]", value: Any, prefix: str) -> None:
     whole = "float" not in str(f.type)
     for each in value if isinstance(value, (list, tuple)) else [value]:
-        if each is not None:
+        if each is not None and not (each == "auto" and f.metadata.get("auto")):
             check_one(f"{prefix}{f.name}", each, f.metadata["range"], whole)
 
 

@@ -23,7 +23,7 @@ from qft.errors import QftError, nearest
 from qft.names import one_name, place, shortened
 from qft.progress import quiet_libraries, start_logging
 from qft.records import Cell, removal
-from qft.sweeps import budgets, cells, estimate, fair, identity, jobs, shared
+from qft.sweeps import budgets, cells, estimate, fair, identity, jobs, looks, shared
 from qft.sweeps.plan import Selection, plan, rows_of, sizing
 from qft.sweeps.spec import read_spec
 
@@ -58,7 +58,7 @@ def run(config: SweepConfig) -> None:
         config.options = [*config.options, "trust_configs=true"]  # the user's word, passed on to every run
     spec = read_spec(config.sweep, configs.methods)
     budget = config.budget if isinstance(config.budget, (list, NoneType)) else [config.budget]
-    selection = Selection(config.rows, config.datasets, config.n, config.seeds, budget, config.paths, config.options)
+    selection = Selection(config.rows, config.datasets, config.n, _seeds(config), budget, config.paths, config.options)
     planned, rows = plan(spec, config.scale, selection), rows_of(spec, config.scale, selection)
     directory = _directory(config)
     planned, left_out = budgets.meet(spec.name, rows, planned, sizing(spec, config.scale, selection), _compose)
@@ -80,29 +80,35 @@ def run(config: SweepConfig) -> None:
     identities = identity.of_cells(planned, composed, config.threads, device().type)
     with running.locked(directory):
         identity.settle(directory, planned, identities, config.overwrite)
-        cells.save_plan(directory, spec.name, config.scale, command(config), planned, config.overwrite, left_out)
+        named = (directory, spec.name, config.scale, command(config))
+        first, later = looks.split(planned)
+        cells.save_plan(*named, first, config.overwrite, left_out)
         workers, gpus = _workers(config)
-        log.info("%s: %d cells, %d at a time", directory, len(planned), workers)
+        log.info("%s: %d cells%s, %d at a time", directory, len(first), looks.said(later), workers)
         _failures(directory, planned, config.retry)
         launcher = _launcher(config, directory, planned_jobs, workers, gpus)
-        planned_words = (directory, spec.name, config.scale, command(config))
-        sweep = running.PlannedSweep(*planned_words, planned, steps, stated, identities, others)
+        sweep = running.PlannedSweep(*named, first, steps, stated, identities, others, rows, later)
         running.run(sweep, launcher, workers, config.retry)
-        _report(config, directory, planned)
+        _report(config, directory, sweep.plan)
 
 
 def command(config: SweepConfig) -> str:
     """Return the command that plans the same cells again; directory and number of workers do not belong to it."""
     line = ["qft", "sweep", config.sweep["name"], f"scale={config.scale}"]
-    parts = {"rows": config.rows, "datasets": config.datasets, "n": config.n, "seeds": config.seeds}
+    parts = {"rows": config.rows, "datasets": config.datasets, "n": config.n, "seeds": _seeds(config)}
     for key, chosen in parts.items():
         if chosen is not None:
-            line.append(f"{key}=[{','.join(map(str, chosen))}]")
+            line.append(f"{key}={chosen}" if chosen == "auto" else f"{key}=[{','.join(map(str, chosen))}]")
     if config.budget is not None:
         line.append(f"budget={config.budget}".replace(" ", ""))
     line += [f"paths.{name}={path}" for name, path in config.paths.items()]
     line += [f"threads={config.threads}"] if config.threads != SweepConfig.threads else []
     return shlex.join([*line, *config.options])
+
+
+def _seeds(config: SweepConfig) -> Any:
+    """``seeds=5`` are the seeds 1 to 5."""
+    return [*range(1, config.seeds + 1)] if isinstance(config.seeds, int) else config.seeds
 
 
 def _check(config: SweepConfig) -> None:

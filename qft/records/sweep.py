@@ -48,6 +48,7 @@ class Cell:
     key: str = ""  # of its row in the sweep's yaml
     differs: dict[str, str] = field(default_factory=dict)  # layers, data, search, seeds, budget -> how from the rest
     size: Size | None = None  # what its budget chose; null: it has none
+    look: int = 1  # with seeds=auto: after how many looks, this one included, its seed is trained
     trial: str = ""  # of a search: rate1 to rate4, below, above, again, or lrRATE of a stated grid
     trial_id: str = ""  # SHA-256 of what decides its result, its rate among it, in whatever sweep it is run
 
@@ -63,6 +64,7 @@ class SweepPlan(Document):
     cells: list[Cell]  # in the order they were planned
     command: str = ""  # plans the same cells again
     left_out: list[LeftOut] = field(default_factory=list)  # rows that no setting brings within their budget
+    looks: int = 1  # at which seeds may be added, each with its share of the error: 3 with seeds=auto
 
 
 @dataclass

@@ -51,7 +51,7 @@ def load(path: Path, names: Mapping[str, str] | None = None) -> Sweep:
     name, scale = visible(plan.name), visible(plan.scale)
     unknown = f"qft sweep {name} scale={scale}  # and options that were not recorded"
     left_out = [_left_out(row, names) for row in plan.left_out]
-    return Sweep(path, name, scale, cells, searches, visible(plan.command) or unknown, left_out)
+    return Sweep(path, name, scale, cells, searches, visible(plan.command) or unknown, left_out, max(1, plan.looks))
 
 
 def _left_out(row: LeftOut, names: Mapping[str, str]) -> LeftOut:

@@ -123,6 +123,7 @@ class Sweep:
     choices: list[Search]
     command: str
     left_out: list[LeftOut] = field(default_factory=list)
+    looks: int = 1  # at which seeds could be added
 
     def final(self) -> list[Cell]:
         """The cells the tables are made of; a search for a learning rate has a table of its own."""

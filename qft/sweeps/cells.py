@@ -93,6 +93,7 @@ def save_plan(
     cells: list[Cell],
     afresh: bool = False,
     left_out: Sequence[LeftOut] = (),
+    looks: int = 1,
 ) -> None:
     """Write sweep.json; ``command`` plans the same cells again.
 
@@ -114,4 +115,4 @@ def save_plan(
     rows = {(c.key, c.data) for c in cells}
     absent = {(row.key, row.data): row for row in old.left_out if (row.key, row.data) not in rows}
     absent |= {(row.key, row.data): row for row in left_out}
-    write(path, SweepPlan(name, scale, list(merged.values()), commands, list(absent.values())))
+    write(path, SweepPlan(name, scale, list(merged.values()), commands, list(absent.values()), max(looks, old.looks)))

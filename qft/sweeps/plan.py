@@ -5,11 +5,12 @@ For every row and data set the learning rate is searched first, on validation lo
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Literal
 
 from qft.errors import QftError, nearest
 from qft.names import one_name
 from qft.records import Cell
-from qft.sweeps import trials
+from qft.sweeps import looks, trials
 from qft.sweeps.budgets import within
 from qft.sweeps.identity import ELSEWHERE
 from qft.sweeps.spec import Evaluation, Row, Scale, Spec
@@ -35,7 +36,7 @@ class Selection:
     rows: Sequence[str] | None = None
     datasets: Sequence[str] | None = None
     n: Sequence[int] | None = None
-    seeds: Sequence[int] | None = None
+    seeds: Sequence[int] | Literal["auto"] | None = None
     budget: Sequence[int] | None = None
     paths: Mapping[str, str] = field(default_factory=dict)
     options: Sequence[str] = ()
@@ -137,10 +138,14 @@ def _of_row(
             )
         )
     for n in selection.n or chosen.n:
-        for seed in selection.seeds or row.seeds or chosen.seeds:
+        seeds = selection.seeds or row.seeds or chosen.seeds
+        for seed in looks.SEEDS if seeds == "auto" else seeds:
+            look = looks.look_of(seed) if seeds == "auto" else 1
             name = f"{sweep}-{key}-{dataset}-n{n}-seed{seed}"
             overrides = _merged([*options, f"n={n}", f"seed={seed}"])
-            final = replace(of_row, name=name, n=n, seed=seed, overrides=overrides, test=row.test, after=searched)
+            final = replace(
+                of_row, name=name, n=n, seed=seed, overrides=overrides, test=row.test, after=searched, look=look
+            )
             settings = [o for o in overrides if o.startswith(("evaluation.", "metric.", "+metric.", "trust_configs="))]
             cells += [
                 final,
@@ -186,7 +191,8 @@ def _merged(overrides: Sequence[str]) -> list[str]:
 def _check_selection(selection: Selection) -> None:
     """A cell is known by its row, data set, n and seed: none of them is empty or given twice."""
     chosen: dict[str, Sequence[str] | Sequence[int] | None]
-    chosen = {"rows": selection.rows, "datasets": selection.datasets, "n": selection.n, "seeds": selection.seeds}
+    seeds = None if selection.seeds == "auto" else selection.seeds
+    chosen = {"rows": selection.rows, "datasets": selection.datasets, "n": selection.n, "seeds": seeds}
     chosen["budget"] = selection.budget
     for key, values in chosen.items():
         if values is not None and not values:

@@ -16,13 +16,14 @@ from qft.errors import QftError
 from qft.process import files, locks
 from qft.process.signals import DeferredStop
 from qft.records import Cell, Identity
-from qft.sweeps import cells
+from qft.sweeps import cells, looks
 from qft.sweeps.attempt import free
 from qft.sweeps.estimate import Speed
 from qft.sweeps.launch import Launcher, Left, died
 from qft.sweeps.progress import Progress
 from qft.sweeps.search import choose
 from qft.sweeps.shared import Trials, trial_id
+from qft.sweeps.spec import Row
 
 log = logging.getLogger(__name__)
 SEARCH = (("search", "train"),) * 3  # later trials build on earlier ones
@@ -33,7 +34,8 @@ PHASES = (*SEARCH, ("base", "eval"), ("final", "train"), ("final", "eval"))
 class PlannedSweep:
     """A planned sweep in its directory. ``steps``: optimizer steps of each training cell, by name.
 
-    ``others``: the trials of other sweeps that may be taken over; ``identities``: what decides each cell, by name.
+    ``others``: the trials of other sweeps that may be taken over; ``identities``: what decides each cell, by name;
+    ``rows``: by key; ``later``: cells of seeds that later looks may need.
     """
 
     directory: Path
@@ -45,6 +47,13 @@ class PlannedSweep:
     stated: float | None = None
     identities: Mapping[str, Identity] = field(default_factory=dict)
     others: Trials = field(default_factory=lambda: Trials([]))
+    rows: Mapping[str, Row] = field(default_factory=dict)
+    later: list[Cell] = field(default_factory=list)
+
+    @property
+    def looks(self) -> int:
+        """At how many looks seeds may be added; 1: they are fixed."""
+        return max((cell.look for cell in (*self.plan, *self.later)), default=1)
 
 
 @contextmanager
@@ -72,18 +81,37 @@ def run(sweep: PlannedSweep, launcher: Launcher, workers: int, retry: str | None
     """
     speed = Speed(sweep.directory, sweep.steps, sweep.stated)
     stop = DeferredStop(raise_second=False)
-    for cell in sweep.plan:
+    for cell in (*sweep.plan, *sweep.later):
         if cells.state_of(sweep.directory, cell) == "running" and free(sweep.directory, cell.name):
             cells.end(sweep.directory, cell, "interrupted")  # its process was killed
-    old = {c.name for c in sweep.plan if retry is not None and cells.state_of(sweep.directory, c) == retry}
-    with stop, Progress(sweep.directory, sweep.plan, sweep.steps, speed, workers) as progress:
+    everything = (*sweep.plan, *sweep.later)
+    old = {c.name for c in everything if retry is not None and cells.state_of(sweep.directory, c) == retry}
+    open_pairs: list[looks.Pair] | None = None
+    with stop:
+        _phases(sweep, launcher, workers, stop, speed, old)
+        for look in range(2, sweep.looks + 1):
+            open_pairs = looks.undecided(sweep.directory, sweep.plan, sweep.rows, open_pairs)
+            groups = {(key, pair.data, pair.n) for pair in open_pairs for key in (pair.row, pair.other)}
+            more = [c for c in sweep.later if c.look == look and (c.key, c.data, c.n) in groups]
+            log.info("look %d: %d comparisons undecided, %d cells more", look - 1, len(open_pairs), len(more))
+            if not more:
+                break
+            sweep.plan.extend(more)
+            _phases(sweep, launcher, workers, stop, speed, old)
+
+
+def _phases(
+    sweep: PlannedSweep, launcher: Launcher, workers: int, stop: DeferredStop, speed: Speed, retried: set[str]
+) -> None:
+    """Run what is planned by now, in the order in which cells build on one another."""
+    with Progress(sweep.directory, sweep.plan, sweep.steps, speed, workers) as progress:
         for role, command in PHASES:
             remarks = choose(sweep.directory, sweep.plan)
             _share(sweep)
-            cells.save_plan(sweep.directory, sweep.name, sweep.scale, sweep.command, sweep.plan)
+            cells.save_plan(sweep.directory, sweep.name, sweep.scale, sweep.command, sweep.plan, looks=sweep.looks)
             for remark in remarks if (role, command) == ("final", "train") else ():
                 log.warning("%s", remark)
-            ready = [c for c in sweep.plan if (c.role, c.command) == (role, command) and _ready(sweep, c, old)]
+            ready = [c for c in sweep.plan if (c.role, c.command) == (role, command) and _ready(sweep, c, retried)]
             ready = [c for c in ready if not (role == "search" and _taken(sweep, c))]
             ready.sort(key=lambda c: -sweep.steps.get(c.name, 0))  # long ones first: none is left alone at the end
             _all(ready, launcher, workers, stop, progress, sweep.directory)

@@ -74,7 +74,7 @@ class Scale:
 
     data: dict[str, list[str]]  # data set -> options of its runs, such as model=demo
     n: list[int]  # samples of the final runs
-    seeds: list[int]  # of the final runs
+    seeds: list[int] | Literal["auto"]  # of the final runs; auto: 5, and 10 or 15 where a comparison needs them
     search: Search  # of learning rates, the same for every row
     rows: list[str] | None = None  # which of the rows; null: all
     every_method: bool = False  # true: also every method that no row has, by its name and with its defaults
@@ -138,7 +138,8 @@ def _check_lists(where: str, spec: Spec) -> None:
     named: dict[str, list[Any] | Mapping[str, Any]] = {"rows": spec.rows, "scales": spec.scales}
     named |= _budget("budget", spec.budget)
     for name, scale in spec.scales.items():
-        named |= {f"scales.{name}.data": scale.data, f"scales.{name}.n": scale.n, f"scales.{name}.seeds": scale.seeds}
+        named |= {f"scales.{name}.data": scale.data, f"scales.{name}.n": scale.n}
+        named |= {} if isinstance(scale.seeds, str) else {f"scales.{name}.seeds": scale.seeds}
         named |= _searched(f"scales.{name}", scale.search) | _budget(f"scales.{name}.budget", scale.budget)
     for name, row in spec.rows.items():
         named |= {} if row.seeds is None else {f"rows.{name}.seeds": row.seeds}

@@ -56,6 +56,7 @@ class Comparison:
     improvement: float
     agree: int
     adjusted: float | None = None
+    looks: int = 1  # at which seeds could be added; each has its share of the error
 
     @property
     def word(self) -> str:
@@ -162,7 +163,7 @@ def _compared(sweep: Sweep, pairs: Sequence[_Pair], measure: Measure, planned: i
 def _comparison(sweep: Sweep, pair: _Pair, measure: Measure, planned: int, correlation: float) -> Comparison:
     one, other = pair.tables.one, pair.tables.other
     estimate = variance.estimate(one, other, np.array(correlation), pair.tables.families)
-    found = verdict.judge(estimate, pair.margin, verdict.level(planned), measure.higher_is_better)
+    found = verdict.judge(estimate, pair.margin, verdict.level(planned, sweep.looks), measure.higher_is_better)
     decides = measures.decides(sweep, pair.row.data, measure)
     if decides is not None:
         found = replace(found, word=verdict.DESCRIPTIVE, help=decides)
@@ -186,6 +187,7 @@ def _comparison(sweep: Sweep, pair: _Pair, measure: Measure, planned: int, corre
         effect=summary.effect_size(of_items) if len(of_items) > 1 else None,
         improvement=above if measure.higher_is_better else 1 - above,
         agree=int((of_seeds * found.estimate > 0).sum()),
+        looks=sweep.looks,
     )
 
 

@@ -110,7 +110,7 @@ def _short(c: Comparison) -> str:
 
 
 def _difference(c: Comparison) -> str:
-    level = f"{100 * (1 - verdict.level(c.planned)):.3g} %"
+    level = f"{100 * (1 - verdict.level(c.planned, c.looks)):.3g} %"
     return f"{signed(c.verdict.estimate, c.measure.digits)}, {level} interval {interval(c.interval, c.measure.digits)}"
 
 
