@@ -72,4 +72,4 @@ bench: .venv/benched .venv-rivals/installed ## measure everything side by side, 
 	$(BIN)/python scripts/build_performance.py $(if $(MODEL),--model $(MODEL)) $(if $(DATA),--data $(DATA)) $(if $(ONLY),--only $(ONLY))
 
 clean: ## remove .venv and caches, never outputs
-	rm -rf .venv .cache .pytest_cache .mypy_cache .ruff_cache build dist site *.egg-info
+	rm -rf .venv .venv-rivals .cache .pytest_cache .mypy_cache .ruff_cache build dist site *.egg-info

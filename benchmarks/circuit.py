@@ -177,7 +177,7 @@ def of_all_sizes(args: object, elsewhere: rivals.Elsewhere) -> measure.Table:
     for qubits in range(1, args.most_qubits + 1):
         for uploads in (1, 2, 3, 4):
             rows = 8192 if qubits <= 6 else 1024
-            contest = Contest(ansatz.qtha(qubits, uploads), rows, steps=1)
+            contest = Contest(ansatz.qtha(qubits, uploads), rows, STEPS if qubits <= 4 else 1)
             contest.add("qft", ours)
             contest.add("without", by_torch)
             contest.add("plain torch", rivals.plain_torch(contest.circuit, compiled=False))
