@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from qft.ranges import SEED, SEEDS, a_seed, number, within
+from qft.ranges import MOST, SEED, SEEDS, a_seed, number, within
 
 
 @dataclass
@@ -78,7 +78,8 @@ class TrainConfig(CommonConfig):
     trainer: TrainerConfig = field(default_factory=TrainerConfig)
     evaluation: EvaluationConfig = field(default_factory=EvaluationConfig)
     metric: Any = None
-    budget: int | None = number(None, at_least=1)
+    budget: int | None = number(None, at_most=MOST)
+    budget_knob: str = "own"
     run: str | None = None
     eval: bool = False
     resume: bool = False
@@ -117,7 +118,8 @@ class ScoreConfig(CommonConfig):
 class ParamsConfig(CommonConfig):
     """``qft params``."""
 
-    budget: int | None = number(None, at_least=1)
+    budget: int | None = number(None, at_most=MOST)
+    budget_knob: str = "own"
 
 
 @dataclass

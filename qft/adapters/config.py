@@ -109,6 +109,10 @@ class QftConfig(PeftConfig):
         elif self.wants_all_linear:
             self.target_modules = all_linear(model)
 
+    def knob_for(self, shapes: list[tuple[int, int]]) -> Knob | None:
+        """What budget=N turns with these options, for layers of these (in, out) sizes."""
+        return self.knob
+
     def resolve(self, shapes: list[tuple[int, int]]) -> None:
         """Fill in options left open, from the (in, out) sizes of the layers that will be adapted."""
 

@@ -1,7 +1,7 @@
 """The one option by which a method is made larger or smaller: ours state it in their config, libraries' in a yaml."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import gcd
 from typing import Any, Literal
 
@@ -17,7 +17,9 @@ class Knob:
         at_least: The smallest of them.
         at_most: The largest; None: there is none, or the method refuses what is above.
         step: From one integer to the next.
-        grows: Of integers: the count never falls as the option rises. False: every value is tried.
+        falls: Of integers: where the count may be smaller than at the value below. Nowhere; at the values in
+            ``breaks``; at those where ceil(n / value) changes for a size n of the layers; anywhere: all are tried.
+        breaks: With ``falls="at breaks"``.
         also: Other options that are set with it.
     """
 
@@ -26,7 +28,8 @@ class Knob:
     at_least: int = 1
     at_most: int | None = None
     step: int = 1
-    grows: bool = True
+    falls: Literal["nowhere", "at breaks", "at quotients", "anywhere"] = "nowhere"
+    breaks: tuple[int, ...] = ()
     also: Mapping[str, Any] = field(default_factory=dict)
 
     def tried(self, shapes: list[tuple[int, int]]) -> Iterator[int]:
@@ -37,3 +40,13 @@ class Knob:
             power = value & (value - 1) == 0
             if self.values == "integers" or (power if self.values == "powers" else divided % value == 0):
                 yield value
+
+    def pieces(self, shapes: list[tuple[int, int]]) -> Iterator["Knob"]:
+        """Knobs over the ranges of values within which the count never falls, for layers of these (in, out) sizes."""
+        breaks = set(self.breaks)
+        if self.falls == "at quotients":
+            sizes = {n for shape in shapes for n in shape}
+            breaks |= {-(-n // -(-n // value)) for n in sizes for value in range(1, n + 1)}
+        starts = sorted({self.at_least, *(b for b in breaks if self.at_least < b <= (self.at_most or b))})
+        for start, following in zip(starts, [*starts[1:], None]):
+            yield replace(self, at_least=start, at_most=self.at_most if following is None else following - 1)

@@ -8,7 +8,7 @@ model = method.add_to(base, targets=None, seed=0)
 import re
 import warnings
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import fields, replace
 from typing import Any
 
@@ -56,6 +56,11 @@ class Method(ABC):
         return False
 
     @property
+    def takes_layers(self) -> bool:
+        """Whether it can be put on some of the model's layers only, by ``last_layers``."""
+        return False
+
+    @property
     def has_hardware_form(self) -> bool:
         """Whether ``on_hardware`` has an answer for layers of some sizes."""
         return False
@@ -80,8 +85,8 @@ class Method(ABC):
         """What the base is loaded in: ``dtype``, but what is trained is float32."""
         return torch.float32 if self.trains_base else dtype
 
-    def knob(self) -> Knob | None:
-        """The option that ``budget=N`` chooses; None where there is none. A yaml's statement wins."""
+    def knob(self, shapes: Sequence[tuple[int, int]] = ()) -> Knob | None:
+        """The option that ``budget=N`` chooses, for layers of these (in, out); None: there is none. A yaml's wins."""
         stated = self.spec.get("knob")
         return Knob(**stated) if stated else None
 
@@ -137,12 +142,16 @@ class ConfiguredMethod(Method):
             raise QftError(f"The adapter does not fit the model: {first_line(error)}") from error
         return wrapped
 
-    def _layers(self, base: nn.Module, targets: Targets) -> dict[str, Any]:
+    @property
+    def takes_layers(self) -> bool:
+        return "layers_to_transform" in {f.name for f in fields(find(ADAPTER, self.spec["_target_"]))}
+
+    def layers(self, base: nn.Module, targets: Targets) -> dict[str, Any]:
         """The options that ``last_layers`` stands for: the last N layers, or N evenly spaced ones."""
         number, spread = self.spec.get("last_layers"), self.spec.get("evenly") or False
         if number is None:
             return {}
-        if "layers_to_transform" not in {f.name for f in fields(find(ADAPTER, self.spec["_target_"]))}:
+        if not self.takes_layers:
             raise QftError(f"adapter={self.spec['name']} cannot be put on some layers only; leave last_layers out.")
         config: Any = base.config
         total = config.num_hidden_layers
@@ -175,9 +184,8 @@ class OurMethod(ConfiguredMethod):
     def describe(self) -> MethodCard:
         return self.config().describe()
 
-    def knob(self) -> Knob | None:
-        stated: Knob | None = find(ADAPTER, self.spec["_target_"]).knob
-        return super().knob() or stated
+    def knob(self, shapes: Sequence[tuple[int, int]] = ()) -> Knob | None:
+        return super().knob() or self.config().knob_for(list(shapes))
 
     def build_circuit(self) -> Circuit | None:
         return self.config().build_circuit()
@@ -199,7 +207,7 @@ class OurMethod(ConfiguredMethod):
 
     def add_to(self, base: nn.Module, targets: Targets, seed: int) -> nn.Module:
         extra: dict[str, Any] = dict(self._targets(targets)) if self.takes_targets else {}
-        return self._wrap(base, self.config(init_seed=seed, **extra | self._layers(base, targets)), seed)
+        return self._wrap(base, self.config(init_seed=seed, **extra | self.layers(base, targets)), seed)
 
 
 class LibraryMethod(ConfiguredMethod):
@@ -234,7 +242,7 @@ class LibraryMethod(ConfiguredMethod):
     def add_to(self, base: nn.Module, targets: Targets, seed: int) -> nn.Module:
         if not self.takes_targets:
             return self._wrap(base, self.config(), seed)
-        extra: dict[str, Any] = self._targets(targets) | self._layers(base, targets)
+        extra: dict[str, Any] = self._targets(targets) | self.layers(base, targets)
         config = self.config(**extra)
         if config.target_modules is None:  # found by looking, not by the library's table of families
             config.target_modules = default_targets(base)

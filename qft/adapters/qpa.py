@@ -33,6 +33,7 @@ import torch
 from torch import Tensor, nn
 
 from qft.adapters.factors import check_rank
+from qft.adapters.knob import Knob
 from qft.adapters.method_card import MethodCard
 from qft.adapters.on_hardware import OnHardware
 from qft.adapters.shared import Shared, SharedConfig, SharedDelta, Site, uniform
@@ -212,6 +213,14 @@ class QPAConfig(SharedConfig):
             raise QftError(f"activation=silu stands between the maps of generator=mlp, not of {self.generator}.")
         if self.probabilities == "trained" and self.generator == "low_rank":
             raise QftError("probabilities=trained stands in for the circuit, and generator=low_rank has none.")
+
+    def knob_for(self, shapes: list[tuple[int, int]]) -> Knob | None:
+        """With generator=low_rank k; else chunk, at which the count falls where the rows need a qubit fewer."""
+        if self.generator == "low_rank":
+            return Knob("k")
+        total = self.r * sum(map(sum, shapes))
+        fewer = {-(-total >> qubits) for qubits in range(total.bit_length())}
+        return Knob("chunk", at_least=16, at_most=max(16, total - 1), falls="at breaks", breaks=tuple(fewer))
 
     def numbers(self, site: Site) -> int:
         """How many a layer's A and B take."""

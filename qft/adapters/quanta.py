@@ -139,7 +139,7 @@ class QuanTAConfig(QftConfig):
 
     method: ClassVar[str] = "quanta"
     delta_class: ClassVar[Any] = QuanTADelta
-    knob: ClassVar[Knob | None] = Knob("num_axes", at_least=2, at_most=16, grows=False, also={"axes": None})
+    knob: ClassVar[Knob | None] = Knob("num_axes", at_least=2, at_most=16, falls="anywhere", also={"axes": None})
     card: ClassVar[MethodCard] = MethodCard(
         equation=r"y = W x + (T - T_0) x, \quad T = \prod_{m<n} G_{mn}",
         start="T = T_0",

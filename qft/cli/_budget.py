@@ -6,41 +6,49 @@ from typing import Any
 from qft.cli._output import log, show
 from qft.config import ParamsConfig
 from qft.errors import QftError
+from qft.progress import bar
 from qft.records import Plain
+
+COLUMNS = ("method", "knob", "trainable", "circuit", "classical", "least", "cost of a token", "merge", "hardware")
 
 
 def compare(config: ParamsConfig, specs: Mapping[str, Plain], budget: int) -> None:
-    """Print a line a method; those without a setting so small say why."""
-    documents: list[Plain] = []
-    for name, adapter in specs.items():
-        try:
-            documents.append(_row(config, adapter, budget))
-        except QftError as error:
-            documents.append({"adapter": name, "error": str(error)})
-            log.warning("%s", error)
-    keys = ("adapter", "knob", "value", "trainable", "circuit", "classical", "token_cost", "merge", "hardware")
-    rows: list[list[Any]] = [[d.get(key) for key in keys] for d in documents]
+    """Print a line a method; of those without a setting so small the least they can have."""
+    documents = [_document(config, adapter, budget) for adapter in bar(specs.values(), "methods", "methods")]
+    for document in documents:
+        if "error" in document:
+            log.warning("%s", document["error"])
     title = f"all methods within {budget:,} parameters on {config.model['name'] or config.model['path']}"
-    document = {"model": config.model["name"], "budget": budget, "methods": documents}
-    show(config.format, document, title, [key.replace("_", " ") for key in keys], rows)
+    content = {"model": config.model["name"], "budget": budget, "methods": documents}
+    show(config.format, content, title, COLUMNS, [_row(document) for document in documents])
 
 
-def _row(config: ParamsConfig, adapter: Plain, budget: int) -> Plain:
+def _document(config: ParamsConfig, adapter: Plain, budget: int) -> Plain:
+    """What a method is within the budget, as JSON has it."""
+    import torch
+
     from qft.adapters import methods
-    from qft.models.budget import choose
+    from qft.models.budget import OutOfReach, choose
     from qft.models.count import count
 
-    choice = choose(config.model, adapter, budget)
-    method, counts = methods.of(choice.adapter), count(config.model, choice.adapter)
-    card = method.describe()
-    return {
-        "adapter": adapter["name"],
-        "knob": choice.option,
-        "value": choice.value,
-        "trainable": counts.trainable,
-        "circuit": counts.circuit,
-        "classical": counts.trainable - counts.circuit,
-        "token_cost": card.token_cost,
-        "merge": "yes" if card.mergeable else "no",
-        "hardware": card.hardware,
-    }
+    document: Plain = {"adapter": adapter["name"]}
+    try:
+        choice = choose(config.model, adapter, budget, config.budget_knob)
+        with torch.device("meta"):  # nothing is trained in this process, so nothing need be drawn
+            counts = count(config.model, choice.adapter)
+        document |= {"knob": choice.option, "value": choice.value, "trainable": counts.trainable}
+        document |= {"circuit": counts.circuit, "classical": counts.trainable - counts.circuit}
+    except OutOfReach as error:
+        document |= {"error": str(error), "minimum": error.minimum, "knob": error.option, "value": error.value}
+    except QftError as error:
+        return document | {"error": f"adapter={adapter['name']}: {error}"}
+    card = methods.of(adapter).describe()
+    return document | {"token_cost": card.token_cost, "mergeable": card.mergeable, "hardware": card.hardware}
+
+
+def _row(document: Plain) -> list[Any]:
+    knob = f"{document['knob']}={document['value']}" if document.get("knob") else None
+    numbers = [document.get(key) for key in ("trainable", "circuit", "classical", "minimum")]
+    merge = {True: "yes", False: "no"}.get(document.get("mergeable"))  # type: ignore[arg-type]
+    hardware = document.get("hardware", "").partition(":")[0]  # why and how is in docs/adapters.md
+    return [document["adapter"], knob, *numbers, document.get("token_cost"), merge, hardware]

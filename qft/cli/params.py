@@ -31,7 +31,7 @@ def run(config: ParamsConfig) -> None:
     if config.budget is not None:
         from qft.models.budget import choose
 
-        choice = choose(config.model, config.adapter, config.budget)
+        choice = choose(config.model, config.adapter, config.budget, config.budget_knob)
         log.info("budget: %s", choice)
         config = replace(config, adapter=choice.adapter)
     counts = count(config.model, config.adapter)

@@ -19,7 +19,7 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
 from qft import ranges, trust
-from qft.compose import configs, trusted, words
+from qft.compose import configs, sized, trusted, words
 from qft.config import EvalConfig
 from qft.errors import QftError, nearest
 from qft.names import shortened
@@ -218,6 +218,7 @@ def _typed(composed: DictConfig, choices: dict[str, str], given: set[str], args:
     if "metric" in content:
         config.metric = metric_options(config.metric or {})
     ranges.check(config)
+    sized.check(config, given)
     if config.format not in ("table", "json"):
         raise QftError(f"format={config.format} does not exist.{nearest(config.format, ['table', 'json'])}")
     if isinstance(config, EvalConfig) and config.run is not None:

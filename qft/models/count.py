@@ -7,12 +7,14 @@ from typing import Any
 import torch
 from peft import PeftModel
 from peft.tuners.tuners_utils import BaseTunerLayer
+from transformers import PreTrainedModel
 
 from qft.adapters import methods
 from qft.adapters.config import QftConfig
 from qft.adapters.delta import Delta
 from qft.adapters.shared import Shared
-from qft.adapters.targets import reference_sizes
+from qft.adapters.targets import Targets, reference_sizes
+from qft.errors import QftError
 from qft.models.load import Spec, meta_base
 from qft.records import MemoryBytes, ModuleParameters, ParameterRecord
 
@@ -62,6 +64,17 @@ class Counts:
         )
 
 
+def _with_adapter(method: methods.Method, base: PreTrainedModel, targets: Targets, model: Spec) -> Any:
+    """The base with the method on it. One of a library allocates nothing, unless it reads numbers at its start."""
+    if not isinstance(method, methods.LibraryMethod):
+        return method.add_to(base, targets, seed=0)
+    try:
+        with torch.device("meta"):
+            return method.add_to(base, targets, seed=0)
+    except QftError:
+        return method.add_to(meta_base(model), targets, seed=0)
+
+
 def count(model: Spec, adapter: Spec, bytes_per_weight: int | None = None) -> Counts:
     """Count without weights or network (where the model's yaml or local files state the architecture).
 
@@ -76,7 +89,7 @@ def count(model: Spec, adapter: Spec, bytes_per_weight: int | None = None) -> Co
     targets = model.get("target_modules")
     reference = reference_sizes(base, targets)
     hidden_size = base.config.hidden_size
-    peft: Any = method.add_to(base, targets, seed=0)
+    peft = _with_adapter(method, base, targets, model)
     kinds: Counter[tuple[str, int, int, int]] = Counter()
     shapes = []
     layers = {name: module for name, module in peft.named_modules() if isinstance(module, BaseTunerLayer)}

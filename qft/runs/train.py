@@ -116,7 +116,7 @@ def _within_budget(config: TrainConfig) -> TrainConfig:
         return config
     from qft.models import budget
 
-    choice = budget.choose(config.model, config.adapter, config.budget)
+    choice = budget.choose(config.model, config.adapter, config.budget, config.budget_knob)
     log.info("budget: %s", choice)
     return replace(config, adapter=choice.adapter)
 

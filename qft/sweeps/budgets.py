@@ -98,6 +98,8 @@ def meet(
                     "its size with varies: [budget]."
                 ) from error
             left_out[key, data] = LeftOut(key, row.label, data, row.budget, str(error))
+        except QftError as error:
+            raise QftError(f"sweep {sweep}: the row {key} on {data}: {error}") from error
     remain = []
     for cell in planned:
         size, options = sized.get((cell.key, cell.data), (None, []))
@@ -116,11 +118,12 @@ def _sized(row: Row, cell: Cell, options: Sequence[str], compose: Compose) -> tu
 
     config: TrainConfig = compose("train", options)
     assert config.budget is not None
-    choice = budget.choose(config.model, config.adapter, config.budget)
+    choice = budget.choose(config.model, config.adapter, config.budget, config.budget_knob)
     for option in choice.options:
         if given := next((o for o in cell.overrides if o.partition("=")[0].lstrip("+") == f"adapter.{option}"), None):
             raise QftError(f"{given} is what its budget chooses ({choice}); take one of them out.")
-    words = [f"adapter.{option}={json.dumps(value)}" for option, value in choice.options.items()]
+    known = {option: "" if option in config.adapter else "++" for option in choice.options}  # ++ adds what a yaml lacks
+    words = [f"{known[option]}adapter.{option}={json.dumps(value)}" for option, value in choice.options.items()]
     trainable = choice.trainable
     if row.of is not None:
         control: TrainConfig = compose("train", [*cell.overrides, *words])

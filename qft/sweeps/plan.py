@@ -19,6 +19,7 @@ from qft.sweeps.spec import Evaluation, Row, Scale, Spec
 SET_BY_SWEEP = (
     "adapter",
     "budget",
+    "budget_knob",
     "data",
     "n",
     "seed",
@@ -88,7 +89,8 @@ def sizing(spec: Spec, scale: str, selection: Selection) -> dict[tuple[str, str]
         for key, row in rows_of(spec, scale, selection).items():
             own = spec.rows[row.of].set if row.of is not None else row.set
             if row.budget is not None:
-                options[key, dataset] = _merged([f"adapter={row.adapter}", *common, *own, f"budget={row.budget}"])
+                wanted = [f"budget={row.budget}", f"budget_knob={row.budget_knob}"]
+                options[key, dataset] = _merged([f"adapter={row.adapter}", *common, *own, *wanted])
     return options
 
 

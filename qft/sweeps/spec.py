@@ -64,6 +64,7 @@ class Row:
     search: Search | None = None  # a search of its own, with varies: [search]
     seeds: list[int] | None = None  # seeds of its own, with varies: [seeds]
     budget: int | None = None  # a budget of its own, with varies: [budget]; that alone: it has none, and keeps its size
+    budget_knob: Literal["own", "layers", "layers_evenly"] = "own"  # what the budget turns, as in qft train
     optional: bool = False  # true: left out, and named so, where no setting brings it within its budget
     evaluate: dict[str, Evaluation] = field(default_factory=dict)  # name -> a further evaluation of its runs
 

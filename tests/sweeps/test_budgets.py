@@ -104,7 +104,11 @@ def test_several_budgets_are_a_row_for_each() -> None:
     [
         ({"dora": {"label": "DoRA", "adapter": "dora"}}, "row dora on demo: .*at least 14,208 .*optional: true"),
         ({"full": {"label": "Full", "adapter": "full"}}, "row full on demo: .*varies: "),
-        ({"r": {"label": "R", "adapter": "lora", "set": ["adapter.r=2"]}}, "adapter.r=2 is what its budget chooses"),
+        (
+            {"r": {"label": "R", "adapter": "lora", "set": ["adapter.r=2"]}},
+            r"row r on demo: adapter\.r=2 is what budget=10000 chooses \(lora: adapter\.r=1, 9,344 parameters\)",
+        ),
+        ({"r": {"of": "lora", "set": ["adapter.r=2"]}}, r"row r on demo: adapter\.r=2 is what its budget chooses"),
         ({"r": {"label": "R", "adapter": "lora", "set": ["budget=2"]}}, "budget=2 cannot be set by the row r"),
         (
             {"r": {"label": "R", "adapter": "lora", "lr_of": "dora"}},
@@ -119,6 +123,17 @@ def test_several_budgets_are_a_row_for_each() -> None:
 def test_a_row_that_cannot_meet_its_budget_is_refused(row: dict[str, Any], words: str) -> None:
     with pytest.raises(QftError, match=f"sweep mine: .*{words}|{words}"):
         planned(row)
+
+
+def test_a_row_can_be_made_smaller_by_its_layers() -> None:
+    remaining, _ = planned(
+        {"few": {"label": "Few", "adapter": "lora", "set": ["adapter.r=1"], "budget_knob": "layers"}},
+        Selection(rows=["few"], budget=[5_000]),
+    )
+    assert sizes(remaining) == {"few": ("last_layers", 2, 4_672)}
+    trained = next(c for c in remaining if c.role == "final")
+    assert "++adapter.last_layers=2" in trained.overrides, "an option that the yaml of LoRA does not have"
+    assert typed.compose("train", TrainConfig, trained.overrides).adapter["last_layers"] == 2
 
 
 def test_where_all_are_left_out_nothing_is_planned() -> None:
