@@ -82,7 +82,9 @@ class LoRETTAConfig(QftConfig):
     )
 
     r: int = field(default=8, metadata={"help": "Rank of the factors."} | within(at_least=1))
-    bond_dim: int = field(default=5, metadata={"help": "Bond R of both tensor trains."} | within(at_least=1))
+    bond_dim: int = field(
+        default=5, metadata={"help": "Bond R of both tensor trains."} | within(at_least=1, at_most=1024)
+    )
     axes: list[Any] | None = field(
         default=None, metadata={"help": "For each size of layer [input axes, output axes], without r; null: by rule."}
     )

@@ -104,7 +104,9 @@ class LoRETTAAdpConfig(BlockConfig):
     bottleneck: int = field(
         default=64, metadata={"help": "b, width of the bottleneck."} | within(at_least=1, at_most=65_536)
     )
-    bond_dim: int = field(default=5, metadata={"help": "Bond R of both tensor trains."} | within(at_least=1))
+    bond_dim: int = field(
+        default=5, metadata={"help": "Bond R of both tensor trains."} | within(at_least=1, at_most=1024)
+    )
     activation: str = field(default="tanh", metadata={"help": "Between the two layers: tanh or relu."})
     start: str = field(
         default="zero", metadata={"help": "zero: the last core and the bias of up are 0; published: they are not."}

@@ -35,6 +35,11 @@ STATED = ("supports", "card", "about", "lr_scale", "type", "last_layers", "evenl
 HARMLESS = (
     "Unsupported layer type|has no bias term|Failed to load the CUDA extension|Setting boft_n_butterfly_factor to 1"
 )
+# what PEFT raises, or says and goes on, where a config and a model do not fit
+FITTING = (
+    *(ValueError, OSError, TypeError, AttributeError, NotImplementedError, RuntimeError, ArithmeticError),
+    UserWarning,
+)
 Spec = Mapping[str, Any]
 
 
@@ -135,10 +140,11 @@ class ConfiguredMethod(Method):
         try:
             with warnings.catch_warnings():
                 warnings.filterwarnings("ignore", f".*({HARMLESS})", UserWarning)
+                warnings.filterwarnings("error", ".*Adjusted `", UserWarning)  # another size than the config states
                 wrapped: nn.Module = get_peft_model(base, config)
         except QftError:
             raise
-        except (ValueError, OSError, TypeError, AttributeError, NotImplementedError, RuntimeError) as error:
+        except FITTING as error:
             raise QftError(f"The adapter does not fit the model: {first_line(error)}") from error
         return wrapped
 
@@ -246,4 +252,24 @@ class LibraryMethod(ConfiguredMethod):
         config = self.config(**extra)
         if config.target_modules is None:  # found by looking, not by the library's table of families
             config.target_modules = default_targets(base)
+        self._check_knob(base, config)
         return self._wrap(base, config, seed)
+
+    def _check_knob(self, base: nn.Module, config: Any) -> None:
+        """Refuse a size that the layers do not take, with the nearest ones: its knob says which they take."""
+        knob = self.knob()
+        value = None if knob is None else vars(config).get(knob.option)
+        if knob is None or not isinstance(value, int):
+            return
+        given = f"adapter.{knob.option}={value}"
+        if knob.values == "integers":
+            over = (value - knob.at_least) % knob.step
+            if value < 1 or over:
+                near = max(1, knob.at_least) if value < 1 else f"{value - over} or {value - over + knob.step}"
+                raise QftError(f"{given} does not suit {self.spec['name']}; the nearest is {near}.")
+        elif knob.values == "divisors" and value:  # 0: another option decides
+            shapes = list(reference_sizes(base, config.target_modules).values())
+            fitting = list(knob.tried(shapes))
+            if fitting and value not in fitting and any(n % value for shape in shapes for n in shape):
+                near = min(fitting, key=lambda n: (abs(n - value), n))
+                raise QftError(f"{given} does not divide the sizes of these layers; the nearest that does is {near}.")

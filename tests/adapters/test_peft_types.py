@@ -65,3 +65,18 @@ def test_more_layers_than_there_are(number):
 def test_the_norms():
     names = trained("adapter=ln_tuning")
     assert sum(names.values()) == 5 * 32 and all("norm" in name for name in names)
+
+
+@pytest.mark.parametrize(
+    "name, options, words",
+    [
+        ("oft", {"oft_block_size": 5}, r"oft_block_size=5 does not divide .* the nearest that does is 4\."),
+        ("c3a", {"block_size": 64}, r"block_size=64 does not divide .* the nearest that does is 16\."),
+        ("hra", {"r": 3}, r"adapter\.r=3 does not suit hra; the nearest is 2 or 4\."),
+        ("vera", {"r": 0}, r"adapter\.r=0 does not suit vera; the nearest is 1\."),
+        ("oft", {"oft_block_size": 0, "r": 3}, r"Invalid `r` \(3\)! Adjusted `r` to"),
+    ],
+)
+def test_a_size_that_does_not_fit_is_refused_and_never_adjusted(name, options, words):
+    with pytest.raises(QftError, match=words):
+        trained(f"adapter={name}", *(f"adapter.{key}={value}" for key, value in options.items()))
