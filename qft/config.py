@@ -174,6 +174,7 @@ class SweepConfig:
     n: list[int] | None = field(default=None, metadata=within(at_least=2))
     seeds: Any = field(default=None, metadata=within(at_least=0, at_most=SEEDS) | {"auto": True})
     budget: Any = field(default=None, metadata=within(at_least=1))
+    subsets: int | None = number(None, at_least=1)
     paths: dict[str, str] = field(default_factory=dict)
     options: list[str] = field(default_factory=list)
     dir: str | None = None

@@ -58,7 +58,8 @@ def run(config: SweepConfig) -> None:
         config.options = [*config.options, "trust_configs=true"]  # the user's word, passed on to every run
     spec = read_spec(config.sweep, configs.methods)
     budget = config.budget if isinstance(config.budget, (list, NoneType)) else [config.budget]
-    selection = Selection(config.rows, config.datasets, config.n, _seeds(config), budget, config.paths, config.options)
+    chosen = (config.rows, config.datasets, config.n, _seeds(config), budget, config.subsets)
+    selection = Selection(*chosen, config.paths, config.options)
     planned, rows = plan(spec, config.scale, selection), rows_of(spec, config.scale, selection)
     directory = _directory(config)
     planned, left_out = budgets.meet(spec.name, rows, planned, sizing(spec, config.scale, selection), _compose)
@@ -101,6 +102,7 @@ def command(config: SweepConfig) -> str:
             line.append(f"{key}={chosen}" if chosen == "auto" else f"{key}=[{','.join(map(str, chosen))}]")
     if config.budget is not None:
         line.append(f"budget={config.budget}".replace(" ", ""))
+    line += [] if config.subsets is None else [f"subsets={config.subsets}"]
     line += [f"paths.{name}={path}" for name, path in config.paths.items()]
     line += [f"threads={config.threads}"] if config.threads != SweepConfig.threads else []
     return shlex.join([*line, *config.options])

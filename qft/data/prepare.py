@@ -12,11 +12,18 @@ from qft.data.datasets.base import Source
 from qft.data.duplicates import near_duplicates, question
 from qft.data.messages import Sample
 from qft.errors import QftError, nearest
+from qft.ranges import Range, check_one
 from qft.trust import Family, build
 
 log = logging.getLogger(__name__)
 
-STATED = ("metrics", "overlong", "heldout", "margin")  # keys of a dataset's yaml that are not options of its load()
+STATED = (
+    "metrics",
+    "overlong",
+    "heldout",
+    "margin",
+    "subset",
+)  # keys of a dataset's yaml that are not options of its load()
 OVERLONG = ("truncate", "drop", "error")
 NAMED = 5  # rows left out that are logged one by one
 
@@ -109,8 +116,10 @@ def split(source: Source, n: int, spec: Mapping[str, Any]) -> Parts:
             f"n={n} is larger than the data: data.rows={spec['rows']} leaves {len(source.pool)} samples for training; "
             "a larger range or data.rows=null gives more."
         )
-    train, validation = subset(source.pool, n)
     held_out = heldout.held_out(_ordered(source.pool), n, size)
+    which = spec.get("subset", 0)
+    check_one("data.subset", which, Range(at_least=0), whole=True)
+    train, validation = another_subset(source.pool, n, held_out, which) if which else subset(source.pool, n)
     near = near_duplicates(train, validation, source.test)
     near["held out near training"] = near_duplicates(train, held_out, [])["validation near training"]
     summary = Summary(
@@ -169,6 +178,32 @@ def subset(pool: Sequence[Sample], n: int, seed: int = 0) -> tuple[list[Sample],
     for sample, text in zip(ordered, questions, strict=True):
         parts[validated[text]].append(sample)
     return parts
+
+
+def another_subset(
+    pool: Sequence[Sample], n: int, held_out: Sequence[Sample], which: int
+) -> tuple[list[Sample], list[Sample]]:
+    """Other samples to train on and to validate on than ``subset`` chooses, beside the same held-out ones.
+
+    Where the pool has enough, the ``which``-th n samples of its order: disjoint from those before. Else they are drawn
+    by an order of their own, and overlap.
+
+    Args:
+        pool: All samples of the set but the test.
+        n: Samples for training and validation together.
+        held_out: What none of them may ask.
+        which: From 1; 0 is ``subset``.
+
+    Raises:
+        QftError: There are no other samples than those of ``subset``, or ``subset`` refuses n.
+    """
+    asked = {question(s) for s in held_out}
+    free = [s for s in _ordered(pool) if question(s) not in asked]
+    if n >= len(free):
+        raise QftError(f"data.subset={which}: n={n} takes all {len(free)} samples there are beside those held out.")
+    if (which + 1) * n <= len(free):
+        return subset(free[which * n : (which + 1) * n], n)
+    return subset(free, n, seed=which)
 
 
 def overlong(spec: Mapping[str, Any]) -> str:

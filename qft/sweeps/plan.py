@@ -21,11 +21,13 @@ SET_BY_SWEEP = (
     "budget",
     "budget_knob",
     "data",
+    "data.subset",
     "n",
     "seed",
     "trainer.lr",
     *(key for key in ELSEWHERE if key != "trust_configs"),
 )
+SUBSET = "-subset"  # in the name of a data set: another training subset of it
 # what qft eval takes of a run's options
 OF_EVALUATION = ("model", "data", "max_seq_len", "evaluation", "metric", "n", "seed", "trust_configs")
 
@@ -39,6 +41,7 @@ class Selection:
     n: Sequence[int] | None = None
     seeds: Sequence[int] | Literal["auto"] | None = None
     budget: Sequence[int] | None = None
+    subsets: int | None = None
     paths: Mapping[str, str] = field(default_factory=dict)
     options: Sequence[str] = ()
 
@@ -95,14 +98,19 @@ def sizing(spec: Spec, scale: str, selection: Selection) -> dict[tuple[str, str]
 
 
 def _common(chosen: Scale, selection: Selection) -> dict[str, list[str]]:
-    """Data set -> the options of all cells on it."""
+    """Data set -> the options of all cells on it; a further training subset counts as a data set of its own."""
     data = {d: chosen.data.get(d, _model_of(chosen)) for d in selection.datasets or chosen.data}
     for key in selection.paths:
         if key not in data:
             raise QftError(f"paths.{key} belongs to no data set of this sweep.{nearest(key, data)}")
     _check_options(selection.options, "cannot be given to every cell")
     path = {d: [f"data.path={selection.paths[d]}"] if d in selection.paths else [] for d in data}
-    return {d: [*model, f"data={d}", *path[d], *chosen.set, *selection.options] for d, model in data.items()}
+    options = {d: [*model, f"data={d}", *path[d], *chosen.set, *selection.options] for d, model in data.items()}
+    if clash := next((d for d in data if SUBSET in d), None):
+        raise QftError(f"datasets={clash}: a name with {SUBSET} is that of a training subset; name the set otherwise.")
+    subsets = range(1, selection.subsets or chosen.subsets)
+    others = {f"{d}{SUBSET}{k}": [*given, f"++data.subset={k}"] for d, given in options.items() for k in subsets}
+    return options | others
 
 
 def _base(sweep: str, dataset: str, n: int, common: list[str]) -> Cell:
@@ -119,11 +127,12 @@ def _of_row(
     of_row = Cell("", "final", row.label, row.adapter, dataset, 0, 0, [], variant=row.variant or {}, key=key)
     options = [f"adapter={row.adapter}", *common, *row.set]
     search = row.search or chosen.search
-    prefix = f"{sweep}-search-{row.lr_of or key}-{dataset}"
+    whole = dataset.partition(SUBSET)[0]  # whose search is that of its other training subsets, too
+    prefix = f"{sweep}-search-{row.lr_of or key}-{whole}"
     planned = trials.planned(search.lr)
     searched = [f"{prefix}-{trial.name}" for trial in planned]
     cells: list[Cell] = []
-    for trial in planned if row.lr_of is None else ():
+    for trial in planned if row.lr_of is None and dataset == whole else ():
         given = [*options, f"n={search.n}", f"seed={trial.seed}", "++data.heldout=0"]
         cells.append(
             replace(

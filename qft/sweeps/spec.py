@@ -77,6 +77,7 @@ class Scale:
     n: list[int]  # samples of the final runs
     seeds: list[int] | Literal["auto"]  # of the final runs; auto: 5, and 10 or 15 where a comparison needs them
     search: Search  # of learning rates, the same for every row
+    subsets: int = 1  # training subsets, disjoint where the data have enough; each further one is a data set of its own
     rows: list[str] | None = None  # which of the rows; null: all
     every_method: bool = False  # true: also every method that no row has, by its name and with its defaults
     set: list[str] = field(default_factory=list)  # options of every run, such as trainer.epochs=2

@@ -110,3 +110,30 @@ def test_real_sets_hold_out_rows_that_their_base_has_not_seen():
     parts = [prepare.split(problems, n, {"name": "gsm8k"}) for n in SIZES]
     assert all(len(p.heldout) == 256 and ids(p.heldout) == ids(parts[0].heldout) for p in parts)
     assert max(int(s.id.removeprefix("row_")) for s in parts[0].heldout) < 2000
+
+
+def test_further_training_subsets_are_disjoint_and_beside_the_same_held_out_rows():
+    source = demo.load(task="talk")
+    parts = [prepare.split(source, 300, {"name": "demo", "subset": k}) for k in range(3)]
+    chosen = [{s.id for s in (*p.train, *p.validation)} for p in parts]
+    assert [len(c) for c in chosen] == [300] * 3 and not chosen[0] & chosen[1] | chosen[0] & chosen[2] | chosen[
+        1
+    ] & chosen[2]
+    assert len({p.summary.subset for p in parts}) == 3 and len({p.summary.heldout_rows for p in parts}) == 1
+    assert ids(parts[0].train) == ids(prepare.subset(source.pool, 300)[0]), "the first is what it was"
+    for p in parts:
+        assert not {question(s) for s in p.heldout} & {question(s) for s in (*p.train, *p.validation)}
+
+
+def test_where_the_pool_is_too_small_they_are_drawn_anew_or_refused():
+    source = demo.load(task="math")
+    first, second, third = (prepare.split(source, 600, {"name": "demo", "subset": k}) for k in range(3))
+    for one, other in ((first, second), (first, third), (second, third)):
+        shared = {s.id for s in one.train} & {s.id for s in other.train}
+        assert 0 < len(shared) < 540
+    assert not {question(s) for s in third.heldout} & {question(s) for s in (*third.train, *third.validation)}
+    pool = Source([sample(k) for k in range(40)], [])
+    with pytest.raises(QftError, match=r"data\.subset=1: n=40 takes all 40 samples"):
+        prepare.split(pool, 40, {"name": "mine", "subset": 1})
+    with pytest.raises(QftError, match=r"data\.subset=-1"):
+        prepare.split(pool, 20, {"name": "mine", "subset": -1})

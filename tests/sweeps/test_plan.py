@@ -201,3 +201,16 @@ def test_the_users_trust_goes_to_every_cell() -> None:
     made = plan(spec("noise"), "smoke", Selection(options=["trust_configs=true"]))
     assert {(cell.role, cell.command) for cell in made} >= {("base", "eval"), ("search", "train"), ("final", "eval")}
     assert all("trust_configs=true" in cell.overrides for cell in made)
+
+
+def test_further_training_subsets_share_the_search_of_the_first() -> None:
+    made = plan(spec("table1"), "demo", Selection(rows=["lora"], datasets=["demo_talk"], n=[300], seeds=[1], subsets=3))
+    searches = [c for c in made if c.role == "search"]
+    finals = {c.data: c for c in made if c.role == "final"}
+    assert len(searches) == 7 and {c.data for c in searches} == {"demo_talk"}
+    assert [*finals] == ["demo_talk", "demo_talk-subset1", "demo_talk-subset2"]
+    assert all(c.after == [s.name for s in searches] for c in finals.values())
+    assert "++data.subset=2" in finals["demo_talk-subset2"].overrides
+    assert {c.data for c in made if c.role == "base"} == set(finals), "each has a validation part of its own"
+    with pytest.raises(QftError, match=r"data\.subset=1 cannot be given to every cell"):
+        plan(spec("table1"), "demo", Selection(options=["data.subset=1"]))
