@@ -164,6 +164,15 @@ class ReportConfig(CommonConfig):
 
 
 @dataclass
+class ClaimsConfig:
+    """``qft claims``."""
+
+    dir: list[str] | None = None
+    output_dir: str = "outputs"
+    format: str = "table"
+
+
+@dataclass
 class SweepConfig:
     """``qft sweep``; ``options`` go to every cell."""
 

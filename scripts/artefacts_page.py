@@ -11,6 +11,7 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 from configuration_page import escaped
 
 from qft import records
+from qft.claims import claim
 from qft.records import schema
 from qft.sweeps import spec
 
@@ -60,6 +61,7 @@ AFTER = {
 ROOT = Path(__file__).parent.parent
 HEADER = ("| Key | Type | Meaning |", "|---|---|---|")
 KEYS = "<!-- keys: written by scripts/build_docs.py from the dataclasses of qft/sweeps/spec.py -->"
+CLAIM_KEYS = "<!-- keys: written by scripts/build_docs.py from the dataclasses of qft/claims/claim.py -->"
 END_OF_KEYS = "<!-- end of keys -->"
 WORDS = {str: "text", int: "whole number", float: "number", bool: "true or false", types.NoneType: "null", Any: "any"}
 
@@ -143,11 +145,21 @@ def page() -> str:
 
 def sweep_keys() -> str:
     """docs/sweeps.md with the tables of a sweep's yaml between its marks."""
-    text = (ROOT / "docs" / "sweeps.md").read_text(encoding="utf-8")
-    before, _, rest = text.partition(f"{KEYS}\n")
+    kinds = {"configs/sweep/NAME.yaml": spec.Spec, "A row": spec.Row, "A scale": spec.Scale}
+    return _with_keys("sweeps.md", KEYS, kinds, {spec.Row: "a row", spec.Scale: "a scale"})
+
+
+def claim_keys() -> str:
+    """docs/add-a-claim.md with the tables of a claim's yaml between its marks."""
+    return _with_keys("add-a-claim.md", CLAIM_KEYS, {"configs/claim/NAME.yaml": claim.Claim}, {})
+
+
+def _with_keys(page: str, start: str, kinds: dict[str, type], known: dict[type, str]) -> str:
+    text = (ROOT / "docs" / page).read_text(encoding="utf-8")
+    before, _, rest = text.partition(f"{start}\n")
     _, _, after = rest.partition(f"{END_OF_KEYS}\n")
     lines = []
-    for title, kind in {"configs/sweep/NAME.yaml": spec.Spec, "A row": spec.Row, "A scale": spec.Scale}.items():
-        given = [row for row in rows(kind, known={spec.Row: "a row", spec.Scale: "a scale"}) if "| `name` |" not in row]
+    for title, kind in kinds.items():
+        given = [row for row in rows(kind, known=dict(known)) if "| `name` |" not in row]
         lines += [f"### {title}", "", inspect.getdoc(kind) or "", "", *HEADER, *given, ""]
-    return before + "\n".join([KEYS, "", *lines, END_OF_KEYS, ""]) + after
+    return before + "\n".join([start, "", *lines, END_OF_KEYS, ""]) + after

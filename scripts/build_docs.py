@@ -86,6 +86,7 @@ PAGES = {  # name in docs/ -> what it should hold
     "configuration.md": configuration_page.page,
     methods_page.PAGE: lambda: methods_page.page(specs()),
     "sweeps.md": artefacts_page.sweep_keys,
+    "add-a-claim.md": artefacts_page.claim_keys,
 }
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from qft.cli._command import Command
 from qft.cli._output import log, show
+from qft.compose import configs
 from qft.compose.words import words_as
 from qft.config import ReportConfig
 from qft.errors import QftError, nearest
@@ -30,10 +31,12 @@ def run(config: ReportConfig) -> None:
     given = config.dir if isinstance(config.dir, list) else [config.dir]
     folders = [stored.find(str(d), str(Path(config.output_dir) / "sweeps"), "dir") for d in given]
     target = place("markdown", config.markdown, file=True) if config.markdown else None
+    from qft.claims import claim
     from qft.reports.render import markdown, write
     from qft.reports.report import make, overview
 
-    reports = [make(folder, config.names) for folder in folders]
+    claims = claim.load(configs.directories())
+    reports = [make(folder, config.names, claims) for folder in folders]
     shown = {c.data for r in reports for c in r.analysis.sweep.cells}
     if lost := [key for key, name in config.names.items() if name not in shown]:
         raise QftError(f"names.{lost[0]} belongs to no data set there.{nearest(lost[0], shown)}")

@@ -44,7 +44,8 @@ def groups() -> dict[str, list[str]]:
     for directory in directories():
         for file in directory.glob("*/**/*.yaml"):
             choices.setdefault(file.parent.relative_to(directory).as_posix(), set()).add(file.stem)
-    choices.pop("hydra", None)
+    for name in ("hydra", "claim"):  # claims are all read, not chosen
+        choices.pop(name, None)
     return {name: sorted(names) for name, names in sorted(choices.items())}
 
 

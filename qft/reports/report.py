@@ -1,9 +1,10 @@
 """From a sweep directory to its report."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from qft.claims.claim import Claim
 from qft.reports.analysis import contribution, facts
 from qft.reports.analysis.analysis import analyse
 from qft.reports.analysis.contribution import Answer
@@ -12,17 +13,18 @@ from qft.reports.read import load
 from qft.reports.sections import build
 
 
-def make(path: Path, names: Mapping[str, str] | None = None) -> Report:
+def make(path: Path, names: Mapping[str, str] | None = None, claims: Sequence[Claim] = ()) -> Report:
     """Read a sweep directory and compute its report.
 
     Args:
         path: the directory.
         names: data set -> another name for it, by which it is not taken for the one that the papers print numbers of.
+        claims: published claims to test; those whose rows the sweep lacks are passed over.
 
     Raises:
         QftError: it is not a sweep directory, is damaged, or was written by a newer version.
     """
-    analysis = analyse(load(path, names))
+    analysis = analyse(load(path, names), claims)
     return Report(analysis, build(analysis))
 
 

@@ -1,12 +1,15 @@
 """Everything that is computed of a sweep, once; sections only show it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+from qft.claims.claim import Claim as Published
 from qft.evaluation.metrics.base import Measure
 from qft.reports.analysis import claims, comparisons, contribution, measures, same_size
 from qft.reports.analysis.claims import Claim
 from qft.reports.analysis.comparisons import Comparison
 from qft.reports.analysis.contribution import Answer
+from qft.reports.analysis.tested import Tested, test
 from qft.reports.sweep import Sweep
 
 
@@ -21,6 +24,7 @@ class Analysis:
         answers: what the circuits contribute.
         claims: the papers' claims, held against ``lora``.
         main: the measures that sentences are about.
+        tested: the published claims of configs/claim.
     """
 
     sweep: Sweep
@@ -30,9 +34,10 @@ class Analysis:
     answers: list[Answer]
     claims: list[Claim]
     main: list[Measure]
+    tested: list[Tested]
 
 
-def analyse(sweep: Sweep) -> Analysis:
+def analyse(sweep: Sweep, published: Sequence[Published] = ()) -> Analysis:
     """Compare the rows of a sweep and draw what follows."""
     lora, controls = comparisons.with_lora(sweep), comparisons.controls(sweep)
     return Analysis(
@@ -43,4 +48,5 @@ def analyse(sweep: Sweep) -> Analysis:
         answers=contribution.answers(sweep, controls),
         claims=claims.check(sweep, lora),
         main=measures.main(sweep),
+        tested=test(sweep, published),
     )

@@ -7,7 +7,6 @@ it is asked once by the held-out loss and once by the data set's score. docs/sta
 """
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -32,6 +31,7 @@ class Comparison:
         seeds, items: runs of a row that were compared, and values of each.
         mean, other_mean: of the two rows.
         verdict: ``row`` minus ``other``: the difference, its interval and the word.
+        margin: differences below it count as none; None: nothing is equal.
         planned: comparisons of the question; the interval is simultaneous over them.
         correlation: of seeds, mean over the pairs of the question on this data set and n; None: no row varies.
         adjusted: p after Holm's correction within the question, as information.
@@ -50,6 +50,7 @@ class Comparison:
     mean: float
     other_mean: float
     verdict: Verdict
+    margin: float | None
     planned: int
     correlation: float | None
     effect: float | None
@@ -134,9 +135,27 @@ def answered(sweep: Sweep, *questions: Pairs) -> list[Comparison]:
     out: list[Comparison] = []
     for measure in [measures.HELDOUT, *measures.LOSSES, *measures.scores(sweep)]:
         for planned in questions:
-            pairs = [pair for rows in planned if (pair := _pair(*rows, measure)) is not None]
-            out += _compared(sweep, pairs, measure, len(planned))
+            out += by_measure(sweep, planned, measure, len(planned))
     return out
+
+
+def by_measure(sweep: Sweep, rows: Pairs, measure: Measure, planned: int, named: bool = False) -> list[Comparison]:
+    """The pairs of one question by one measure, where both rows have finished.
+
+    Args:
+        planned: comparisons of the whole claim, these pairs among them.
+        named: whether a claim named this score beforehand, so that it decides whatever else was scored.
+    """
+    pairs = [pair for cells in rows if (pair := _pair(*cells, measure)) is not None]
+    of_seeds = {
+        where: float(variance.mean_correlation(np.array([p.correlation for p in pairs if p.where == where])))
+        for where in {p.where for p in pairs}
+    }
+    out = []
+    for pair in pairs:
+        instead = None if named and not measures.is_loss(measure) else measures.decides(sweep, pair.row.data, measure)
+        out.append(_comparison(sweep, pair, measure, planned, of_seeds[pair.where], instead))
+    return [replace(c, adjusted=p) for c, p in zip(out, summary.holm([c.p for c in out]))]
 
 
 def _pair(cells: list[Cell], others: list[Cell], measure: Measure) -> _Pair | None:
@@ -150,23 +169,15 @@ def _pair(cells: list[Cell], others: list[Cell], measure: Measure) -> _Pair | No
     return _Pair(left[0], right[0], values, margin, correlation)
 
 
-def _compared(sweep: Sweep, pairs: Sequence[_Pair], measure: Measure, planned: int) -> list[Comparison]:
-    """The comparisons of one question by one measure."""
-    of_seeds = {
-        where: float(variance.mean_correlation(np.array([p.correlation for p in pairs if p.where == where])))
-        for where in {p.where for p in pairs}
-    }
-    out = [_comparison(sweep, pair, measure, planned, of_seeds[pair.where]) for pair in pairs]
-    return [replace(c, adjusted=p) for c, p in zip(out, summary.holm([c.p for c in out]))]
-
-
-def _comparison(sweep: Sweep, pair: _Pair, measure: Measure, planned: int, correlation: float) -> Comparison:
+def _comparison(
+    sweep: Sweep, pair: _Pair, measure: Measure, planned: int, correlation: float, instead: str | None
+) -> Comparison:
+    """``instead``: what decides where this measure does not."""
     one, other = pair.tables.one, pair.tables.other
     estimate = variance.estimate(one, other, np.array(correlation), pair.tables.families)
     found = verdict.judge(estimate, pair.margin, verdict.level(planned, sweep.looks), measure.higher_is_better)
-    decides = measures.decides(sweep, pair.row.data, measure)
-    if decides is not None:
-        found = replace(found, word=verdict.DESCRIPTIVE, help=decides)
+    if instead is not None:
+        found = replace(found, word=verdict.DESCRIPTIVE, help=instead)
     found = verdict.without_worse(found, sweep.bracketed(pair.row), sweep.bracketed(pair.other))
     differences = one - other
     of_items, of_seeds = differences.mean(1), differences.mean(0)
@@ -182,6 +193,7 @@ def _comparison(sweep: Sweep, pair: _Pair, measure: Measure, planned: int, corre
         mean=float(one.mean()),
         other_mean=float(other.mean()),
         verdict=found,
+        margin=pair.margin,
         planned=planned,
         correlation=None if math.isnan(correlation) else correlation,
         effect=summary.effect_size(of_items) if len(of_items) > 1 else None,

@@ -19,11 +19,13 @@ from qft.reports.sections import (
     runs,
     sizes,
     summary,
+    tested,
     training,
     variants,
 )
 
 CONTENTS: tuple[Callable[[Analysis], list[Section]], ...] = (
+    tested.sections,
     summary.sections,
     published_tables.sections,
     sizes.sections,
