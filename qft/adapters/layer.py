@@ -182,13 +182,31 @@ class QftLayer(nn.Module, BaseTunerLayer):
                 if not all(torch.isfinite(t).all() for t in (weight, bias) if t is not None):
                     raise ValueError(f"NaNs detected in the merged weights. The adapter {name} seems to be broken")
 
-    def _shifted(self, name: str, sign: float, weight: Any, bias: Any) -> tuple[Any, Any]:
-        """Weight and bias with a delta on top: summed in the wider type, rounded once."""
+    def supports_lora_conversion(self, adapter_name: str = "default") -> bool:
+        """Whether PEFT's ``convert_to_lora`` may take this adapter: it changes the weight and nothing else."""
+        if adapter_name not in self.qft_delta:
+            return False
+        delta, weight = self.qft_delta[adapter_name], self.get_base_layer()._parameters.get("weight")
+        return delta.linear and not delta.has_bias and weight is not None and weight.is_floating_point()
+
+    def get_delta_weight(self, adapter_name: str) -> Tensor:
+        """What the adapter adds to the weight, in the shape that the base keeps it in; float32 or wider.
+
+        Raises ValueError for an adapter that is not linear.
+        """
+        self._refuse_merge([adapter_name])
+        return self._added(adapter_name, self.get_base_layer().weight.data)[0]
+
+    def _added(self, name: str, weight: Tensor) -> tuple[Tensor, Tensor | None]:
+        """What a merge adds to the weight, as the base keeps it, and to the bias."""
         transposed = isinstance(self.get_base_layer(), Conv1D)  # stores (in, out)
         alone = weight if self._unmerged is None else self._unmerged[0].to(weight.device)
         more, constant = self.qft_delta[name].merged(alone.T if transposed else alone)
-        if transposed:
-            more = more.T
+        return more.T if transposed else more, constant
+
+    def _shifted(self, name: str, sign: float, weight: Any, bias: Any) -> tuple[Any, Any]:
+        """Weight and bias with a delta on top: summed in the wider type, rounded once."""
+        more, constant = self._added(name, weight)
         weight = (weight + sign * more).to(weight.dtype)
         return weight, bias if constant is None else (bias + sign * constant).to(bias.dtype)
 
