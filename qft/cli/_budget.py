@@ -9,7 +9,17 @@ from qft.errors import QftError
 from qft.progress import bar
 from qft.records import Plain
 
-COLUMNS = ("method", "knob", "trainable", "circuit", "classical", "least", "cost of a token", "merge", "hardware")
+COLUMNS = (
+    "method",
+    "knob",
+    "trainable",
+    "circuit",
+    "classical",
+    "least",
+    "multiply-adds a token",
+    "merge",
+    "hardware",
+)
 
 
 def compare(config: ParamsConfig, specs: Mapping[str, Plain], budget: int) -> None:
