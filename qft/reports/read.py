@@ -143,6 +143,6 @@ def _scores(run: RunDirectory) -> dict[str, dict[Sample, float]]:
 def _check_unaltered(run: RunDirectory) -> None:
     """Raise QftError where what a run was declared with is not what lies there now. Earlier versions declared less."""
     if run.complete:
-        run.verify(("config.yaml", "record.json", "history.csv"))
+        run.verify(("config.yaml", "record.json", "history.csv", records.HELDOUT))
     if (run / records.SCORED).is_file():
         run.verify_scores()

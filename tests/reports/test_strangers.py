@@ -123,11 +123,12 @@ def alter(file: Path, old: str, new: str) -> None:
 
 
 def test_altered_runs_are_named(sweep: Path) -> None:
-    folders = [sweep / f"cells/cell{k}" for k in range(4)]
+    chosen = (0, 1, 2, 3, 6)
+    folders = [sweep / f"cells/cell{k}" for k in chosen]
     for folder in folders:
         records.RunDirectory(folder).finish()
         records.RunDirectory(folder).scored()
-    assert all(c.done for c in load(sweep).cells[:4])
+    assert all(load(sweep).cells[k].done for k in chosen)
     alter(folders[0] / "record.json", '"validation_loss": 1', '"validation_loss": 0')
     alter(folders[1] / "history.csv", "\n40,", "\n40,,,")
     metrics = json.loads((folders[2] / "metrics.json").read_text())
@@ -135,13 +136,14 @@ def test_altered_runs_are_named(sweep: Path) -> None:
     records.write_json(folders[2] / "metrics.json", metrics)
     scores = (folders[3] / "scores.jsonl").read_text()
     (folders[3] / "scores.jsonl").write_text(re.sub(r'_llamafactory": [\d.]+', '_llamafactory": 100.0', scores))
+    alter(folders[4] / "heldout.csv", ",a,", ",b,")
     report = make(sweep)
-    names = ("record.json", "history.csv", "metrics.json", "scores.jsonl")
-    for cell, name in zip(report.analysis.sweep.cells, names):
+    names = ("record.json", "history.csv", "metrics.json", "scores.jsonl", "heldout.csv")
+    for cell, name in zip([report.analysis.sweep.cells[k] for k in chosen], names, strict=True):
         assert cell.state == "damaged" and name in str(cell.error) and "not what it was when" in str(cell.error)
         assert f"{cell.name} cannot be read" in markdown.page([report], "r.md")
-    assert facts.counts(report.analysis.sweep)["damaged"] == 4
-    assert any("4 damaged" in line for line in report.sections[0].notes)
+    assert facts.counts(report.analysis.sweep)["damaged"] == 5
+    assert any("5 damaged" in line for line in report.sections[0].notes)
 
 
 @pytest.mark.parametrize("value", ["<b>", [1], {}, True, "NaN", 10**400])

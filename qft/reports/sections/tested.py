@@ -6,13 +6,18 @@ from qft.reports.analysis.tested import NOT_RUN, UNTESTABLE, Tested
 from qft.reports.document import DASH, Entry, Section, Table
 from qft.reports.sections.entries import number
 
+HERE = (
+    "Each verdict is about this sweep's base, data and training samples, not about the authors': the table says how "
+    "far apart they are."
+)
+
 
 def sections(analysis: Analysis) -> list[Section]:
     """The section, where a claim's rows were planned."""
     spoken_of = [t for t in analysis.tested if t.state not in (NOT_RUN, UNTESTABLE)]
     if not spoken_of:
         return []
-    return [Section("Verdicts on published claims", table(spoken_of), notes=[t.sentence for t in spoken_of])]
+    return [Section("Verdicts on published claims", table(spoken_of), notes=[HERE, *(t.sentence for t in spoken_of)])]
 
 
 def table(tested: list[Tested]) -> Table:
