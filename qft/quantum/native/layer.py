@@ -79,8 +79,8 @@ def refusal(circuit: Circuit) -> str | None:
 
 
 def _plain(tensor: Tensor) -> bool:
-    """Whether there is memory of a CPU to read: not of a GPU, and not of torch's tensors without memory."""
-    return tensor.device.type == "cpu" and type(tensor) in (Tensor, torch.nn.Parameter)
+    """Whether the numbers lie in a CPU's memory: not on a GPU, in no tensor without memory, and not negated lazily."""
+    return tensor.device.type == "cpu" and type(tensor) in (Tensor, torch.nn.Parameter) and not tensor.is_neg()
 
 
 class _Native(torch.autograd.Function):

@@ -110,6 +110,8 @@ def _built(qubits: int, real: str) -> Path:
         _check_file(library)
     except OSError as error:
         raise Unavailable(f"{error.filename or 'the cache'}: {error.strerror}") from error
+    except RuntimeError as error:
+        raise Unavailable("this user has no home directory") from error
     return library
 
 
@@ -122,7 +124,8 @@ def cache_directory() -> Path:
 
 def _private(folder: Path) -> Path:
     """The directory with its links resolved, made if need be. Raises Unavailable where others can write."""
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for place in (*reversed(folder.parents), folder):  # each for this user alone, whatever the umask
+        place.mkdir(mode=0o700, exist_ok=True)
     folder = folder.resolve()
     for place in (folder, *folder.parents):
         status = place.stat()

@@ -130,6 +130,15 @@ def test_any_number_of_rows_in_any_order_of_memory(rows):
     torch.testing.assert_close(spread, wanted, rtol=0, atol=(rows + 1) * 1e-12)
 
 
+def test_numbers_that_torch_negates_lazily():
+    circuit = CIRCUITS["qwthn-2"]
+    z, w, _ = case(circuit, rows=4)
+    lazy = torch.view_as_real(torch.complex(z.detach(), -z.detach()).conj().resolve_conj())[..., 1]
+    negated = torch.complex(z.detach(), -z.detach()).conj().imag
+    assert negated.is_neg() and torch.equal(negated, lazy)
+    torch.testing.assert_close(read(circuit, w)(negated), read(circuit, w)(lazy), rtol=0, atol=1e-12)
+
+
 def test_gradcheck_once_and_twice():
     circuit = CIRCUITS["random-0"]
     z, w, _ = case(circuit, rows=3)

@@ -58,6 +58,25 @@ def test_it_is_built_once_and_whole(junk):
     assert built() == first and first.stat().st_mtime_ns == before
 
 
+def test_what_it_makes_is_for_its_user_alone_whatever_the_umask(junk):
+    before = os.umask(0)
+    try:
+        built()
+    finally:
+        os.umask(before)
+    assert [place.stat().st_mode & 0o077 for place in (junk, junk.parent, junk.parent.parent)] == [0, 0, 0]
+
+
+def test_without_a_home_nothing_is_built(junk, monkeypatch):
+    def homeless():
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    monkeypatch.setattr(Path, "home", homeless)
+    with pytest.raises(library.Unavailable, match="no home directory"):
+        built()
+
+
 def test_another_size_or_source_is_another_library(junk, monkeypatch, tmp_path):
     first = built()
     assert library._built(2, "float") != first
