@@ -47,7 +47,7 @@ def concrete(command: str) -> list[str]:
         key, equals, value = word.partition("=")
         if "NAME" in value:
             value = value.replace("NAME", EXAMPLES.get(key, "x"))
-        if key in ("job", "samples") and value == "N":
+        if key in ("job", "samples", "budget") and value == "N":
             value = "1"
         if not value.startswith(("[", "{")):
             value = value.partition(",")[0]
