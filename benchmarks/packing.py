@@ -13,7 +13,7 @@ from transformers import AutoTokenizer, DataCollatorForSeq2Seq
 from qft.data import template
 from qft.data.datasets import cpsycoun
 from qft.data.prepare import subset
-from qft.training import packing
+from qft.training import blocks, packing
 
 
 def main() -> None:
@@ -32,6 +32,7 @@ def main() -> None:
     if args.attention:
         base.set_attn_implementation(args.attention)
     model = bases.adapted(base, "qwthn").train()
+    blocks.use(model)
     packing.check_isolated(model)
     batches = [rows[k : k + args.batch] for k in range(0, len(rows), args.batch)]
     losses: dict[str, list[float]] = {"padding": [], "packing": []}
@@ -52,10 +53,11 @@ def main() -> None:
 
     padded = DataCollatorForSeq2Seq(tokenizer, label_pad_token_id=-100)
     tasks = {"padding": task("padding", padded), "packing": task("packing", packing.collator())}
-    times = measure.in_turn(tasks, args.repeats)
+    times = measure.in_turn(tasks, args.repeats, now=measure.clock)
     tokens = sum(len(r["input_ids"]) for r in rows)
     cells = sum(len(b) * max(len(r["input_ids"]) for r in b) for b in batches)
-    where = f"{measure.machine()}; batch {args.batch}, attention {base.config._attn_implementation}, {base.dtype}"
+    where = f"{measure.machine()}; batch {args.batch}, attention {model.config._attn_implementation}, {base.dtype}"
+    where += f"; {measure.clock_name()}"
     columns = ["batches", "real tokens/s", "times padding's", "loss per token", "padding"]
     table = measure.Table(f"Packing: {len(rows)} CPsyCounD dialogues, {tokens:,} tokens", where, columns)
     for name, values in times.items():

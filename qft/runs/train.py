@@ -235,13 +235,14 @@ def _build(config: TrainConfig, setup: Setup) -> Any:
     """The base with the adapter in it."""
     from qft.adapters import methods
     from qft.models import inject, load
-    from qft.training import packing
+    from qft.training import blocks, packing
 
     method = methods.of(config.adapter)
     base = load.load_base(config.model, method.trained_dtype(setup.dtype))
     model = method.add_to(base, config.model["target_modules"], config.seed)
     inject.set_backend(model, setup.backend)
     if config.trainer.packing:
+        blocks.use(model)
         packing.check_isolated(model)
     return model
 

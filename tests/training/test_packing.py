@@ -4,10 +4,11 @@ import pytest
 import tiny
 import torch
 from peft import PrefixTuningConfig, get_peft_model
+from transformers import Qwen2ForCausalLM
 
 from qft.adapters import QWTHNConfig
 from qft.errors import QftError
-from qft.training import packing
+from qft.training import blocks, packing
 
 ROWS = [{"input_ids": list(range(3, 3 + n)), "labels": [-100] * 2 + list(range(5, 3 + n))} for n in (9, 4, 13)]
 
@@ -25,9 +26,30 @@ class Padding:
         return {k: torch.tensor(v) for k, v in (("input_ids", ids), ("attention_mask", mask), ("labels", labels))}
 
 
-@pytest.mark.parametrize("family", ["qwen2", "llama", "gpt_neo"])
-def test_loss_and_gradients_equal_those_of_padding(family):
-    model = get_peft_model(tiny.build(family), QWTHNConfig(task_type="CAUSAL_LM", init_seed=0))
+def windowed():
+    """Qwen2 whose second layer sees a few tokens only."""
+    config = tiny.CONFIGS["qwen2"]()
+    config.layer_types, config.sliding_window, config.use_sliding_window = (
+        ["full_attention", "sliding_attention"],
+        3,
+        True,
+    )
+    torch.manual_seed(0)
+    return Qwen2ForCausalLM(config)
+
+
+@pytest.mark.parametrize("by_blocks", [True, False], ids=["by-blocks", "in-one"])
+@pytest.mark.parametrize("family", ["qwen2", "llama", "gpt_neo", "windowed"])
+def test_loss_and_gradients_equal_those_of_padding(family, by_blocks, monkeypatch):
+    base = windowed() if family == "windowed" else tiny.build(family)
+    model = get_peft_model(base, QWTHNConfig(task_type="CAUSAL_LM", init_seed=0))
+    widths = []
+    if by_blocks:
+        blocks.use(model)
+        original = blocks.sdpa_attention_forward
+        monkeypatch.setattr(
+            blocks, "sdpa_attention_forward", lambda m, q, *a, **k: widths.append(q.shape[2]) or original(m, q, *a, **k)
+        )
     for parameter in model.parameters():
         if parameter.requires_grad:
             parameter.data += 0.1 * torch.randn_like(parameter)
@@ -37,6 +59,8 @@ def test_loss_and_gradients_equal_those_of_padding(family):
         loss = model(**batch, use_cache=False).loss
         loss.backward()
         results.append((loss, [p.grad.clone() for p in model.parameters() if p.grad is not None]))
+    if by_blocks and family != "gpt_neo":  # which has its own attention
+        assert widths == [9, 4, 13] * 2 + [13] * 2  # each sample alone, in two layers; then padded, in one
     (a, grads), (b, expected) = results
     # float32, two layers: sums of other lengths and orders
     torch.testing.assert_close(a, b, rtol=1e-5, atol=1e-6)
