@@ -28,6 +28,7 @@ SIZES = {"report": (60, 240, 1000, 2000), "data": (2, 20, 200, 2000), "score": (
 UNITS = {"report": "cells", "data": "MB of jsonl", "score": "answers"}
 GOALS = {("report", 1000): "60 s, 500 MB", ("data", 2000): "flat memory"}
 CELLS_A_SEED = 8  # four methods on two data sets
+synthetic.SAMPLES = 50  # answers a cell, as the demo sweeps have
 WORDS = ["".join(random.Random(k).choices("abcdefghijklmnop", k=2 + k % 8)) for k in range(5000)]
 
 
