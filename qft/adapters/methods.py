@@ -131,7 +131,7 @@ class ConfiguredMethod(Method):
             config: PeftConfig = build(ADAPTER, self.spec, leave_out=STATED, task_type="CAUSAL_LM", **extra)
         except QftError:
             raise
-        except (ValueError, TypeError) as error:
+        except (ValueError, TypeError, ImportError) as error:
             raise QftError(f"adapter={self.spec['name']}: {first_line(error)}") from error
         return config
 

@@ -70,6 +70,20 @@ def test_it_equals_the_circuit_gate_by_gate(features, options):
     np.testing.assert_allclose(single, expected, rtol=0, atol=1e-4)
 
 
+def test_it_is_pennylanes_circuit():
+    """<Z> of the last two qubits, from AmplitudeEmbedding and StronglyEntanglingLayers on each pair (0.45.1)."""
+    config = APCConfig(layers=2, alpha=2.0)
+    delta = config.delta_class(6, 2, config, None).double()
+    with torch.no_grad():
+        delta.angles.copy_(
+            0.05 * torch.arange(1, 49, dtype=torch.float64).view(4, 12)
+        )  # pairs (0,1), (0,1), (1,2), (0,2) of 3 qubits
+        delta.b.copy_(torch.eye(2))
+    z = delta(torch.tensor([[1.0, -2, 3, 4, -5, 6]], dtype=torch.float64))
+    expected = torch.tensor([[0.382159516343, 0.158520074262]], dtype=torch.float64)
+    torch.testing.assert_close(z, expected, rtol=0, atol=1e-11)
+
+
 def test_it_is_even_and_does_not_see_the_length():
     delta = moved(APCConfig(), 11, 5).float()
     x = torch.randn(3, 11)
