@@ -77,14 +77,15 @@ def _read(config: DataConfig) -> "tuple[Source, Parts]":
 def _encode(config: DataConfig, parts: "Parts") -> "tuple[Any, str, dict[str, Encoded], dict[str, Encoded]]":
     """The tokenizer, the template's name, and the tokens of each part: whole, and as they are trained on."""
     from qft.data import prepare, template
+    from qft.data.prepare import HELD_OUT
     from qft.models import load
 
     tokenizer = load.load_tokenizer(config.model)
     chosen = template.choose(tokenizer, config.model["template"])
-    named = {"training": parts.train, "validation": parts.validation, "test": parts.test}
+    named = parts.named()
     whole = {k: template.encode(p, tokenizer, chosen, sys.maxsize) for k, p in named.items() if p}
     limits = (config.max_seq_len, prepare.overlong(config.data))
-    used = {k: template.encode(named[k], tokenizer, chosen, *limits) for k in whole}
+    used = {k: template.encode(named[k], tokenizer, chosen, *limits, needed=k != HELD_OUT) for k in whole}
     return tokenizer, chosen.name, whole, used
 
 
@@ -103,7 +104,7 @@ def _print(document: Plain, parts: "Parts", max_seq_len: int) -> None:
     """Tables, histogram and samples."""
     from qft.data import lengths
 
-    _tables(document, {"training": parts.train, "validation": parts.validation, "test": parts.test})
+    _tables(document, parts.named())
     print(f"  tokens a sample, training and validation (picture: {visible(document['picture'])})\n")
     sizes = document["lengths"]
     bars = lengths.histogram([*sizes["training"], *sizes["validation"]], max_seq_len)

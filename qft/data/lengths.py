@@ -9,7 +9,7 @@ from pathlib import Path
 from qft.process.files import write_bytes
 
 BARS = 40  # characters of the longest bar
-COLORS = ("#08519c", "#d94801", "#9ecae1")
+COLORS = ("#08519c", "#d94801", "#9ecae1", "#fdbe85")
 
 
 def bins(lengths: Sequence[int], limit: int = 12) -> list[int]:

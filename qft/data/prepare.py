@@ -25,6 +25,7 @@ STATED = (
     "subset",
 )  # keys of a dataset's yaml that are not options of its load()
 OVERLONG = ("truncate", "drop", "error")
+HELD_OUT = "held out"
 NAMED = 5  # rows left out that are logged one by one
 
 
@@ -74,6 +75,10 @@ class Parts:
     test: list[Sample]
     heldout: list[Sample]
     summary: Summary
+
+    def named(self) -> dict[str, list[Sample]]:
+        """The parts by the names that people read."""
+        return {"training": self.train, "validation": self.validation, "test": self.test, HELD_OUT: self.heldout}
 
 
 def _loads(target: Any) -> bool:

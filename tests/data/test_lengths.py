@@ -31,5 +31,7 @@ def test_every_sample_is_in_one_line():
 
 
 def test_the_picture_is_a_png(tmp_path: Path):
-    path = draw({"training": [3, 4, 90], "validation": [5], "test": [7, 8]}, 64, "t", tmp_path / "x.png")
+    path = draw(
+        {"training": [3, 4, 90], "validation": [5], "test": [7, 8], "held out": [9]}, 64, "t", tmp_path / "x.png"
+    )
     assert path.read_bytes().startswith(b"\x89PNG") and [f.name for f in tmp_path.iterdir()] == ["x.png"]
