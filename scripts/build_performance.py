@@ -37,7 +37,7 @@ def commands(model: str, data: str | None) -> list[list[str]]:
     out = [
         ["circuit.py"],
         ["noise.py", "--repeats", "3"],
-        ["step.py", "--model", model],
+        ["step.py", "--model", model, "--batch", "3", "--at-once", "8"],
         ["step.py", *qwthn],
         ["step.py", *qwthn, "--threads", "2"],
         ["step.py", *wide, "--threads", "2", "--repeats", "5"],
