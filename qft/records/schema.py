@@ -125,6 +125,9 @@ def _value(kind: Any, content: Any, key: str) -> Any:
         return content
     if is_dataclass(kind):
         return _dataclass(kind, content, key)
+    keys = content if origin is dict and isinstance(content, Mapping) else ()
+    if other := next((_shown(name) for name in keys if not isinstance(name, str)), None):
+        raise Misfit(f"{_at(key)} has the key {other}, which is no text", f' Write it in quotes: "{other}".')
     if not _is(origin or kind, content):
         raise Misfit(f"{_at(key)} is {_shown(content)}, not {_word(kind)}")
     if origin is list:

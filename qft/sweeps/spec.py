@@ -30,6 +30,7 @@ ALLOWED = {
     "seeds": (ranges.SEED, True),
     "lr": (ranges.Range(above=0), False),
     "budget": (ranges.Range(at_least=1), True),
+    "seconds_per_step": (ranges.Range(above=0), False),
 }
 
 
@@ -113,6 +114,7 @@ def read_spec(content: Mapping[str, Any], methods: Callable[[], Sequence[str]] =
     _check_lists(where, spec)
     _check_chosen(where, spec)
     filled = {key: _filled(where, key, row, spec.rows) for key, row in spec.rows.items()}
+    _check_alike(where, filled)
     spec = _with_every_method(replace(spec, rows=filled), methods)
     _check_repeated(where, "rows.*.label", [row.label for row in spec.rows.values()])
     return spec
@@ -127,7 +129,9 @@ def _with_every_method(spec: Spec, methods: Callable[[], Sequence[str]]) -> Spec
         raise QftError(
             f"sweep {spec.name}: every_method adds the row {clash}, and 'rows.{clash}' is of another method."
         )
-    others = {name: Row(name, name, variant={}, varies=["layers"]) for name in methods() if name not in taken}
+    others = {
+        name: Row(name, name, variant={}, varies=["layers"], optional=True) for name in methods() if name not in taken
+    }
     scales = {
         name: scale if scale.every_method else replace(scale, rows=scale.rows or [*spec.rows])
         for name, scale in spec.scales.items()
@@ -142,6 +146,8 @@ def _check_lists(where: str, spec: Spec) -> None:
     for name, scale in spec.scales.items():
         named |= {f"scales.{name}.data": scale.data, f"scales.{name}.n": scale.n}
         named |= {} if isinstance(scale.seeds, str) else {f"scales.{name}.seeds": scale.seeds}
+        step = scale.seconds_per_step
+        named |= {} if step is None else {f"scales.{name}.seconds_per_step": [step]}
         named |= _searched(f"scales.{name}", scale.search) | _budget(f"scales.{name}.budget", scale.budget)
     for name, row in spec.rows.items():
         named |= {} if row.seeds is None else {f"rows.{name}.seeds": row.seeds}
@@ -155,6 +161,16 @@ def _check_lists(where: str, spec: Spec) -> None:
             for value in values:
                 ranges.check_one(f"{where}: {key}", value, allowed, whole)
             _check_repeated(where, key, values)
+
+
+def _check_alike(where: str, rows: Mapping[str, Row]) -> None:
+    """Refuse a control that differs from another row by its name alone: the same runs would be made twice."""
+    seen: dict[str, str] = {}
+    for key, row in rows.items():
+        runs = repr(replace(row, label="", of=None, variant=None))
+        if runs in seen and row.of is not None:
+            raise QftError(f"{where}: 'rows.{key}' makes the same runs as 'rows.{seen[runs]}'; take one of them out.")
+        seen.setdefault(runs, key)
 
 
 def _check_chosen(where: str, spec: Spec) -> None:

@@ -136,6 +136,22 @@ def test_a_row_can_be_made_smaller_by_its_layers() -> None:
     assert typed.compose("train", TrainConfig, trained.overrides).adapter["last_layers"] == 2
 
 
+def test_a_method_that_no_row_has_is_left_out_where_it_is_too_large() -> None:
+    content = {key: value for key, value in SPEC.items() if key != "rows"} | {"rows": {"lora": SPEC["rows"]["lora"]}}
+    content["scales"] = {"s": SPEC["scales"]["s"] | {"every_method": True}}
+    spec = read_spec(content, lambda: ["dora", "ia3", "vera"])
+    rows = rows_of(spec, "s", Selection())
+    remaining, left_out = budgets.meet(
+        "mine",
+        rows,
+        plan(spec, "s"),
+        sizing(spec, "s", Selection()),
+        lambda _, o: typed.compose("train", TrainConfig, o),
+    )
+    assert set(sizes(remaining)) == {"lora", "vera"}
+    assert [row.key for row in left_out] == ["dora", "ia3"]
+
+
 def test_where_all_are_left_out_nothing_is_planned() -> None:
     with pytest.raises(QftError, match="no row is left; adapter=dora has at least"):
         planned(selection=Selection(rows=["dora"]))

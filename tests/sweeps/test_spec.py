@@ -55,6 +55,18 @@ def having(place: str, value: Any) -> dict[str, Any]:
         ("scales.s.search.lr", [-0.1], r"scales\.s\.search\.lr=-0\.1 must be a finite number, above 0"),
         ("scales.s.seeds", [0, 0], r"'scales\.s\.seeds' has 0 twice"),
         ("rows.lora.label", "QWTHN", r"label' has QWTHN twice"),
+        (
+            "rows",
+            {1: {"label": "A", "adapter": "lora"}},
+            r"'rows' has the key 1, which is no text\. Write it in quotes: \"1\"",
+        ),
+        ("scales.s.seconds_per_step", -1, r"scales\.s\.seconds_per_step=-1 must be a finite number, above 0"),
+        (
+            "rows.b",
+            {"of": "qwthn", "label": "B", "set": ["adapter.circuit=none", "adapter.r=2"]},
+            "same runs as 'rows.no_ci",
+        ),
+        ("rows.b", {"of": "qwthn", "label": "B"}, r"'rows\.b' makes the same runs as 'rows\.qwthn'"),
         ("rows", [1], r"'rows' is \[1\], not a mapping"),
         ("rows.lora", None, r"'rows\.lora' is null, not a mapping"),
         ("rows.lora.label", ..., r"'rows\.lora\.label' is missing"),
