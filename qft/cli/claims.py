@@ -39,7 +39,7 @@ def run(config: ClaimsConfig) -> None:
     sweeps = [load(folder) for folder in folders]
     lines = []
     for known in claims:
-        found = [(sweep, t) for sweep in sweeps for t in tested.test(sweep, [known]) if t.planned]
+        found = [(sweep, t) for sweep in sweeps for t in tested.test(sweep, [known]) if t.state != tested.NOT_RUN]
         states = [(sweep.path.name, t.state, t.rests_on) for sweep, t in found if known.testable_here]
         lines += [(known, *state) for state in states or [_without_sweep(known)]]
     rows = [[c.name, c.says, c.measure, sweep, state] for c, sweep, state, _ in lines]

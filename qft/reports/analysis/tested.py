@@ -2,9 +2,10 @@
 
 A claim is planned with its controls: one interval, simultaneous over the claim's pairs and its controls' pairs, decides
 each. "better" is borne out where a pair is called better; "not worse" where it is called better or equal, or where the
-worse end of its interval lies within the margin. A row with more parameters than the claim allows does not test it.
+worse end of its interval lies within the margin. Rows with more parameters than the claim allows do not test it.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -30,7 +31,7 @@ class Tested:
             or not run.
         compared: the claim's own comparisons; ``controls``: those with the row's controls.
         planned: pairs of both, finished or not.
-        ratio: parameters of the row over those of the other; None before a run has finished.
+        ratio: most parameters of the row over those of the other; None before a run has finished.
     """
 
     claim: Claim
@@ -50,8 +51,11 @@ class Tested:
         """Measure, comparisons, seeds, items, size and controls."""
         if not self.claim.testable_here:
             return f"Untestable here: {visible(self.claim.reason)}."
+        size = "" if self.ratio is None else f" At {self.ratio:.2f} of the other's parameters"
+        if size and self.claim.ratio is not None:
+            size += f" (claimed: at most {self.claim.ratio:g})"
         if not self.compared:
-            return "No pair of its rows has finished."
+            return f"No pair of its rows and size has finished.{size}{'.' if size else ''}"
         seeds, items = sorted({c.seeds for c in self.compared}), sorted({c.items for c in self.compared})
         among = " with controls" if self.controls else ""
         words = [
@@ -60,9 +64,6 @@ class Tested:
             f"{_span(seeds)} seeds",
             f"{_span(items)} items",
         ]
-        size = "" if self.ratio is None else f" At {self.ratio:.2f} of the other's parameters"
-        if size and self.claim.ratio is not None:
-            size += f" (claimed: at most {self.claim.ratio:g})"
         return f"{', '.join(words)}.{size}{'.' if size else ''} {self._survived()}".strip()
 
     def _survived(self) -> str:
@@ -82,25 +83,39 @@ def test(sweep: Sweep, claims: Sequence[Claim]) -> list[Tested]:
 
 
 def _tested(sweep: Sweep, claim: Claim) -> Tested:
-    measure, known = _measure(claim), _of(sweep, claim.row)
-    pairs: Pairs = []
-    controls: Pairs = []
-    for data, n in ordered((c.data, c.n) for c in known):
-        cells, others = ([c for c in row if (c.data, c.n) == (data, n)] for row in (known, _of(sweep, claim.against)))
-        if others:
-            pairs.append((cells, others))
-            for variant in claim.controls:
-                alike = [c for c in sweep.final() if (c.adapter, c.data, c.n) == (cells[0].adapter, data, n)]
-                changed = [c for c in alike if c.variant == variant]
-                controls += [(cells, changed)] if changed else []
+    measure, every = _measure(claim), _pairs(sweep, claim)
+    most = claim.ratio or math.inf
+    pairs = [pair for pair in every if (_ratio(*pair) or 0.0) <= most]
+    ratio = max((r for pair in pairs or every if (r := _ratio(*pair)) is not None), default=None)
+    controls = [(cells, others) for cells, _ in pairs for others in _controls(sweep, claim, cells[0])]
     planned = len(pairs) + len(controls)
     if not claim.testable_here or measure is None or not pairs:
-        return Tested(claim, NOT_RUN if claim.testable_here else UNTESTABLE, [], [], planned, None)
+        state = UNTESTABLE if not claim.testable_here else TOO_LARGE if every and measure else NOT_RUN
+        return Tested(claim, state, [], [], planned, ratio)
     compared = comparisons.by_measure(sweep, pairs, measure, planned, named=True)
     against = comparisons.by_measure(sweep, controls, measure, planned, named=True)
-    ratio = _ratio(*pairs[0])
-    too_large = ratio is not None and claim.ratio is not None and ratio > claim.ratio
-    return Tested(claim, TOO_LARGE if too_large else _state(claim, compared), compared, against, planned, ratio)
+    return Tested(claim, _state(claim, compared), compared, against, planned, ratio)
+
+
+def _pairs(sweep: Sweep, claim: Claim) -> Pairs:
+    """Every row that the claim speaks of with every one it is held against, on each data set and n."""
+    known, against = _of(sweep, claim.row), _of(sweep, claim.against)
+    out: Pairs = []
+    for place in ordered((c.data, c.n) for c in known):
+        rows, others = (
+            [[c for c in cells if (c.data, c.n) == place and c.row == row] for row in ordered(c.row for c in cells)]
+            for cells in (known, against)
+        )
+        met = [(row, other) for row in rows for other in others if row and other]
+        out += [(row, other) for row, other in met if row[0].row != other[0].row]
+    return out
+
+
+def _controls(sweep: Sweep, claim: Claim, cell: Cell) -> list[list[Cell]]:
+    """The planned rows that change a cell's row as the claim's controls say."""
+    alike = [c for c in sweep.final() if (c.adapter, c.data, c.n) == (cell.adapter, cell.data, cell.n)]
+    found = ([c for c in alike if c.variant == variant] for variant in claim.controls)
+    return [cells for cells in found if cells]
 
 
 def _of(sweep: Sweep, row: Row) -> list[Cell]:

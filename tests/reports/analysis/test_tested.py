@@ -66,7 +66,12 @@ def test_not_worse_allows_the_margin_and_no_more(table1: Sweep) -> None:
 def test_a_row_larger_than_claimed_does_not_test_the_claim(table1: Sweep) -> None:
     found = said(table1, against=Row(adapter="qwthn"), ratio=1.0)
     assert found.state == "not at the claimed size" and found.ratio == pytest.approx(1087 / 237)
-    assert "At 4.59 of the other's parameters (claimed: at most 1)" in found.rests_on
+    assert found.rests_on == (
+        "No pair of its rows and size has finished. At 4.59 of the other's parameters (claimed: at most 1)."
+    )
+    several = said(table1, row=Row(), against=Row(label="LoRA r=4"), ratio=0.3)
+    assert {c.row for c in several.compared} == {"LoRA r=1", "QWTHN"}, "QuanTA is larger"
+    assert several.planned == 4 and several.state == "contradicted"
 
 
 def test_few_seeds_give_no_verdict(first: Sweep) -> None:
