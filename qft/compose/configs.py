@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -75,7 +76,22 @@ def methods() -> list[str]:
 
 
 def read(file: Path) -> Any:
-    """The file as an OmegaConf mapping. Raises QftError, naming the file, for anything else."""
+    """The file as an OmegaConf mapping, which nobody changes: a packaged file is read once for each of its versions.
+
+    Raises:
+        QftError: With the name of a file that holds anything else.
+    """
+    if file.is_relative_to(packaged()):
+        return _kept(file, file.stat().st_mtime_ns)
+    return _read(file)
+
+
+@cache
+def _kept(file: Path, _: int) -> Any:
+    return _read(file)
+
+
+def _read(file: Path) -> Any:
     import yaml
     from omegaconf import DictConfig, OmegaConf
     from omegaconf.errors import OmegaConfBaseException
