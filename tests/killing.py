@@ -54,14 +54,15 @@ def without_times(content: Any) -> Any:
 
 def decided(directory: Path) -> dict[str, Any]:
     """Everything a sweep leaves that does not depend on the clock."""
-    found: dict[str, Any] = {name: (directory / name).read_text() for name in ("sweep.json", "choices.json")}
+    found: dict[str, Any] = {"sweep.json": (directory / "sweep.json").read_text()}
+    found["choices.json"] = without_times(json.loads((directory / "choices.json").read_text()))
     for cell in sorted((directory / "cells").iterdir()):
         state = json.loads((cell / "cell.json").read_text())
         # once done, a cell is never run again
         found[f"{cell.name} runs"] = (state["id"], [a["state"] for a in state["attempts"]].count("done"))
         for file in sorted(p for p in cell.rglob("*") if p.is_file()):
             key = str(file.relative_to(directory))
-            if file.suffix == ".safetensors":
+            if file.suffix == ".safetensors" or file.name == "heldout.csv":
                 found[key] = file.read_bytes()
             elif file.name == "history.csv":
                 rows = csv.DictReader(file.read_text().splitlines())

@@ -20,7 +20,7 @@ scales:
     n: [20]
     seeds: [0]
     search: {n: 20, lr: [1.0e-2]}
-    set: [trainer.max_steps=4, trainer.batch_size=4, trainer.save_every=1, evaluation.limit=2,
+    set: [data.heldout=8, trainer.max_steps=4, trainer.batch_size=4, trainer.save_every=1, evaluation.limit=2,
           evaluation.max_new_tokens=4, "evaluation.metrics=[bleu]"]
 """
 

@@ -38,7 +38,7 @@ scales:
     n: [20]
     seeds: [0]
     search: {n: 20, lr: [1.0e-2]}
-    set: [trainer.max_steps=80, trainer.batch_size=4, trainer.save_every=5, trainer.eval_every=20,
+    set: [data.heldout=8, trainer.max_steps=80, trainer.batch_size=4, trainer.save_every=5, trainer.eval_every=20,
           evaluation.limit=2, evaluation.max_new_tokens=4, "evaluation.metrics=[bleu]"]
 """
 ON_SLURM = ["tiny", "scale=smoke", "launcher=slurm", "slurm.timeout_min=30", "workers=2"]
