@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+import tiny
 from omegaconf import OmegaConf
 
 from qft.adapters.targets import default_targets
@@ -84,8 +85,15 @@ def test_the_architectures_have_the_sizes_of_the_models(model, total):
 ADAPTERS = sorted(f.stem for f in (CONFIGS / "adapter").glob("*.yaml") if "_target_" in OmegaConf.load(f))
 
 
-@pytest.mark.parametrize("model", ["llama_3_2_1b_instruct", "qwen3_0_6b", "demo"])
-@pytest.mark.parametrize("adapter", ADAPTERS)
+def on_kinds():
+    """Every method on one kind of model; those that stand for what methods share, and LoRA, on all in `make test`."""
+    for adapter in ADAPTERS:
+        for model in ("demo", "llama_3_2_1b_instruct", "qwen3_0_6b"):
+            usual = model == "demo" or adapter in (*tiny.EVERY_FAMILY, "lora")
+            yield pytest.param(adapter, model, marks=() if usual else pytest.mark.extended)
+
+
+@pytest.mark.parametrize("adapter, model", list(on_kinds()))
 def test_every_method_counts_on_every_kind_of_model(adapter, model):
     counts = count(*spec(adapter, model))
     assert 0 < counts.trainable <= counts.base and counts.lora_r4 > 0
