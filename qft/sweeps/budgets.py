@@ -32,7 +32,8 @@ def shared(spec: Spec, scale: str, given: Sequence[int] | None) -> list[int]:
 def within(rows: Mapping[str, Row], spec: Spec, scale: str, given: Sequence[int] | None) -> dict[str, Row]:
     """The rows with their budgets. Where there are several, each row that shares them is one for each of them."""
     budgets = shared(spec, scale, given)
-    own = {key for key, row in rows.items() if row.budget is not None or "budget" in row.varies}
+    size_of = {key: row if row.of is None else spec.rows[row.of] for key, row in rows.items()}  # whose setting it has
+    own = {key for key, row in rows.items() if row.budget is not None or "budget" in size_of[key].varies}
     if len(budgets) < 2:
         return {k: row if k in own or not budgets else replace(row, budget=budgets[0]) for k, row in rows.items()}
     out = {}

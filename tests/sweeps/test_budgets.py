@@ -2,6 +2,7 @@
 
 import json
 from copy import deepcopy
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from qft.compose import typed
 from qft.config import TrainConfig
 from qft.errors import QftError
 from qft.records import Cell, LeftOut, SweepPlan, read
-from qft.sweeps import budgets, cells
+from qft.sweeps import budgets, cells, fair
 from qft.sweeps.plan import Selection, plan, rows_of, sizing
 from qft.sweeps.spec import read_spec
 
@@ -72,6 +73,21 @@ def test_each_row_has_the_largest_setting_within_the_budget_and_says_it() -> Non
     assert not any(o.startswith("budget=") for c in remaining for o in c.overrides), "they state the value itself"
     assert [(row.key, row.budget) for row in left_out] == [("dora", 10_000)]
     assert "at least 14,208 parameters" in left_out[0].why
+
+
+def test_a_control_that_is_larger_by_what_it_sets_says_so() -> None:
+    larger = {"large": {"of": "qwthn", "set": ["adapter.circuit=polynomial"], "varies": ["budget"]}}
+    remaining, _ = planned(larger, Selection(rows=["qwthn", "large"]))
+    assert sizes(remaining) == {"qwthn": ("bond_dim", 1, 7_168), "large": ("bond_dim", 1, 16_016)}
+    rows = rows_of(read_spec(SPEC | {"rows": SPEC["rows"] | larger}), "s", Selection(rows=["qwthn", "large"]))
+    configs = {c.name: typed.compose("train", TrainConfig, c.overrides) for c in remaining if c.command == "train"}
+    plain = {name: json.loads(json.dumps(asdict(config))) for name, config in configs.items()}
+    fair.check("mine", rows, remaining, plain, [10_000])
+    assert {c.key: c.differs for c in remaining if c.differs} == {
+        "large": {"budget": "16,016 parameters in a budget of 10,000; theirs: 10,000"}
+    }
+    with pytest.raises(QftError, match="the row large differs from the others in budget"):
+        fair.check("mine", rows | {"large": replace(rows["large"], varies=[])}, remaining, plain, [10_000])
 
 
 def test_a_control_has_the_setting_of_its_row_where_that_row_is_not_chosen() -> None:
