@@ -181,7 +181,8 @@ def _with_rate(mine: Plain, started: Plain) -> Plain:
 def _deciding(config: Mapping[str, Any]) -> Plain:
     """The part of a resolved config that decides the trained weights."""
     deciding = {k: v for k, v in without_card(config).items() if k not in TRANSIENT}
-    return deciding | {"data": {k: v for k, v in config["data"].items() if k not in AFTERWARDS}}
+    first = ("subset", 0)  # the one that runs were trained on before there was a choice
+    return deciding | {"data": {k: v for k, v in config["data"].items() if k not in AFTERWARDS and (k, v) != first}}
 
 
 def _unfinished(root: Path, mine: Plain) -> Path | None:

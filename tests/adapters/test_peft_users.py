@@ -68,7 +68,7 @@ def test_the_page_runs(tokenizer, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         torch.manual_seed(0)
         here["base"] = Qwen2ForCausalLM(Qwen2Config(num_hidden_layers=2, vocab_size=len(tokenizer), **sizes))
         exec(compile(block, "docs/peft.md", "exec"), here)
-    assert len(blocks) == 4
+    assert len(blocks) == 5
     assert (tmp_path / "adapter" / "adapter_model.safetensors").is_file()
 
 
