@@ -16,12 +16,16 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import torch
+from peft import TaskType
+from peft.utils.constants import SEQ_CLS_HEAD_NAMES
 from torch import Tensor, nn
 
 from qft.adapters.config import QftConfig
 from qft.adapters.delta import Delta
 from qft.adapters.method_card import MethodCard
 from qft.adapters.targets import all_linear, base_modules, linear_sizes
+
+CLASSIFYING = (TaskType.SEQ_CLS, TaskType.TOKEN_CLS)
 
 
 class BitFitDelta(Delta):
@@ -91,7 +95,10 @@ class BitFitConfig(QftConfig):
     def choose_targets(self, model: nn.Module) -> None:
         if self.target_modules is None:
             modules = base_modules(model)
-            biased = [name for name in self.candidates(model) if has_bias(modules[name])]
+            # heads that are trained whole, biases included: those named, and those that PEFT adds for classification
+            whole = [*(self.modules_to_save or []), *(SEQ_CLS_HEAD_NAMES if self.task_type in CLASSIFYING else [])]
+            able = [name for name in self.candidates(model) if name.rpartition(".")[2] not in whole]
+            biased = [name for name in able if has_bias(modules[name])]
             self._gives_biases = not biased
             self.target_modules = shortened(biased or all_linear(model), list(modules))
         super().choose_targets(model)

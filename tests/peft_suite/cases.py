@@ -15,8 +15,9 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "qwthn polynomial": {"circuit": "polynomial", "mpo": False},
     "qtha none": {"circuit": "none"},
 }
-BLOCKS = "qaa"  # wraps attention and feed-forward blocks; PEFT's custom models have none
-LINEAR_ONLY = [name for name in OPTIONS if name != BLOCKS]
+# these wrap attention and feed-forward blocks; PEFT's custom models have none
+BLOCKS = [name for name, config in METHODS.items() if config.wraps != "linear layers"]
+LINEAR_ONLY = [name for name in OPTIONS if name not in BLOCKS]
 TARGETS = {  # of PEFT's custom models
     "lin0": ("MLP", {"target_modules": "lin0"}),
     "both": ("MLP", {"target_modules": ["lin0", "lin1"]}),
@@ -135,4 +136,4 @@ def values(file: str, test: str, names: tuple[str, ...], models: Path) -> list[A
 def fits(params: dict[str, Any]) -> bool:
     """False where a method has nothing to be put on."""
     model = params.get("model_id", "")
-    return params.get("config_cls") is not METHODS[BLOCKS] or model.endswith(WITH_BLOCKS)
+    return params.get("config_cls") not in [METHODS[name] for name in BLOCKS] or model.endswith(WITH_BLOCKS)

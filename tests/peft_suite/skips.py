@@ -20,8 +20,15 @@ SKIPS = {
         "makes each weight 10 times larger: a product of eight factors becomes 10^7 beside the base and rounding "
         "decides; tests/contracts/test_adapters.py compares beam searches of mixed batches"
     ),
+    "test_generate_with_mixed_adapter_batches.*apc": (
+        "its output is bounded: ten times its weights change none of these few tokens; the contracts compare logits"
+    ),
+    "mixed_adapter_batches.*bitfit.*OPTForCausalLM": (
+        "OPT's feed-forward layers see rows and tokens as one axis, so that a row's adapter cannot be chosen: refused"
+    ),
+    "TestPeftFeatureExtractionModel.*test_training.*bitfit": "the pooler's bias is trained, and no loss sees it",
     "TestMixedAdapterBatches.*timing": "compares times on a GPU",
-    "TestMixedAdapterBatches.*merged_raises.(qwthn|qtha|qwthn polynomial).$": "not linear",
+    "TestMixedAdapterBatches.*merged_raises.(apc|qwthn|qtha|qwthn polynomial).$": "not linear",
     "TestDefaultTargetModules": "targets left open are found by looking at the model, not in a table of PEFT's",
 }
 REASONS |= {f"^{re.escape(reason)}$": reason for reason in SKIPS.values() if reason != "not linear"}
