@@ -147,7 +147,7 @@ def test_the_backend_takes_the_polynomial_where_it_can(circuit, polynomial, monk
     used = []
     monkeypatch.setattr(multilinear, "evaluate", lambda c, z: used.append("polynomial"))
     monkeypatch.setattr(statevector, "bind", lambda circuit, w: lambda z: used.append("amplitudes"))
-    Statevector().bind(circuit, torch.zeros(circuit.num_weights))(torch.zeros(circuit.qubits, 3))
+    Statevector(kernel=False).bind(circuit, torch.zeros(circuit.num_weights))(torch.zeros(circuit.qubits, 3))
     assert used == ["polynomial" if polynomial else "amplitudes"]
 
 
