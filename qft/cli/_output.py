@@ -9,6 +9,7 @@ from typing import Any
 from qft.names import visible, visible_json
 
 log = logging.getLogger("qft")
+UNFOLDED = 10_000  # columns of a table that no terminal shows
 
 
 def complain(text: str) -> None:
@@ -37,15 +38,18 @@ def show(form: str, document: Any, title: str, columns: Sequence[str], rows: Seq
     from rich.text import Text  # no name is taken for markup
 
     table = Table(title=Text(visible(title)), title_justify="left", box=box.SIMPLE_HEAD)
-    numeric = [
-        all(isinstance(r[k], (int, float)) or str(r[k])[:1].isdigit() for r in rows) for k in range(len(columns))
-    ]
+    numeric = [all(_numeric(r[k]) for r in rows) and any(r[k] is not None for r in rows) for k in range(len(columns))]
     for name, right in zip(columns, numeric, strict=True):
         table.add_column(Text(visible(name)), justify="right" if right else "left", overflow="fold")
     for row in rows:
         table.add_row(*(Text(visible(_cell(value))) for value in row))
-    console = Console(file=sys.stdout)
-    Console(file=sys.stdout, width=max(console.width, 100)).print(table)
+    console = Console(file=sys.stdout)  # what reads a pipe gets each row on one line
+    width = max(console.width, 100) if console.is_terminal else UNFOLDED
+    Console(file=sys.stdout, width=width).print(table)
+
+
+def _numeric(value: Any) -> bool:
+    return value is None or isinstance(value, (int, float)) or str(value)[:1].isdigit()
 
 
 def _cell(value: Any) -> str:
