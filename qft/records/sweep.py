@@ -46,6 +46,7 @@ class Cell:
     after: list[str] = field(default_factory=list)  # cells that must be done first
     id: str = ""  # SHA-256 of what decides its result
     key: str = ""  # of its row in the sweep's yaml
+    of: str = ""  # key of the row whose method it changes; empty: none
     differs: dict[str, str] = field(default_factory=dict)  # layers, data, search, seeds, budget -> how from the rest
     size: Size | None = None  # what its budget chose; null: it has none
     look: int = 1  # with seeds=auto: after how many looks, this one included, its seed is trained

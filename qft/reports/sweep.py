@@ -167,6 +167,12 @@ def is_lora(cell: Cell) -> bool:
     return cell.label == "LoRA r=4" or (cell.adapter == "lora" and cell.label == "LoRA" and not cell.variant)
 
 
+def changes(cell: Cell, whole: Cell) -> bool:
+    """Whether a cell is a run of the row of ``whole`` with something changed; earlier plans name its method alone."""
+    alike = (cell.adapter, cell.data, cell.n) == (whole.adapter, whole.data, whole.n)
+    return bool(alike and cell.variant and not whole.variant and (not cell.of or cell.of == whole.key))
+
+
 def ordered(values: Iterable[Any]) -> list[Any]:
     """Without repeats, in the order of first appearance."""
     return list(dict.fromkeys(values))

@@ -52,6 +52,8 @@ def within(rows: Mapping[str, Row], spec: Spec, scale: str, given: Sequence[int]
                         "it takes, of several."
                     )
                 at = replace(at, lr_of=f"{row.lr_of}_{at.budget}")
+            if row.of in rows and row.of not in own and at.budget in budgets:
+                at = replace(at, of=f"{row.of}_{at.budget}")
             out[named] = at
     return out
 

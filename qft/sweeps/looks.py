@@ -55,8 +55,10 @@ def questions(rows: Mapping[str, Row], places: Sequence[tuple[str, int]]) -> lis
     """
     loras = [key for key, row in rows.items() if row.adapter == "lora" and not row.variant]
     labelled = [key for key in loras if rows[key].label == REFERENCE]
-    lora = next(iter([*labelled, *loras, *rows]))
-    methods = [(key, lora) for key, row in rows.items() if row.of not in rows and key != lora]
+    first = next(iter([*labelled, *loras, *rows]))
+    of_budget = {rows[key].budget: key for key in reversed(loras)}  # at several budgets a method has one of its own
+    with_its = {key: first if labelled else of_budget.get(row.budget, first) for key, row in rows.items()}
+    methods = [(key, lora) for key, lora in with_its.items() if rows[key].of not in rows and key != lora]
     controls = [(key, row.of) for key, row in rows.items() if row.of in rows]
     pairs = ([Pair(key, str(other), *place) for place in places for key, other in q] for q in (methods, controls))
     return [question for question in pairs if question]

@@ -89,8 +89,9 @@ def sizing(spec: Spec, scale: str, selection: Selection) -> dict[tuple[str, str]
     """Row and data set -> the options of ``qft train`` by which its budget is met; of a control those of its row."""
     options = {}
     for dataset, common in _common(spec.scales[scale], selection).items():
-        for key, row in rows_of(spec, scale, selection).items():
-            own = spec.rows[row.of].set if row.of is not None else row.set
+        rows = rows_of(spec, scale, selection)
+        for key, row in rows.items():
+            own = row.set if row.of is None else (rows.get(row.of) or spec.rows[row.of]).set
             if row.budget is not None:
                 wanted = [f"budget={row.budget}", f"budget_knob={row.budget_knob}"]
                 options[key, dataset] = _merged([f"adapter={row.adapter}", *common, *own, *wanted])
@@ -124,7 +125,9 @@ def _of_row(
     sweep: str, key: str, row: Row, dataset: str, common: list[str], chosen: Scale, selection: Selection
 ) -> list[Cell]:
     """The search of a row on one data set, its final runs, and their evaluations."""
-    of_row = Cell("", "final", row.label, row.adapter, dataset, 0, 0, [], variant=row.variant or {}, key=key)
+    of_row = Cell(
+        "", "final", row.label, row.adapter, dataset, 0, 0, [], variant=row.variant or {}, key=key, of=row.of or ""
+    )
     options = [f"adapter={row.adapter}", *common, *row.set]
     search = row.search or chosen.search
     whole = dataset.partition(SUBSET)[0]  # whose search is that of its other training subsets, too
@@ -169,7 +172,8 @@ def _evaluated(final: Cell, suffix: str, other: Evaluation, settings: list[str])
     """A further evaluation of a trained run."""
     variant, overrides = final.variant | other.variant, [*settings, *other.set]
     name, after = f"{final.name}-{suffix}", [final.name]
-    return replace(final, name=name, overrides=overrides, variant=variant, command="eval", test=True, after=after)
+    changed = replace(final, name=name, overrides=overrides, variant=variant, of=final.of or final.key)
+    return replace(changed, command="eval", test=True, after=after)
 
 
 def _model_of(chosen: Scale) -> list[str]:

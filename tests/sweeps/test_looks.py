@@ -24,7 +24,7 @@ from qft.statistics import verdict
 from qft.sweeps import cells, looks
 from qft.sweeps.attempt import attempt
 from qft.sweeps.looks import Pair
-from qft.sweeps.plan import Selection, plan
+from qft.sweeps.plan import Selection, plan, rows_of
 from qft.sweeps.run import PlannedSweep, run
 from qft.sweeps.spec import read_spec
 
@@ -125,6 +125,20 @@ def test_methods_stand_against_lora_and_controls_against_their_method() -> None:
     assert controls == [Pair("far_control", "far", "demo", n) for n in (20, 40)]
     without = {key: row for key, row in rows.items() if key not in ("lora", "far")}
     assert looks.questions(without, [("demo", 20)]) == [[Pair("far_control", "near", "demo", 20)]]
+
+
+def test_at_several_budgets_each_row_stands_against_its_own() -> None:
+    content = SPEC | {"budget": [1000, 4000]}
+    rows = rows_of(read_spec(content), "s", Selection())
+    lora = {key: "lora_1000" for key in ("near_1000", "far_1000")} | {
+        key: "lora_4000" for key in ("near_4000", "far_4000")
+    }
+    methods, controls = looks.questions(rows, [("demo", 20)])
+    assert {pair.row: pair.other for pair in methods} == lora
+    assert {pair.row: pair.other for pair in controls} == {f"far_control_{b}": f"far_{b}" for b in (1000, 4000)}
+    made = plan(read_spec(content), "s")
+    assert {c.of for c in made if c.key == "far_control_4000"} == {"far_4000"}
+    assert {c.of for c in made if c.key == "far_4000"} == {""}
 
 
 def test_items_average_to_the_printed_loss() -> None:

@@ -14,7 +14,7 @@ import numpy as np
 from qft.evaluation.metrics.base import Measure
 from qft.reports.analysis import measures
 from qft.reports.analysis.items import Tables, tables
-from qft.reports.sweep import NOISE, Cell, Group, Sweep, is_lora, ordered
+from qft.reports.sweep import NOISE, Cell, Group, Sweep, changes, is_lora, ordered
 from qft.statistics import summary, variance, verdict
 from qft.statistics.verdict import Verdict
 
@@ -116,10 +116,11 @@ def controls(sweep: Sweep) -> list[Comparison]:
     others: Pairs = []
     for cell in _first_of_rows(sweep):
         if cell.variant and not set(cell.variant) & set(NOISE):
-            whole = [c for c in sweep.plain() if (c.adapter, c.data, c.n) == (cell.adapter, cell.data, cell.n)]
+            whole = [c for c in sweep.plain() if changes(cell, c)]
             circuit = cell.variant.get("circuit") if len(cell.variant) == 1 else None
             question = without if circuit == "none" else stand_ins if circuit in STAND_INS else others
-            question.append((whole, sweep.of(cell.group)))
+            changed = sweep.of(cell.group)
+            question += [([c for c in whole if c.row == row], changed) for row in ordered(c.row for c in whole)]
     return answered(sweep, without, stand_ins, others)
 
 
@@ -130,12 +131,12 @@ def _first_of_rows(sweep: Sweep) -> list[Cell]:
     return list(seen.values())
 
 
-def answered(sweep: Sweep, *questions: Pairs) -> list[Comparison]:
-    """All pairs of all questions by every loss and score."""
+def answered(sweep: Sweep, *questions: Pairs, more: int = 0) -> list[Comparison]:
+    """All pairs of all questions by every loss and score; ``more``: pairs that each may come to have besides."""
     out: list[Comparison] = []
     for measure in [measures.HELDOUT, *measures.LOSSES, *measures.scores(sweep)]:
         for planned in questions:
-            out += by_measure(sweep, planned, measure, len(planned))
+            out += by_measure(sweep, planned, measure, len(planned) + more)
     return out
 
 
@@ -165,7 +166,8 @@ def _pair(cells: list[Cell], others: list[Cell], measure: Measure) -> _Pair | No
     if values is None:
         return None
     correlation = float(variance.correlation(values.one, values.other))
-    margin = left[0].margin if measure == measures.HELDOUT else None
+    stated = {c.margin for c in (*left, *right) if c.record} if measure == measures.HELDOUT else set()
+    margin = stated.pop() if len(stated) == 1 else None  # one that was changed in between is none
     return _Pair(left[0], right[0], values, margin, correlation)
 
 

@@ -7,7 +7,7 @@ from qft.evaluation.metrics.base import Measure
 from qft.reports.analysis import measures
 from qft.reports.analysis.comparisons import STAND_INS, Comparison
 from qft.reports.analysis.words import interval, signed
-from qft.reports.sweep import Cell, Sweep, ordered
+from qft.reports.sweep import Cell, Sweep, changes, ordered
 from qft.statistics import verdict
 from qft.statistics.verdict import BETTER, DESCRIPTIVE, EQUAL, UNDECIDED, WORSE
 
@@ -29,12 +29,25 @@ def answers(sweep: Sweep, compared: Sequence[Comparison]) -> list[Answer]:
     One of each for every method, dataset and n whose circuit was taken away; empty where none was planned.
     """
     out = []
-    for method, data, n in ordered((c.adapter, c.data, c.n) for c in sweep.final() if "circuit" in c.variant):
-        cells = [c for c in sweep.final() if (c.adapter, c.data, c.n) == (method, data, n)]
+    for cells in _methods(sweep):
+        data, n = cells[0].data, cells[0].n
         score = measures.primary(sweep, data)
         by_loss = _answer(cells, compared, measures.loss(sweep), data, n)
         out += [_answer(cells, compared, score, data, n)] if score else []
         out += [by_loss] if not score or by_loss.kind != "unknown" else []
+    return out
+
+
+def _methods(sweep: Sweep) -> list[list[Cell]]:
+    """The runs of each row whose circuit was taken away, with those that change it; such runs alone without the row."""
+    without = [c for c in sweep.final() if "circuit" in c.variant]
+    out = []
+    for adapter, data, n in ordered((c.adapter, c.data, c.n) for c in without):
+        alike = [c for c in sweep.final() if (c.adapter, c.data, c.n) == (adapter, data, n)]
+        rows = ordered(c.row for c in alike if not c.variant and any(changes(w, c) for w in without))
+        for whole in ([c for c in alike if c.row == row and not c.variant] for row in rows):
+            out.append([*whole, *(c for c in alike if changes(c, whole[0]))])
+        out += [] if rows else [alike]
     return out
 
 

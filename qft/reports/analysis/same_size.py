@@ -15,8 +15,11 @@ FACTOR = 1.25  # sizes that lie further apart are no match
 
 
 def with_lora_of_its_size(sweep: Sweep) -> list[Comparison]:
-    """Rows that are no LoRA against the LoRA whose size is nearest, where that is not LoRA r=4."""
-    pairs = []
+    """Rows that are no LoRA against the LoRA whose size is nearest, where that is not LoRA r=4.
+
+    Sizes are known once a run has finished; until then a row counts among the planned comparisons.
+    """
+    pairs, unknown = [], 0
     for data, n in ordered((c.data, c.n) for c in sweep.plain()):
         plain = [c for c in sweep.plain() if (c.data, c.n) == (data, n) and c.role != "base"]
         loras = [[c for c in plain if c.row == row] for row in ordered(c.row for c in plain if c.adapter == "lora")]
@@ -25,7 +28,9 @@ def with_lora_of_its_size(sweep: Sweep) -> list[Comparison]:
             nearest = min(loras, key=lambda lora: _apart(cells, lora), default=None)
             if nearest and _apart(cells, nearest) <= math.log(FACTOR) and not is_lora(nearest[0]):
                 pairs.append((cells, nearest))
-    return comparisons.answered(sweep, pairs)
+            elif any(not is_lora(lora[0]) for lora in loras) and not all(map(_size, [cells, *loras])):
+                unknown += 1
+    return comparisons.answered(sweep, pairs, more=unknown)
 
 
 def summary(sweep: Sweep, compared: Sequence[Comparison], shown: Sequence[Measure]) -> list[str]:

@@ -15,7 +15,7 @@ from qft.evaluation.metrics.base import Measure
 from qft.names import visible
 from qft.reports.analysis import comparisons, measures
 from qft.reports.analysis.comparisons import Comparison, Pairs
-from qft.reports.sweep import Cell, Sweep, ordered
+from qft.reports.sweep import Cell, Sweep, changes, ordered
 from qft.statistics.verdict import BETTER, DESCRIPTIVE, EQUAL, UNDECIDED, WORSE
 
 YES, NO, OPEN, NONE = "confirmed", "contradicted", "undecided", "no verdict"
@@ -72,6 +72,9 @@ class Tested:
         if not self.controls:
             return "Its controls have not run."
         lost = ordered(c.other for c in self.controls if c.word != BETTER)
+        missing = len(self.claim.controls) * len({(c.data, c.n, c.row) for c in self.compared}) - len(self.controls)
+        if not lost and missing > 0:
+            return f"It is better than its controls in {len(self.controls)} comparisons; {missing} more have not run."
         if not lost:
             return f"It survives its controls ({len(self.controls)} comparisons)."
         return f"Not shown to be better than its controls {', '.join(lost)}."
@@ -87,7 +90,8 @@ def _tested(sweep: Sweep, claim: Claim) -> Tested:
     most = claim.ratio or math.inf
     pairs = [pair for pair in every if (_ratio(*pair) or 0.0) <= most]
     ratio = max((r for pair in pairs or every if (r := _ratio(*pair)) is not None), default=None)
-    controls = [(cells, others) for cells, _ in pairs for others in _controls(sweep, claim, cells[0])]
+    rows = {cells[0].group: cells for cells, _ in pairs}.values()
+    controls = [(cells, others) for cells in rows for others in _controls(sweep, claim, cells[0])]
     planned = len(pairs) + len(controls)
     if not claim.testable_here or measure is None or not pairs:
         state = UNTESTABLE if not claim.testable_here else TOO_LARGE if every and measure else NOT_RUN
@@ -113,7 +117,7 @@ def _pairs(sweep: Sweep, claim: Claim) -> Pairs:
 
 def _controls(sweep: Sweep, claim: Claim, cell: Cell) -> list[list[Cell]]:
     """The planned rows that change a cell's row as the claim's controls say."""
-    alike = [c for c in sweep.final() if (c.adapter, c.data, c.n) == (cell.adapter, cell.data, cell.n)]
+    alike = [c for c in sweep.final() if changes(c, cell)]
     found = ([c for c in alike if c.variant == variant] for variant in claim.controls)
     return [cells for cells in found if cells]
 

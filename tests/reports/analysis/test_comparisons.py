@@ -9,7 +9,7 @@ import synthetic
 
 from qft.evaluation import metrics
 from qft.reports import read
-from qft.reports.analysis import comparisons, measures, same_size
+from qft.reports.analysis import comparisons, contribution, measures, same_size
 
 
 def test_scores_are_paired_over_samples_and_averaged_over_common_seeds(first, compared) -> None:
@@ -138,3 +138,46 @@ def test_a_row_whose_search_is_open_is_not_called_worse(tmp_path: Path) -> None:
     assert of(found, "QWTHN", "heldout_loss").word == "undecided"
     assert "learning rate" in of(found, "QWTHN", "heldout_loss").verdict.help
     assert of(found, "QWTHN", "heldout_loss", "cpsycoun").word == "worse"
+
+
+def test_a_control_stands_against_the_row_it_is_of(tmp_path: Path) -> None:
+    strength = {"QWTHN within 1,000": (900, 2.0, 20.0), "QWTHN within 4,000": (3900, 1.0, 40.0)}
+    strength |= {"QWTHN, no circuit within 1,000": (890, 2.0, 20.0)}
+    cells = [
+        synthetic.cell(label, "qwthn", "demo", 300, seed) | {"key": key, "of": of} | {"variant": variant}
+        for label, key, of, variant in (
+            ("QWTHN within 1,000", "qwthn_1000", "", {}),
+            ("QWTHN within 4,000", "qwthn_4000", "", {}),
+            ("QWTHN, no circuit within 1,000", "no_circuit_1000", "qwthn_1000", {"circuit": "none"}),
+        )
+        for seed in range(5)
+    ]
+    sweep = read.load(synthetic.write(tmp_path, cells, strength))
+    found = [c for c in comparisons.controls(sweep) if c.measure == measures.HELDOUT]
+    assert [(c.row, c.other, c.planned) for c in found] == [("QWTHN within 1,000", "QWTHN, no circuit within 1,000", 1)]
+    assert found[0].mean == pytest.approx(2.0, abs=0.15)
+    answered = contribution.answers(sweep, comparisons.controls(sweep))
+    assert {a.sentence.partition(" on ")[0] for a in answered} == {"QWTHN within 1,000"}
+
+
+def test_a_margin_that_was_changed_in_between_is_none(tmp_path: Path) -> None:
+    sweep = read.load(synthetic.pareto(tmp_path, seeds=5))
+    base = next(c for c in comparisons.with_lora(sweep) if c.row == "base" and c.measure == measures.HELDOUT)
+    assert base.margin == synthetic.MARGIN, "the base states none; LoRA's runs do"
+    last = next(c for c in reversed(sweep.final()) if c.label == "QWTHN")
+    assert last.record and last.record.data
+    last.record.data.margin = 0.5
+    found = {c.row: c.margin for c in comparisons.with_lora(sweep) if c.measure == measures.HELDOUT}
+    assert found["QWTHN"] is None and found["QTHA"] == synthetic.MARGIN
+
+
+def test_rows_of_unknown_size_are_planned_against_a_lora_of_theirs(tmp_path: Path) -> None:
+    whole, part = tmp_path / "whole", tmp_path / "part"
+    synthetic.table1(whole, sizes=(300,), seeds=5)
+    synthetic.table1(part, sizes=(300,), seeds=5, missing=["qwthn-demo"])
+    of_all, of_some = (
+        [c for c in same_size.with_lora_of_its_size(read.load(path)) if c.measure == measures.HELDOUT]
+        for path in (whole, part)
+    )
+    assert [(c.data, c.planned) for c in of_all] == [("cpsycoun", 2), ("demo", 2)]
+    assert [(c.data, c.planned) for c in of_some] == [("cpsycoun", 2)], "m does not grow as runs finish"

@@ -99,3 +99,6 @@ def test_controls_count_among_the_planned_and_are_named_where_they_do_as_well(tm
     assert "3 of 3 planned comparisons with controls" in found.rests_on
     alone = said(sweep, row=Row(adapter="qwthn"), controls=[{"circuit": "none"}])
     assert "It survives its controls (1 comparisons)." in alone.rests_on
+    some = said(sweep, row=Row(adapter="qwthn"), controls=[{"circuit": "none"}, {"train_angles": False}])
+    assert "survives" not in some.rests_on
+    assert "It is better than its controls in 1 comparisons; 1 more have not run." in some.rests_on
