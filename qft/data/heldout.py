@@ -38,12 +38,22 @@ def margin(spec: Mapping[str, Any]) -> float | None:
     return float(number)
 
 
+def searched(spec: Mapping[str, Any]) -> int:
+    """``searched``, which a sweep adds: on how many samples the learning rate was searched, which are not held out.
+
+    Raises QftError unless it is 0 or more.
+    """
+    number = spec.get("searched", 0)
+    check_one("data.searched", number, Range(at_least=0), whole=True)
+    return int(number)
+
+
 def held_out(ordered: Sequence[Sample], n: int, size: int) -> list[Sample]:
     """The held-out rows beside the first ``n`` of the order.
 
     Args:
         ordered: The pool in the order that the samples of a run are taken from.
-        n: Samples for training and validation together.
+        n: Samples for training and validation together, of the run or of the search of its learning rate.
         size: Rows to hold out at most.
 
     Returns:

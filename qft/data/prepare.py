@@ -22,6 +22,7 @@ STATED = (
     "overlong",
     "heldout",
     "margin",
+    "searched",
     "subset",
 )  # keys of a dataset's yaml that are not options of its load()
 OVERLONG = ("truncate", "drop", "error")
@@ -109,7 +110,8 @@ def split(source: Source, n: int, spec: Mapping[str, Any]) -> Parts:
         spec: The dataset's yaml.
 
     Raises:
-        QftError: n is larger than the pool, ``subset`` refuses it, or the yaml's ``heldout`` or ``margin`` is none.
+        QftError: n is larger than the pool, ``subset`` refuses it, or the yaml's ``heldout``,
+            ``searched`` or ``margin`` is none.
     """
     size, margin = heldout.size(spec), heldout.margin(spec)
     for place in source.left_out[:NAMED]:
@@ -121,7 +123,7 @@ def split(source: Source, n: int, spec: Mapping[str, Any]) -> Parts:
             f"n={n} is larger than the data: data.rows={spec['rows']} leaves {len(source.pool)} samples for training; "
             "a larger range or data.rows=null gives more."
         )
-    held_out = heldout.held_out(_ordered(source.pool), n, size)
+    held_out = heldout.held_out(_ordered(source.pool), max(n, heldout.searched(spec)), size)
     which = spec.get("subset", 0)
     check_one("data.subset", which, Range(at_least=0), whole=True)
     train, validation = another_subset(source.pool, n, held_out, which) if which else subset(source.pool, n)

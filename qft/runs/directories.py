@@ -27,7 +27,7 @@ TRANSIENT = (
     *("resume", "overwrite", "eval", "format", "verbose", "run"),
     *("evaluation", "metric", "output_dir", "trust_configs"),
 )
-AFTERWARDS = ("heldout", "margin")  # options of the data that do not, either
+AFTERWARDS = ("heldout", "margin", "searched")  # options of the data that do not, either
 
 
 def model_name(model: Mapping[str, Any]) -> str:

@@ -21,6 +21,7 @@ SET_BY_SWEEP = (
     "budget",
     "budget_knob",
     "data",
+    "data.searched",
     "data.subset",
     "n",
     "seed",
@@ -57,13 +58,14 @@ def plan(spec: Spec, scale: str, selection: Selection | None = None) -> list[Cel
     rows = rows_of(spec, scale, selection)
     chosen = spec.scales[scale]
     cells: list[Cell] = []
+    searched = max(row.search.n if row.search else chosen.search.n for row in rows.values())
     for dataset, common in _common(chosen, selection).items():
-        cells += [_base(spec.name, dataset, n, common) for n in selection.n or chosen.n]
+        cells += [_base(spec.name, dataset, n, [*common, *_beside(n, searched)]) for n in selection.n or chosen.n]
         for key, row in rows.items():
             if row.lr_of is not None and row.lr_of not in rows:
                 raise QftError(f"The row {key} takes its learning rate from {row.lr_of}; keep that row too.")
             _check_options(row.set, f"cannot be set by the row {key}")
-            cells += _of_row(spec.name, key, row, dataset, common, chosen, selection)
+            cells += _of_row(spec.name, key, row, dataset, common, chosen, selection, searched)
     for cell in cells:
         one_name("cell", cell.name)
     return cells
@@ -122,9 +124,9 @@ def _base(sweep: str, dataset: str, n: int, common: list[str]) -> Cell:
 
 
 def _of_row(
-    sweep: str, key: str, row: Row, dataset: str, common: list[str], chosen: Scale, selection: Selection
+    sweep: str, key: str, row: Row, dataset: str, common: list[str], chosen: Scale, selection: Selection, most: int
 ) -> list[Cell]:
-    """The search of a row on one data set, its final runs, and their evaluations."""
+    """The search of a row on one data set, its final runs, and their evaluations; ``most``: samples of any search."""
     of_row = Cell(
         "", "final", row.label, row.adapter, dataset, 0, 0, [], variant=row.variant or {}, key=key, of=row.of or ""
     )
@@ -156,7 +158,7 @@ def _of_row(
         for seed in looks.SEEDS if seeds == "auto" else seeds:
             look = looks.look_of(seed) if seeds == "auto" else 1
             name = f"{sweep}-{key}-{dataset}-n{n}-seed{seed}"
-            overrides = _merged([*options, f"n={n}", f"seed={seed}"])
+            overrides = _merged([*options, f"n={n}", f"seed={seed}", *_beside(n, most)])
             final = replace(
                 of_row, name=name, n=n, seed=seed, overrides=overrides, test=row.test, after=searched, look=look
             )
@@ -166,6 +168,11 @@ def _of_row(
                 *(_evaluated(final, suffix, other, settings) for suffix, other in row.evaluate.items()),
             ]
     return cells
+
+
+def _beside(n: int, searched: int) -> list[str]:
+    """What keeps the samples of a search out of those on which smaller final runs are compared."""
+    return [f"++data.searched={searched}"] if searched > n else []
 
 
 def _evaluated(final: Cell, suffix: str, other: Evaluation, settings: list[str]) -> Cell:

@@ -137,3 +137,15 @@ def test_where_the_pool_is_too_small_they_are_drawn_anew_or_refused():
         prepare.split(pool, 40, {"name": "mine", "subset": 1})
     with pytest.raises(QftError, match=r"data\.subset=-1"):
         prepare.split(pool, 20, {"name": "mine", "subset": -1})
+
+
+def test_what_chose_the_rate_of_a_smaller_run_is_not_held_out():
+    pool = Source([sample(k) for k in range(400)], [])
+    search = prepare.split(pool, 300, {"name": "mine", "heldout": 0})
+    small = prepare.split(pool, 60, {"name": "mine", "searched": 300})
+    seen = {s.id for s in (*search.train, *search.validation)}
+    assert len(small.heldout) == 100 and not seen & set(ids(small.heldout))
+    assert ids(small.heldout) == ids(prepare.split(pool, 300, {"name": "mine"}).heldout)
+    assert ids(small.train) == ids(prepare.split(pool, 60, {"name": "mine"}).train)
+    with pytest.raises(QftError, match=r"data\.searched=-1"):
+        prepare.split(pool, 60, {"name": "mine", "searched": -1})

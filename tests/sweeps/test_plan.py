@@ -215,3 +215,9 @@ def test_further_training_subsets_share_the_search_of_the_first() -> None:
     assert {c.data for c in made if c.role == "base"} == set(finals), "each has a validation part of its own"
     with pytest.raises(QftError, match=r"data\.subset=1 cannot be given to every cell"):
         plan(spec("table1"), "demo", Selection(options=["data.subset=1"]))
+
+
+def test_runs_smaller_than_their_search_are_not_compared_on_its_samples() -> None:
+    cells = plan(spec("table1"), "demo", Selection(n=[60, 300]))
+    beside = {(c.role, c.n): "++data.searched=300" in c.overrides for c in cells}
+    assert beside == {("search", 300): False, **{(role, n): n == 60 for role in ("base", "final") for n in (60, 300)}}
