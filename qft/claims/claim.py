@@ -8,6 +8,7 @@ measure: heldout_loss
 says: better
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -54,13 +55,13 @@ def read(file: Path) -> Claim:
     """The claim of one yaml.
 
     Raises:
-        QftError: A key is unknown, missing or of another type, the file is no yaml, or it says no reason for being
-            untestable.
+        QftError: A key is unknown, missing, of another type or of no sense, the file is no yaml, or it says no reason
+            for being untestable.
     """
     where = f"claim {one_name('claim', file.stem)}"
     try:
         content: Any = yaml.safe_load(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError, yaml.YAMLError) as error:
+    except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
         raise QftError(f"{where}: {file} cannot be read: {first_line(error)}") from error
     if not isinstance(content, Mapping) or "name" in content:
         raise QftError(f"{where}: {file} is not a mapping of a claim's keys; its name is that of the file.")
@@ -73,6 +74,12 @@ def read(file: Path) -> Claim:
             raise QftError(f"{where}: '{key}' is empty; what cannot be quoted is no claim.")
     if not (claim.row.adapter or claim.row.label) or not (claim.against.adapter or claim.against.label):
         raise QftError(f"{where}: 'row' and 'against' each need an adapter or a label.")
+    if claim.row == claim.against:
+        raise QftError(f"{where}: 'row' and 'against' are the same; nothing is held against itself.")
+    if claim.ratio is not None and not 0 < claim.ratio < math.inf:
+        raise QftError(f"{where}: 'ratio' is {claim.ratio}; it must be a number above 0, or null for any.")
+    if {} in claim.controls:
+        raise QftError(f"{where}: 'controls' has one that changes nothing; each names what it sets.")
     if not claim.testable_here and not claim.reason:
         raise QftError(f"{where}: 'reason' is missing: why can it not be tested here?")
     return claim

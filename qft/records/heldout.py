@@ -11,6 +11,7 @@ from qft.errors import QftError
 from qft.process.files import write_text
 
 HELDOUT = "heldout.csv"
+LARGEST = 1e15  # nats or tokens of a sample; sums of what is below are finite
 ADVICE = "restore it, or train again with overwrite=true"
 
 
@@ -70,6 +71,6 @@ def _row(path: Path, number: int, cells: list[str]) -> HeldoutLoss:
         row = HeldoutLoss(sample, family, float(loss), int(tokens))
     except ValueError:
         raise QftError(f"{path}, row {number}: not a sample, its family, a loss and a number of tokens.") from None
-    if not math.isfinite(row.loss) or row.tokens < 1:
-        raise QftError(f"{path}, row {number}: the loss is not finite, or it is of no token.")
+    if not abs(row.loss) < LARGEST or not 1 <= row.tokens < LARGEST:
+        raise QftError(f"{path}, row {number}: the loss is not finite, or it is of no token or of too many.")
     return row

@@ -64,6 +64,10 @@ def test_a_file_of_the_first_directory_wins(tmp_path: Path) -> None:
         ({"testable_here": False}, "'reason' is missing"),
         ({"name": "other"}, "its name is that of the file"),
         ({"ratio": "small"}, "ratio"),
+        ({"ratio": 0}, "'ratio' is 0; it must be a number above 0"),
+        ({"ratio": float("nan")}, "'ratio' is nan"),
+        ({"controls": [{"circuit": "none"}, {}]}, "'controls' has one that changes nothing"),
+        ({"row": {"label": "LoRA r=4"}}, "'row' and 'against' are the same"),
     ],
 )
 def test_what_is_wrong_is_said(changes: dict, words: str, tmp_path: Path) -> None:
@@ -72,7 +76,9 @@ def test_what_is_wrong_is_said(changes: dict, words: str, tmp_path: Path) -> Non
     assert words in str(error.value)
 
 
-@pytest.mark.parametrize("text", ["[", "- a", "", "a: !!python/object:os.system {}", "\x00"])
+@pytest.mark.parametrize(
+    "text", ["[", "- a", "", "a: !!python/object:os.system {}", "\x00", pytest.param("[" * 5000, id="deep")]
+)
 def test_what_is_no_claim_is_refused(text: str, tmp_path: Path) -> None:
     file = tmp_path / "odd.yaml"
     file.write_text(text)

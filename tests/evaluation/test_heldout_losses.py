@@ -65,6 +65,8 @@ def test_the_file_holds_the_very_numbers(tmp_path) -> None:
         ("sample,family,loss,tokens\na,f,1.0\n", "row 2"),
         ("sample,family,loss,tokens\na,f,nan,3\n", "not finite"),
         ("sample,family,loss,tokens\na,f,1.0,0\n", "of no token"),
+        ("sample,family,loss,tokens\na,f,1.0,9999999999999999\n", "of too many"),
+        ("sample,family,loss,tokens\na,f,1e308,1\nb,f,1e308,1\n", "row 2: the loss is not finite"),
         ("sample,family,loss,tokens\na,f,1.0,3\na,f,1.0,3\n", "a sample twice"),
         ('sample,family,loss,tokens\na,"f,1.0,3\n', "damaged"),
     ],
