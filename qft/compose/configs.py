@@ -155,14 +155,22 @@ def service(backend: Any) -> Service | None:
 
     Args:
         backend: Its name. Only its packaged yaml is asked, as ./configs may be a stranger's; without one its jobs
-            count as paid.
+            count as paid, unless its module in the package uses no client of a cloud and so sends none.
     """
     file = packaged() / "backend" / f"{backend}.yaml"
     if not file.is_file():
-        return Service(paid=True, yours={})
+        return Service(paid=True, yours={}) if _sends_jobs(str(backend)) else None
     content = read(file)
     stated = content.get("service")
     return None if stated is None else Service(bool(stated["paid"]), {key: content[key] for key in stated["yours"]})
+
+
+def _sends_jobs(backend: str) -> bool:
+    """Whether the module of a backend is one of the job runner's, or is not there to say; read, not imported."""
+    module = PACKAGE / "quantum" / "backends" / f"{backend}.py"
+    if not (backend.isidentifier() and module.is_file()):
+        return True
+    return re.search(r"HardwareBackend|hardware\.(backend|clients)", module.read_text(encoding="utf-8")) is not None
 
 
 def check_types(declared: Any, given: Any, prefix: str) -> None:

@@ -239,3 +239,17 @@ def test_a_sweep_found_here_does_not_speak_of_it(installed, stated: str, capsys)
     Path("configs/sweep/mine.yaml").write_text(yaml.safe_dump(sweep))
     assert qft_here("sweep", "mine", "scale=smoke") == 2
     assert "sweep.rows.lora.set[0]" in capsys.readouterr().err
+
+
+def test_a_backend_without_a_packaged_yaml_may_cost_money_if_it_uses_a_client(monkeypatch, tmp_path) -> None:
+    shutil.copytree(configs.packaged(), tmp_path / "configs")
+    (tmp_path / "quantum/backends").mkdir(parents=True)
+    for name, line in (
+        ("dense", "from qft.quantum.hardware import chip"),
+        ("rival", "class Rival(HardwareBackend): ..."),
+    ):
+        (tmp_path / f"quantum/backends/{name}.py").write_text(line)
+    monkeypatch.setattr(configs, "PACKAGE", tmp_path)
+    assert [configs.service(name) for name in ("statevector", "dense")] == [None, None]
+    services = [configs.service(name) for name in ("qcloud", "rival", "nosuch", "../x")]
+    assert [service and service.paid for service in services] == [True] * 4
