@@ -20,6 +20,19 @@ if TYPE_CHECKING:  # models take as long to import as torch, and who only wants 
 
 Spec = Mapping[str, Any]
 HUBS = ("hf", "modelscope")
+SCHEME = "2:"  # what a fingerprint covers; without it, that of 0.1.0
+WEIGHTS = ("*.safetensors", "config.json")
+DECIDING = (
+    "generation_config.json",
+    "tokenizer*",
+    "vocab.*",
+    "merges.txt",
+    "*_tokens*.json",
+    "*.model",
+    "chat_template*",
+)
+WHOLE = 100_000_000  # bytes of a file up to which all of it counts
+ENDS = 1_000_000  # bytes at both ends of a larger one
 
 
 def device() -> torch.device:
@@ -79,20 +92,38 @@ def _expanded(path: str) -> Path:
 
 
 def fingerprint(spec: Spec) -> str:
-    """What tells two bases apart: SHA-256 over names, sizes and both ends of the weight files; of a hub id, the id.
+    """What tells two bases apart: SHA-256 over the files that decide its answers; of a hub id, the id.
 
-    Both ends only, so that 15 GB of weights take no longer than 15 MB. Code of the model's that is to run counts too.
+    Weights, config, tokenizer and chat template count, each with its name and size. Of a file above WHOLE bytes only
+    both ends do, so that 15 GB of weights take no longer than 15 MB. Code of the model's that is to run counts too.
     """
     source = Path(locate(spec))
-    if not source.is_dir():
-        return f"{source}@{spec.get('revision') or 'main'}"
+    return _of_hub(source, spec) or f"{SCHEME}{_digest(source, spec, (*WEIGHTS, *DECIDING), WHOLE)}"
+
+
+def is_base(spec: Spec, recorded: str) -> bool:
+    """Whether a base is the one with this fingerprint; one of 0.1.0 covers weights' ends and config.json only."""
+    source = Path(locate(spec))
+    if recorded.startswith(SCHEME) or not source.is_dir():
+        return recorded == fingerprint(spec)
+    return recorded == _digest(source, spec, WEIGHTS, 0)
+
+
+def _of_hub(source: Path, spec: Spec) -> str:
+    return "" if source.is_dir() else f"{source}@{spec.get('revision') or 'main'}"
+
+
+def _digest(source: Path, spec: Spec, patterns: tuple[str, ...], whole: int) -> str:
     digest = hashlib.sha256()
-    for file in sorted([*source.glob("*.safetensors"), source / "config.json"]):
+    for file in sorted({file for pattern in patterns for file in source.glob(pattern) if file.is_file()}):
         with file.open("rb") as stream:
             size = file.stat().st_size
-            digest.update(f"{file.name} {size} ".encode() + stream.read(1_000_000))
-            stream.seek(max(0, size - 1_000_000))
-            digest.update(stream.read())
+            digest.update(f"{file.name} {size} ".encode())
+            if size > whole:
+                digest.update(stream.read(ENDS))
+                stream.seek(max(0, size - ENDS))
+            while block := stream.read(ENDS):
+                digest.update(block)
     for code in sorted(source.rglob("*.py")) if trusted(spec) else ():
         digest.update(f"{code.relative_to(source)} ".encode() + code.read_bytes())
     return digest.hexdigest()

@@ -107,11 +107,10 @@ def _set_up(config: EvalConfig, subject: Subject, parts: "Parts") -> "tuple[Back
     from qft.quantum import backends
 
     backend = backends.load(**config.backend)
-    base = load.fingerprint(subject.model)
-    if subject.run is not None:  # before anything of the base is loaded
-        stored.check_base(subject.run, base)
-        stored.check_data(subject.run, parts.summary.fingerprint)
-    return backend, base
+    if subject.run is None:
+        return backend, load.fingerprint(subject.model)
+    stored.check_data(subject.run, parts.summary.fingerprint)
+    return backend, stored.check_base(subject.run, subject.model)  # before anything of the base is loaded
 
 
 def _questions(config: EvalConfig, subject: Subject, parts: "Parts") -> Questions:

@@ -115,10 +115,8 @@ class Run:
 
     def _model_options(self) -> Plain:
         """The options of the base, which is compared with what the run was trained with before it is loaded."""
-        from qft.models import load
-
         subject = stored.subject(EvalConfig(run=str(self.path.absolute())))
-        stored.check_base(self.path, load.fingerprint(subject.model))
+        stored.check_base(self.path, subject.model)
         return subject.model
 
     def _check_evaluated(self) -> None:

@@ -108,18 +108,30 @@ def _check(config: TrainConfig, content: Plain) -> None:
 def check_data(run: Path, fingerprint: str) -> None:
     """Raise QftError where the data, by its fingerprint, is not what the run was started with."""
     data = RunDirectory(run).record().data
-    _check_same(run, "data", "data", data.fingerprint if data else None, fingerprint)
+    if data is None or data.fingerprint != fingerprint:
+        raise _other(run, "data", "data")
 
 
-def check_base(run: Path, fingerprint: str) -> None:
-    """Raise QftError where the base, by its fingerprint, is not what the run was started with."""
+def check_base(run: Path, spec: Plain) -> str:
+    """The fingerprint that the run recorded of its base; of 0.1.0's it covers less.
+
+    Args:
+        run: A run.
+        spec: Options of the base (``model``).
+
+    Raises:
+        QftError: This base is not what the run was started with.
+    """
+    from qft.models import load
+
     model = RunDirectory(run).record().model
-    _check_same(run, "model", "base model", model.fingerprint if model else None, fingerprint)
+    if model is None or not load.is_base(spec, model.fingerprint):
+        raise _other(run, "model", "base model")
+    return model.fingerprint
 
 
-def _check_same(run: Path, group: str, what: str, started_with: str | None, fingerprint: str) -> None:
-    if started_with != fingerprint:
-        raise QftError(f"The {what} is not what {run} was trained with; give the same with {group}.path=.")
+def _other(run: Path, group: str, what: str) -> QftError:
+    return QftError(f"The {what} is not what {run} was trained with; give the same with {group}.path=.")
 
 
 def subject(config: EvalConfig) -> Subject:

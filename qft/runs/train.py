@@ -153,7 +153,7 @@ def _set_up(config: TrainConfig) -> Setup:
     if config.resume and config.run is not None:  # before anything of the base is loaded
         run = Path(config.output_dir) / config.run
         if (run / "record.json").exists():
-            stored.check_base(run, load.fingerprint(config.model))
+            stored.check_base(run, config.model)
     counts = count.count(config.model, config.adapter, bytes_per_weight=dtype.itemsize)
     method.check_backend(backend, counts.hidden_size, training=True)
     resources.check_memory(counts)
@@ -207,10 +207,9 @@ def _describe(config: TrainConfig, parts: "Parts", setup: Setup, tokens: Tokens)
     """The record, as far as it is known before training; a run that is resumed must have the same base and data."""
     from qft.models import load
 
-    base = load.fingerprint(config.model)
     path, resumes = distributed.decided_by_first(lambda: directories.decide(config))
+    base = stored.check_base(path, config.model) if resumes else load.fingerprint(config.model)
     if resumes:
-        stored.check_base(path, base)
         stored.check_data(path, parts.summary.fingerprint)
     record = new_record(config.seed, metrics.packages())
     record.model = records.ModelRecord(

@@ -83,6 +83,35 @@ def test_links_lead_nowhere_but_to_the_files_of_a_hub_s_cache(base: Path) -> Non
         load.fingerprint(spec(snapshot))
 
 
+def test_every_byte_that_decides_an_answer_is_in_the_fingerprint(base: Path) -> None:
+    (base / "chat_template.jinja").write_text("{{ messages }}")
+    before = load.fingerprint(spec(base))
+    assert load.is_base(spec(base), before)
+    for name in (NAME, "config.json", "tokenizer.json", "chat_template.jinja"):
+        whole = (base / name).read_bytes()
+        middle = len(whole) // 2
+        (base / name).write_bytes(whole[:middle] + bytes([whole[middle] ^ 1]) + whole[middle + 1 :])
+        assert load.fingerprint(spec(base)) != before and not load.is_base(spec(base), before), name
+        (base / name).write_bytes(whole)
+    (base / "README.md").write_text("of no consequence")
+    assert load.fingerprint(spec(base)) == before
+
+
+def test_of_a_giant_file_both_ends_count(base: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    size = (base / NAME).stat().st_size
+    monkeypatch.setattr(load, "WHOLE", 100)
+    monkeypatch.setattr(load, "ENDS", size // 4)
+    before = load.fingerprint(spec(base))
+    for place, counts in ((0.1, True), (0.5, False), (0.9, True)):
+        with (base / NAME).open("r+b") as file:
+            file.seek(int(size * place))
+            byte = file.read(1)[0]
+            file.seek(int(size * place))
+            file.write(bytes([byte ^ 1]))
+        assert (load.fingerprint(spec(base)) != before) == counts
+        before = load.fingerprint(spec(base))
+
+
 @pytest.mark.parametrize(
     "content",
     [b"", b"junk", b"\xff" * 9, (10**8 + 1).to_bytes(8, "little"), (2).to_bytes(8, "little") + b"[]", b"\0" * 64],
