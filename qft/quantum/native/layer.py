@@ -123,4 +123,5 @@ def _backward(tables: Program, run: Function, z: Tensor, weights: Tensor, grad: 
 
 def _angles(tables: Program, weights: Tensor) -> np.ndarray:
     """The weights in double precision, then the constants."""
-    return np.concatenate((weights.detach().numpy(), tables.constants), dtype=np.float64)
+    angles = weights.detach().clone().numpy()  # numpy fixes the size of a storage, and FSDP frees its parameters'
+    return np.concatenate((angles, tables.constants), dtype=np.float64)
