@@ -18,6 +18,8 @@ sys.path.append(
 torch.set_num_threads(1)
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # started in the background; what is tested hears Ctrl-C
     signal.signal(signal.SIGINT, signal.default_int_handler)
+if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:  # started by nohup; what is tested hears its terminal go
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 # the only reasons for which a test may be skipped where CI=true
 ALLOWED_SKIPS = ("needs ../shared", "needs a GPU", "needs a Slurm cluster", "needs a C++ compiler")
