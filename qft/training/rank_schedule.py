@@ -53,6 +53,7 @@ class RankSchedule(TrainerCallback):
         self.runs = set_steps(self.config, state.max_steps)
         if self.penalty is not None:
             self.tuner.register_forward_pre_hook(self._penalise)
+            self.tuner.register_forward_hook(self._put_back, always_call=True)
         if state.global_step and self.allocator is not None:
             saved = Path(args.output_dir) / f"checkpoint-{state.global_step}" / FILE
             if not saved.is_file():
@@ -78,8 +79,6 @@ class RankSchedule(TrainerCallback):
             save_file(tensors, Path(args.output_dir) / f"checkpoint-{state.global_step}" / FILE)
 
     def on_train_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        if self.penalty is not None:
-            self.config.orth_reg_weight = self.penalty
         if self.pattern is not None:
             self.config.rank_pattern = self.pattern
             tally = Counter(sum(left) for left in self.pattern.values())
@@ -88,6 +87,10 @@ class RankSchedule(TrainerCallback):
     def _penalise(self, tuner: Any, given: Any) -> None:
         """Before each forward: the penalty is added to a loss in training alone."""
         self.config.orth_reg_weight = self.penalty if tuner.training else 0.0
+
+    def _put_back(self, tuner: Any, given: Any, output: Any) -> None:
+        """After it, as the config may be saved at any time."""
+        self.config.orth_reg_weight = self.penalty
 
     def _restore(self, tensors: dict[str, Tensor]) -> None:
         for key, tensor in tensors.items():
