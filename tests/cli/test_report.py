@@ -17,7 +17,7 @@ from qft.reports.render import markdown
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A sweep whose directory has everything that needs quoting in its name."""
-    return synthetic.table1(tmp_path_factory.mktemp("report") / "it's [a], b\\c = {d}", sizes=(300,), seeds=2)
+    return synthetic.table1(tmp_path_factory.mktemp("report") / "it's [a], b\\c = {d}", sizes=(300,), seeds=5)
 
 
 def qft(*args: str) -> int:
@@ -41,7 +41,7 @@ def test_page_tables_and_json(folder: Path, capsys: pytest.CaptureFixture[str], 
     plain.symlink_to(folder)
     assert qft("a sweep", "format=json") == 0
     document = json.loads(capsys.readouterr().out)
-    assert document["reports"][0]["states"] == {"done": 20}
+    assert document["reports"][0]["states"] == {"done": 44}
     assert any("Contradicted" in c for c in document["reports"][0]["claims"])
     written = [Path(p) for p in document["written"]]
     assert plain / "report.html" in written and all(p.stat().st_size for p in written)
@@ -56,7 +56,7 @@ def test_two_sweeps_make_one_dated_markdown_page(folder: Path, tmp_path: Path) -
     text = markdown.page(made, "docs/results.md")
     assert "qft sweep table1 scale=demo" in text and "qft sweep ablation scale=demo" in text
     assert f"qft report {folder} {second} markdown=docs/results.md" in text
-    for words in ("no 7B model", "## table1", "## ablation", "One seed:"):
+    for words in ("no 7B model", "## table1", "## ablation", "Rows of fewer than 5 seeds get none"):
         assert words in text
     assert "What does the circuit contribute?" in text.partition("## ablation")[2]
     assert "cpsycoun (1,280 samples to draw from, 20 for the test, fingerprint d5ec0486ddb8); demo (1,280" in text
