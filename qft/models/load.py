@@ -98,7 +98,9 @@ def fingerprint(spec: Spec) -> str:
     both ends do, so that 15 GB of weights take no longer than 15 MB. Code of the model's that is to run counts too.
     """
     source = Path(locate(spec))
-    return _of_hub(source, spec) or f"{SCHEME}{_digest(source, spec, (*WEIGHTS, *DECIDING), WHOLE)}"
+    if not source.is_dir():
+        return f"{source}@{spec.get('revision') or 'main'}"
+    return f"{SCHEME}{_digest(source, spec, (*WEIGHTS, *DECIDING), WHOLE)}"
 
 
 def is_base(spec: Spec, recorded: str) -> bool:
@@ -107,10 +109,6 @@ def is_base(spec: Spec, recorded: str) -> bool:
     if recorded.startswith(SCHEME) or not source.is_dir():
         return recorded == fingerprint(spec)
     return recorded == _digest(source, spec, WEIGHTS, 0)
-
-
-def _of_hub(source: Path, spec: Spec) -> str:
-    return "" if source.is_dir() else f"{source}@{spec.get('revision') or 'main'}"
 
 
 def _digest(source: Path, spec: Spec, patterns: tuple[str, ...], whole: int) -> str:

@@ -1,4 +1,4 @@
-"""``seeds=auto``: after 5, 10 and 15 seeds the comparisons that are undecided get more, the others keep their verdict.
+"""``seeds=auto``: after 5, 10 and 15 seeds the rows of comparisons that are undecided get more seeds.
 
 A look compares held-out losses by the functions that the report uses (``qft.statistics``), each look at a level of
 0.05 / (3 m), m the comparisons that are planned: every method with LoRA r=4, and every control with its method, on
