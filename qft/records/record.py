@@ -14,7 +14,10 @@ from qft.records.schema import Document, Plain, absent, rest
 from qft.version import PACKAGE, __version__
 
 # those of plug-ins are given by whoever knows the plug-ins
-PACKAGES = ("torch", "transformers", "peft", "accelerate", "datasets", "numpy", "hydra-core", "pyqpanda3", "pennylane")
+PACKAGES = (
+    *("torch", "transformers", "peft", "accelerate", "datasets", "numpy", "hydra-core"),
+    *("pyqpanda3", "pennylane", "qiskit", "qiskit-aer", "qiskit-ibm-runtime"),
+)
 
 
 @dataclass
