@@ -173,6 +173,30 @@ class ClaimsConfig:
 
 
 @dataclass
+class RunsConfig:
+    """``qft runs``."""
+
+    dir: str | None = None
+    filter: Any = None
+    sort: str = "started"
+    reverse: bool = False
+    cells: bool = False
+    limit: int | None = number(None, at_least=1)
+    output_dir: str = "outputs"
+    format: str = "table"
+
+
+@dataclass
+class RmConfig:
+    """``qft rm``."""
+
+    run: Any = "???"
+    yes: bool = False
+    output_dir: str = "outputs"
+    format: str = "table"
+
+
+@dataclass
 class SweepConfig:
     """``qft sweep``; ``options`` go to every cell."""
 

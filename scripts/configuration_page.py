@@ -5,7 +5,7 @@ from pathlib import Path
 
 CONFIGS = Path(__file__).parent.parent / "configs"
 INTERNAL = ("_target_", "card", "config", "defaults", "hydra", "knob", "lr_scale", "published", "service", "supports")
-_KEY = re.compile(r"^( *)(\w+):(?: +(?!#)(.*?))?(?: *# (.*))?$")
+_KEY = re.compile(r"^( *)\"?(\w+)\"?:(?: +(?!#)(.*?))?(?: *# (.*))?$")
 INTRODUCTION = """\
 # Configuration
 

@@ -13,7 +13,7 @@ Key = tuple[str, str, str]  # name, default, comment
 NOT_SHOWN = ("_target_", "card", "config", "defaults", "hydra", "knob", "lr_scale", "published", "service", "supports")
 DEFAULT_WIDTH = 20
 _DEFAULT = re.compile(r"^  - (\w+): (\w+)", flags=re.M)
-_KEY = re.compile(r"^( *)(\w+):(?: +(?!#)(.*?))?(?: +# (.*))?$")
+_KEY = re.compile(r"^( *)\"?(\w+)\"?:(?: +(?!#)(.*?))?(?: +# (.*))?$")
 
 FLAGS = """\
   -m, --multirun      run every combination of comma-separated values, e.g. adapter=lora,qwthn seed=0,1,2

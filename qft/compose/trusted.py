@@ -75,6 +75,8 @@ def check(cfg: Any, given: Collection[str]) -> None:
         raise QftError("trust_configs=true counts on the command line only; take it out of ./configs.")
     if OmegaConf.select(cfg, "overwrite") is True and "overwrite" not in given:
         raise QftError("overwrite=true deletes, and counts on the command line only; take it out of ./configs.")
+    if OmegaConf.select(cfg, "yes") is True and "yes" not in given:
+        raise QftError("yes=true deletes, and counts on the command line only; take it out of ./configs.")
     if (action := OmegaConf.select(cfg, "action")) not in (None, "list") and "action" not in given:
         raise QftError(f"action={action} can cost, and counts on the command line only; take it out of ./configs.")
     targets = set(_users_targets()) if trusted else set()

@@ -1,4 +1,4 @@
-"""What ``overwrite=true`` may delete: a run of ours inside the directory where runs are made, and nothing else."""
+"""What ``overwrite=true`` and ``qft rm`` may delete: a run of ours where it is looked for, and nothing else."""
 
 from pathlib import Path
 
@@ -6,6 +6,7 @@ from qft.errors import QftError
 from qft.names import shortened
 from qft.process.files import remove
 from qft.records.directory import COMPLETE, DIVERGED, SCORED, SCORES
+from qft.records.evaluation import EvaluationSettings
 from qft.records.jsonfile import read
 from qft.records.markers import Completion
 from qft.records.record import Record
@@ -27,15 +28,18 @@ def foreign(path: Path, known: set[str] | tuple[str, ...]) -> list[str]:
     return sorted(p.name for p in path.iterdir() if p.name not in known and not p.match(".*.tmp"))
 
 
-def check(path: Path, root: Path) -> None:
-    """Raise QftError unless ``path`` is recognisably a run or cell of ours, lies in ``root`` and holds nothing else."""
+def check(path: Path, root: Path, option: str = "overwrite=true") -> None:
+    """Raise QftError unless ``path`` is recognisably a run or cell of ours, lies in ``root`` and holds nothing else.
+
+    ``option``: what would delete it, for the message.
+    """
     why = None
     if path.is_symlink() or path.resolve().parent != root.resolve():
         why = f"is a link or does not lie in {root}"
     elif not _recognised(path):
         why = "is not recognisably a run of qft"
     elif others := foreign(path, FILES):
-        why = f"holds {shortened(others[0])}, which is no file that overwrite=true may delete"
+        why = f"holds {shortened(others[0])}, which is no file that {option} may delete"
     if why:
         raise QftError(f"{path} {why}: nothing was deleted. Remove it yourself, or use another name.")
 
@@ -48,8 +52,8 @@ def clear(path: Path) -> None:
 
 
 def _recognised(path: Path) -> bool:
-    """By its record, else by its completion marker or by cell.json, should the record be damaged."""
-    return any(_is(path / kind.FILE, kind) for kind in (Record, Completion, CellState))
+    """By its record, else by its completion marker or by cell.json, should the record be damaged; or an evaluation."""
+    return any(_is(path / kind.FILE, kind) for kind in (Record, Completion, CellState, EvaluationSettings))
 
 
 def _is(file: Path, kind: type[Document]) -> bool:

@@ -7,9 +7,10 @@ import yaml
 
 from qft import ranges, trust
 from qft.config import CommonConfig, EvalConfig, TrainConfig
-from qft.errors import QftError, first_line, nearest
+from qft.errors import QftError, first_line
 from qft.names import shortened
 from qft.records import Misfit, Plain, RunDirectory, check_files, from_json
+from qft.runs import names
 from qft.runs.checks import metrics_of
 
 NEEDED = ("model", "data", "adapter", "n", "seed", "max_seq_len", "evaluation")  # keys of every stored config
@@ -35,8 +36,9 @@ class Subject:
 def find(given: str, output_dir: str, key: str = "run") -> Path:
     """The directory that a name or path means.
 
-    A word without a separator is first looked for below ``output_dir``, where ``run=NAME`` of a training puts it;
-    ``./NAME`` is always a path.
+    A word without a separator is first looked for below ``output_dir``, where ``run=NAME`` of a training puts it, then
+    as a name without its time or that of a sweep's cell, where only one is called so; ``./NAME`` is always a path, and
+    may leave out the time too.
 
     Args:
         given: Name or path.
@@ -44,19 +46,21 @@ def find(given: str, output_dir: str, key: str = "run") -> Path:
         key: The option it was given with, for messages.
 
     Raises:
-        QftError: There is no such directory.
+        QftError: There is no such directory, or several may be meant.
     """
     below = Path(output_dir)
     try:
         places = [Path(given)] if "/" in given else [below / given, Path(given)]
         if place := next((p for p in places if given.strip() and p.is_dir()), None):
             return place
-        choices = [p.parent.name for p in below.glob("*/config.yaml")]
+        if "/" in given:
+            beside = [p for p in Path(given).parent.glob("*") if names.is_run(p) or names.is_sweep(p)]
+            return names.meant(Path(given).name, beside, key)
+        return names.meant(given, names.among(below), key)
     except OSError as error:  # too long, or a directory that may not be read
         raise QftError(f"{key}={shortened(given)} cannot be read: {error.strerror}.") from error
     except ValueError as error:  # a null byte
         raise QftError(f"{key}={shortened(given)} cannot be read: {error}.") from error
-    raise QftError(f"{key}={shortened(given)} does not exist.{nearest(Path(given).name, choices)}")
 
 
 def read_config(run: Path) -> TrainConfig:
