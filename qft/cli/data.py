@@ -48,7 +48,7 @@ def run(config: DataConfig) -> None:
         "parts": {k: used[k].counts | {"longest": max(sizes[k]), "whole": whole[k].counts["tokens"]} for k in used},
         "lengths": sizes,
         "picture": str(picture),
-        "samples": _examples(used["training"], tokenizer, config.samples),
+        "samples": _examples(next(iter(used.values())), tokenizer, config.samples),
     }
     if config.format == "json":
         show("json", document, "", [], [])
@@ -66,7 +66,7 @@ def _read(config: DataConfig) -> "tuple[Source, Parts]":
     prepare.overlong(config.data)
     source = prepare.load(config.data)
     n = config.n
-    if n > len(source.pool) >= 2:
+    if n > len(source.pool) >= 2 and not prepare.only_test(config.data):
         most = len(source.pool)
         asked = shortened(str(n))
         log.warning("n=%s is more than there is: all %d samples are shown; train with n=%d at most", asked, most, most)
@@ -105,9 +105,9 @@ def _print(document: Plain, parts: "Parts", max_seq_len: int) -> None:
     from qft.data import lengths
 
     _tables(document, parts.named())
-    print(f"  tokens a sample, training and validation (picture: {visible(document['picture'])})\n")
-    sizes = document["lengths"]
-    bars = lengths.histogram([*sizes["training"], *sizes["validation"]], max_seq_len)
+    shown = [part for part in ("training", "validation") if part in document["lengths"]] or ["test"]
+    print(f"  tokens a sample, {' and '.join(shown)} (picture: {visible(document['picture'])})\n")
+    bars = lengths.histogram([size for part in shown for size in document["lengths"][part]], max_seq_len)
     print(bars.replace("█", drawable("█", "#")))
     _samples(document["samples"])
 
@@ -130,15 +130,16 @@ def _tables(document: Plain, named: Plain) -> None:
         cut, dropped = c["truncated"], c["dropped"] + c["left_out"]
         tokens = [c["whole"], c["longest"], c["tokens"], c["supervised_tokens"]]
         rows.append([part, len(named[part]), turns, *tokens, cut, dropped])
-    title = f"{document['name']}, n={document['n']} of {document['available']}; tokens by {document['tokenizer']}"
+    size = f"n={document['n']} of {document['available']}" if document["train"] else "for testing only"
+    title = f"{document['name']}, {size}; tokens by {document['tokenizer']}"
     show("table", None, title, columns, rows)
     known = [[kind, number] for kind, number in document["counts"].items()]
     if known:
         show("table", None, "the source, as it was read", ["found", "times"], known)
     for row in document["left_out"]:
         print(f"  left out: {visible(str(row))}")
-    near = ", ".join(f"{parts} {number}" for parts, number in document["near_duplicates"].items())
-    print(f"  near-duplicates (same runs of 13 words, of characters in Chinese): {near}")
+    if near := ", ".join(f"{parts} {number}" for parts, number in document["near_duplicates"].items()):
+        print(f"  near-duplicates (same runs of 13 words, of characters in Chinese): {near}")
     print(f"  fingerprint {document['fingerprint']}\n  subset      {document['subset']}")
     print(f"  template    {visible(document['template'])}\n")
 

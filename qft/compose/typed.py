@@ -226,6 +226,8 @@ def _typed(composed: DictConfig, choices: dict[str, str], given: set[str], args:
             keys = {key.split(".")[1] for key in given if key.startswith(f"{group}.")}
             if any(a.startswith(f"{group}=") for a in args):  # local, which stands for any path, has no name
                 keys.add("name")
+                if group == "data" and content[group].get("split") is not None:  # another set than the run's own
+                    continue
             setattr(config, group, {k: v for k, v in content[group].items() if k in keys and (k, v) != ("name", None)})
     return config
 

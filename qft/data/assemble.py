@@ -76,7 +76,8 @@ def assemble(
         )
     counts["rows kept for training"], counts["rows kept for the test"] = len(pool), len(held_out)
     test = [row.sample for row in held_out.values()]
-    return Source(pool, test, {k: n for k, n in counts.items() if n}, left_out)
+    every = [row.sample for k, row in usable.items() if k in pool_rows]
+    return Source(pool, test, {k: n for k, n in counts.items() if n}, left_out, every)
 
 
 @dataclass(frozen=True)

@@ -5,11 +5,12 @@ A real sample (CPsyCounD case_0, shortened)::
     Sample("case_0", (Message("user", "心理咨询师，我觉得我很自私……"),
                       Message("assistant", "你能详细描述一下这种情况吗？")))
 
-Three forms of one exchange (the reasoning of the second may also be in the output, as ``<think>``)::
+Reasoning stands beside an answer or in it, as ``<think>``::
 
-    {"messages": [{"role": "user", "content": "2+2?"}, {"role": "assistant", "content": "4"}]}
     {"prompt": "2+2?", "response": "4", "reasoning_content": "2+2=4"}
-    {"instruction": "Add.", "input": "2+2", "output": "4"}
+    {"prompt": "2+2?", "response": "<think>\\n2+2=4\\n</think>\\n\\n4"}
+
+``qft.data.columns`` lists the columns that rows are read from.
 """
 
 import hashlib
@@ -122,15 +123,6 @@ def joined(row: Row, *columns: str) -> str:
     return "\n".join(t for t in (row.text(c).strip() for c in columns) if t)
 
 
-def from_prompt(row: Row) -> Messages:
-    """One exchange from the columns prompt and response, with reasoning_content if there is one.
-
-    Raises LeftOut like the turns, and QftError where a column is missing or is not text.
-    """
-    row.require("prompt", "response")
-    return user_turn(row.text("prompt")), assistant_turn(row.text("response"), row.text("reasoning_content"))
-
-
 def from_instruction(row: Row, counts: Counter[str]) -> Messages:
     """A conversation from the columns instruction and output.
 
@@ -187,6 +179,35 @@ def _turn(row: Row, column: str, position: int, turn: dict[str, Any]) -> Message
     if turn["role"] == "user":
         return user_turn(part.text("content"))
     return assistant_turn(part.text("content"), part.text("reasoning_content"))
+
+
+# who speaks in a turn of ``conversations``, by the names that sets in this form use
+SPEAKERS = {"human": "user", "user": "user", "gpt": "assistant", "assistant": "assistant", "chatgpt": "assistant"}
+
+
+def from_conversations(row: Row, counts: Counter[str]) -> Messages:
+    """A conversation from the column conversations of ShareGPT: ``{"from": "human", "value": "2+2?"}, ...``.
+
+    Turns may have ``role`` and ``content`` instead, as in some sets. System texts, at the start or in a column of
+    their own, are left out and counted in ``counts``. Raises LeftOut where the turns do not alternate or another
+    than the two speaks (a tool), and QftError where the column is missing or of another type.
+    """
+    row.require("conversations")
+    turns = row.data["conversations"]
+    if not isinstance(turns, list) or not all(isinstance(t, dict) for t in turns):
+        raise QftError(f"{row.where}: column conversations is not a list of objects with from and value.")
+    chat = [_as_chat(row, k, turn) for k, turn in enumerate(turns)]
+    counts["system texts left out"] += bool(row.text("system").strip())
+    return from_chat(row._replace(data={"conversations": chat}), counts, "conversations")
+
+
+def _as_chat(row: Row, position: int, turn: dict[str, Any]) -> dict[str, Any]:
+    said = {"role": turn.get("from"), "content": turn.get("value")} if "from" in turn or "value" in turn else turn
+    if said.get("role") is None or "content" not in said:
+        missing = f"turn {position} of column conversations has no from and value"
+        raise QftError(f"{row.where}: {missing}; its keys: {', '.join(map(str, turn)) or 'none'}.")
+    role = str(said["role"])
+    return {**said, "role": SPEAKERS.get(role.casefold(), role)}
 
 
 def split_reasoning(text: str) -> tuple[str | None, str]:

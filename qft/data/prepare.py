@@ -3,6 +3,7 @@
 import hashlib
 import inspect
 import logging
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -23,9 +24,11 @@ STATED = (
     "heldout",
     "margin",
     "searched",
+    "split",
     "subset",
 )  # keys of a dataset's yaml that are not options of its load()
 OVERLONG = ("truncate", "drop", "error")
+SPLITS = (None, "test")
 HELD_OUT = "held out"
 NAMED = 5  # rows left out that are logged one by one
 
@@ -111,13 +114,15 @@ def split(source: Source, n: int, spec: Mapping[str, Any]) -> Parts:
 
     Raises:
         QftError: n is larger than the pool, ``subset`` refuses it, or the yaml's ``heldout``,
-            ``searched`` or ``margin`` is none.
+            ``searched``, ``split`` or ``margin`` is none.
     """
     size, margin = heldout.size(spec), heldout.margin(spec)
     for place in source.left_out[:NAMED]:
         log.warning("left out: %s", place)
     if (more := len(source.left_out) - NAMED) > 0:
         log.warning("left out: %d rows more; qft data names them all", more)
+    if only_test(spec):
+        return _all_test(source, n, spec["name"], margin)
     if n > len(source.pool) and spec.get("rows"):
         raise QftError(
             f"n={n} is larger than the data: data.rows={spec['rows']} leaves {len(source.pool)} samples for training; "
@@ -146,6 +151,41 @@ def split(source: Source, n: int, spec: Mapping[str, Any]) -> Parts:
         left_out=source.left_out[:1000],
     )
     return Parts(train, validation, source.test, held_out, summary)
+
+
+def only_test(spec: Mapping[str, Any]) -> bool:
+    """Whether every row of a set is a test row: ``split`` of its yaml is test. Raises QftError for anything else."""
+    choice = spec.get("split")
+    if choice not in SPLITS:
+        raise QftError(f"data.split={choice} does not exist.{nearest(str(choice), ['test', 'null'])}")
+    return choice == "test"
+
+
+def _all_test(source: Source, n: int, name: str, margin: float | None) -> Parts:
+    """A set to test with only; no row of it is trained or validated on."""
+    test = source.usable or sorted([*source.pool, *source.test], key=_place)
+    summary = Summary(
+        name=name,
+        fingerprint=source.fingerprint(),
+        subset=_sha256([]),
+        n=n,
+        train=0,
+        validation=0,
+        test=len(test),
+        heldout=0,
+        heldout_rows=_sha256([]),
+        margin=margin,
+        available=0,
+        near_duplicates={},
+        counts=source.counts,
+        left_out=source.left_out[:1000],
+    )
+    return Parts([], [], test, [], summary)
+
+
+def _place(sample: Sample) -> list[tuple[int, str]]:
+    """Sorts by the numbers in the ids, as the rows of a source are counted."""
+    return [(int(part), "") if part.isdigit() else (-1, part) for part in re.split(r"(\d+)", sample.id)]
 
 
 def _sha256(names: Iterable[str]) -> str:

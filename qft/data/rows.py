@@ -51,10 +51,13 @@ class Row(NamedTuple):
         """Raise QftError unless the row has all these columns. The message lists those it has."""
         missing = [c for c in columns if c not in self.data]
         if missing:
-            names = [shortened(str(name)) for name in self.data]
-            more = f" and {len(names) - COLUMNS} more" if len(names) > COLUMNS else ""
-            present = ", ".join(names[:COLUMNS]) + more or "none"
-            raise QftError(f"{self.where}: no column {', '.join(missing)}. Its columns: {present}.")
+            raise QftError(f"{self.where}: no column {', '.join(missing)}. Its columns: {self.columns()}.")
+
+    def columns(self) -> str:
+        """The names of its columns for a message, the first COLUMNS of them."""
+        names = [shortened(str(name)) for name in self.data]
+        more = f" and {len(names) - COLUMNS} more" if len(names) > COLUMNS else ""
+        return ", ".join(names[:COLUMNS]) + more or "none"
 
     def text(self, column: str) -> str:
         """The text of a column, "" where it is absent or null. Raises QftError where it is not text."""

@@ -103,7 +103,7 @@ def evaluate(
         model: With its adapter, if it has one.
         tokenizer: The model's.
         prompts: What it answers.
-        validation: The validation set.
+        validation: The validation set; of a set for testing only it is empty, and no loss is measured.
         decoding: How answers are written.
         folder: Directory of the evaluation.
         backend: Evaluates the circuits of the adapter.
@@ -114,8 +114,11 @@ def evaluate(
     """
     switch: AbstractContextManager[Any] = model.disable_adapter() if base else nullcontext()
     path = folder / answers("predictions", base)
+    loss: Loss | None = None
+    circuits_per_token: float | None = None
     with switch:
-        loss, circuits_per_token = _validate(model, tokenizer, validation, decoding, folder, backend, base)
+        if validation.rows:
+            loss, circuits_per_token = _validate(model, tokenizer, validation, decoding, folder, backend, base)
         made = generate(model, tokenizer, prompts, decoding, path)
         title = "base answers" if base else "answers"
         with nullcontext() if base else generating(model):
@@ -124,7 +127,8 @@ def evaluate(
     rows = predictions.read(path)
     # for an answer of t tokens to a prompt of p tokens, p + t - 1 are fed to the model
     fed = sum(row.prompt_tokens + row.tokens - 1 for row in rows)
-    cost = replace(summary(rows), circuits_per_token=circuits_per_token, circuits=round(circuits_per_token * fed))
+    circuits = None if circuits_per_token is None else round(circuits_per_token * fed)
+    cost = replace(summary(rows), circuits_per_token=circuits_per_token, circuits=circuits)
     return Scores(validation=loss, generation=cost), rows
 
 

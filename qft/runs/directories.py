@@ -147,14 +147,22 @@ def check_place(config: EvalConfig) -> None:
         raise QftError(f"out={path} holds {shortened(others[0])} and no evaluation of qft; use another directory.")
 
 
+def evaluated_in(config: EvalConfig, subject: Subject) -> Path | None:
+    """Where an evaluation writes, and may have written before: ``out``, or by its run; None: a new directory."""
+    if config.out is not None:
+        return Path(config.out)
+    if subject.run is None or not subject.other_data:
+        return subject.run
+    data = subject.data
+    tested = Path(str(data["path"])).stem if data.get("path") else data["name"]
+    return Path(config.output_dir) / slug(f"{subject.run.resolve().name}-on-{tested}")
+
+
 @contextmanager
 def evaluation(config: EvalConfig, subject: Subject) -> Iterator[RunDirectory]:
-    """The directory to evaluate into, locked until the block ends: ``out``, the run's, or a new one."""
-    if config.out is not None:
-        path = Path(config.out)
-    elif subject.run is not None:
-        path = subject.run
-    else:
+    """The directory to evaluate into, locked until the block ends."""
+    path = evaluated_in(config, subject)
+    if path is None:
         path = _unique(Path(config.output_dir) / _new_name(subject, "eval" if subject.adapter else "base"))
     directory = RunDirectory(path).open()
     try:

@@ -109,7 +109,7 @@ def _set_up(config: EvalConfig, subject: Subject, parts: "Parts") -> "tuple[Back
     backend = backends.load(**config.backend)
     if subject.run is None:
         return backend, load.fingerprint(subject.model)
-    stored.check_data(subject.run, parts.summary.fingerprint)
+    (stored.check_other_data if subject.other_data else stored.check_data)(subject.run, parts.summary.fingerprint)
     return backend, stored.check_base(subject.run, subject.model)  # before anything of the base is loaded
 
 
@@ -127,7 +127,9 @@ def _questions(config: EvalConfig, subject: Subject, parts: "Parts") -> Question
     prompts = template.prompts(
         test, tokenizer, chosen, subject.max_seq_len, e.max_new_tokens, e.turns, overlong, counts=cut
     )
-    validation = template.encode(parts.validation, tokenizer, chosen, subject.max_seq_len, overlong)
+    validation = template.encode(
+        parts.validation, tokenizer, chosen, subject.max_seq_len, overlong, needed=bool(parts.validation)
+    )
     untuned = parts.heldout if subject.adapter is None else []  # a run measured them when it was trained
     heldout = template.encode(untuned, tokenizer, chosen, subject.max_seq_len, overlong, needed=False)
     return Questions(tokenizer, chosen, prompts, validation, heldout, cut, _general(config, subject, tokenizer))
@@ -143,11 +145,6 @@ def _general(config: EvalConfig, subject: Subject, tokenizer: Any) -> "GeneralLo
     return forgetting.encode(general.read(config.evaluation.forgetting), tokenizer, subject.max_seq_len)
 
 
-def _place(config: EvalConfig, subject: Subject) -> Path | None:
-    """The directory that may already hold answers."""
-    return Path(config.out) if config.out is not None else subject.run
-
-
 def _decoding(config: EvalConfig, subject: Subject) -> "Decoding":
     """How answers are written. A batch size of 0 is chosen later, once the model is loaded.
 
@@ -156,7 +153,7 @@ def _decoding(config: EvalConfig, subject: Subject) -> "Decoding":
     from qft.evaluation.decoding import Decoding
     from qft.evaluation.evaluate import recorded_batch_size
 
-    e, place = config.evaluation, _place(config, subject)
+    e, place = config.evaluation, directories.evaluated_in(config, subject)
     recorded = recorded_batch_size(place) if place else None
     size = recorded or 0 if e.batch_size == "auto" else int(e.batch_size)
     return Decoding(e.max_new_tokens, size, e.do_sample, e.temperature, e.top_p, subject.seed, e.max_seconds)
@@ -196,7 +193,7 @@ def _check_answers(config: EvalConfig, subject: Subject, settings: EvaluationSet
     """Refuse earlier answers that were made with other settings."""
     from qft.evaluation.evaluate import check_predictions
 
-    place = _place(config, subject)
+    place = directories.evaluated_in(config, subject)
     if place and settings.batch_size:  # without one there are no earlier answers
         check_predictions(place, settings, config.overwrite)
 

@@ -7,6 +7,7 @@ import yaml
 
 from qft import ranges, trust
 from qft.config import CommonConfig, EvalConfig, TrainConfig
+from qft.data.prepare import only_test
 from qft.errors import QftError, first_line
 from qft.names import shortened
 from qft.records import Misfit, Plain, RunDirectory, check_files, from_json
@@ -20,7 +21,8 @@ NEEDED = ("model", "data", "adapter", "n", "seed", "max_seq_len", "evaluation") 
 class Subject:
     """What is evaluated: a run's settings, overridden by those given now, or those given now alone.
 
-    ``run``: the run; ``adapter``: the directory of its weights or of an adapter, None for the base alone.
+    ``run``: the run; ``adapter``: the directory of its weights or of an adapter, None for the base alone;
+    ``other_data``: whether a run is tested on a set that is not its own, and for testing only.
     """
 
     model: Plain
@@ -31,6 +33,7 @@ class Subject:
     metrics: list[str]
     run: Path | None = None
     adapter: Path | None = None
+    other_data: bool = False
 
 
 def find(given: str, output_dir: str, key: str = "run") -> Path:
@@ -134,6 +137,15 @@ def check_base(run: Path, spec: Plain) -> str:
     return model.fingerprint
 
 
+def check_other_data(run: Path, fingerprint: str) -> None:
+    """Raise QftError where a set for testing only is the one that the run was trained on."""
+    data = RunDirectory(run).record().data
+    if data is not None and data.fingerprint == fingerprint:
+        raise QftError(
+            f"data.split=test: {run} was trained on this very set; leave it out for the test rows of the run."
+        )
+
+
 def _other(run: Path, group: str, what: str) -> QftError:
     return QftError(f"The {what} is not what {run} was trained with; give the same with {group}.path=.")
 
@@ -179,24 +191,30 @@ def of_run(config: EvalConfig, trained_with: TrainConfig, run: Path) -> Subject:
         run: Its directory.
 
     Raises:
-        QftError: Another model or data set was chosen by name.
+        QftError: Another model or data set was chosen by name, and the set is not one for testing only.
     """
+    other_data = bool(config.data) and only_test(config.data)
+    if other_data and "name" not in config.data:
+        raise QftError("data.split=test tests on another set than the run's own; name it: data=NAME data.path=...")
     for group, given, own in (("model", config.model, trained_with.model), ("data", config.data, trained_with.data)):
         name = (given or {}).get("name")
-        if name is not None and name != own.get("name"):
+        if name is not None and name != own.get("name") and not (other_data and group == "data"):
             raise QftError(
                 f"{group}={name} is not what {run} was trained with; leave it out, or give single keys ({group}.path=)."
             )
+    data = config.data if other_data else {**trained_with.data, **(config.data or {})}
+    own_metrics = metrics_of(config.evaluation, data) if other_data else trained_with.evaluation.metrics
     metrics = config.evaluation.metrics
     return Subject(
         model={**trained_with.model, **(config.model or {})},
-        data={**trained_with.data, **(config.data or {})},
+        data=data,
         n=trained_with.n if config.n is None else config.n,
         seed=trained_with.seed if config.seed is None else config.seed,
         max_seq_len=trained_with.max_seq_len if config.max_seq_len is None else config.max_seq_len,
-        metrics=list((trained_with.evaluation.metrics if metrics is None else metrics) or ()),
+        metrics=list((own_metrics if metrics is None else metrics) or ()),
         run=run,
         adapter=run / "adapter",
+        other_data=other_data,
     )
 
 

@@ -104,6 +104,8 @@ def _check(config: TrainConfig) -> None:
         checks.check_baseline(config.evaluation, whole=config.adapter["_target_"] is None)
     template.check_name(config.model["template"])
     prepare.overlong(config.data)
+    if prepare.only_test(config.data):
+        raise QftError("data.split=test leaves nothing to train on: take it out, or test a run with qft eval.")
     if config.backend["name"] != EXACT:  # which trains; to ask another one loads torch
         from qft.quantum import backends
 

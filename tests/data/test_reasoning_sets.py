@@ -157,7 +157,7 @@ REFUSED = {
     "110k, score": (chinese_r1_110k, plain(0, score="high"), "line 20: column score holds 'high'"),
     "alpaca, no column": (alpaca, {"instruction": "x"}, "no column output. Its columns: instruction"),
     "alpaca, a list": (alpaca, {"instruction": "x", "output": ["y"]}, "column output holds list"),
-    "jsonl, no column": (jsonl, {"text": "x"}, r"no column messages \(or prompt and response, or instruction"),
+    "jsonl, no column": (jsonl, {"text": "x"}, r"no columns of a conversation \(messages; instruction and output; "),
     "jsonl, half a pair": (jsonl, {"prompt": "x", "text": "y"}, "no column response. Its columns: prompt, text"),
     "jsonl, history": (jsonl, {"instruction": "x", "output": "y", "history": "z"}, "column history is not a list"),
 }
@@ -198,6 +198,17 @@ FORMS = {
     "prompt": {"prompt": "q", "response": "a", "reasoning_content": None},
     "instruction": {"instruction": "q", "input": None, "output": "a", "history": None},
     "input alone": {"instruction": "", "input": "q", "output": "a"},
+    "query": {"query": "q", "response": "a"},
+    "question": {"question": "q", "answer": "a"},
+    "sharegpt": {"conversations": [{"from": "human", "value": "q"}, {"from": "gpt", "value": "a"}]},
+    "sharegpt, roles": {"conversations": [{"role": "User", "content": "q"}, {"role": "assistant", "content": "a"}]},
+    "empty columns of other forms": {
+        "messages": None,
+        "instruction": None,
+        "output": None,
+        "query": "q",
+        "response": "a",
+    },
 }
 THOUGHT = {
     "messages": {

@@ -26,12 +26,15 @@ class Source:
         test: The test set, which is never trained on.
         counts: Irregularity -> how often it occurred.
         left_out: Each row that could not become a sample, as "file, line: reason".
+        usable: Every sample of the rows that ``rows`` selects, in the order of the source and with its duplicates:
+            what a set for testing only tests on. Empty where that is the pool with the test set.
     """
 
     pool: list[Sample]
     test: list[Sample]
     counts: dict[str, int] = field(default_factory=dict)
     left_out: list[str] = field(default_factory=list)
+    usable: list[Sample] = field(default_factory=list)
 
     def fingerprint(self) -> str:
         """SHA-256 over ids, texts and stated answers, in order: the same exactly where the data are the same."""

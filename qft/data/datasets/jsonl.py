@@ -1,8 +1,11 @@
 """Your own set (jsonl, json, parquet or csv). Each row is one conversation, in any of these columns::
 
     {"messages": [{"role": "user", "content": "2+2?"}, {"role": "assistant", "content": "4"}]}
-    {"prompt": "2+2?", "response": "4"}
+    {"conversations": [{"from": "human", "value": "2+2?"}, {"from": "gpt", "value": "4"}]}
     {"instruction": "Add.", "input": "2+2", "output": "4"}
+    {"prompt": "2+2?", "response": "4"}
+    {"query": "2+2?", "response": "4"}
+    {"question": "2+2?", "answer": "2+2=4\\n#### 4"}
 
 Reasoning is in the assistant's text as ``<think>…</think>``, or separate as ``reasoning_content`` (beside
 ``content`` in a message, else a column). Other columns are not read. For the test set, duplicates and ids
@@ -10,12 +13,10 @@ see ``qft.data.assemble``.
 """
 
 import json
-from collections import Counter
 
 from qft.data.assemble import assemble
+from qft.data.columns import read
 from qft.data.datasets.base import Source, positions
-from qft.data.messages import Messages, from_chat, from_instruction, from_prompt
-from qft.data.rows import Row
 from qft.data.sources import open_rows
 
 
@@ -30,17 +31,6 @@ def load(
     pool, test = positions(rows), positions(test_rows, "data.test_rows")
     chosen = open_rows("jsonl", path, hub, repository, {}, (pool, test))
     return assemble("jsonl", chosen, read, pool, test)
-
-
-def read(row: Row, counts: Counter[str]) -> tuple[Messages, str | None]:
-    """A row in any of the three forms, told apart by its columns -> messages."""
-    if "messages" in row.data:
-        return from_chat(row, counts), None
-    if "instruction" in row.data:
-        return from_instruction(row, counts), None
-    if "prompt" not in row.data and "response" not in row.data:
-        row.require("messages (or prompt and response, or instruction and output)")
-    return from_prompt(row), None
 
 
 def _example(k: int) -> dict[str, object]:
