@@ -6,7 +6,7 @@ and the rest by V_E give, at I items and S seeds, the mean squares MS_I = V_E + 
 
 import numpy as np
 
-from qft.statistics.variance import Estimate, half_width
+from qft.statistics.variance import Estimate, part
 
 MOST_SEEDS = 50  # beyond, no number of seeds is said to help
 MOST_ITEMS = 1_000_000
@@ -39,14 +39,12 @@ def _decides(
     estimate: Estimate, margin: float | None, level: float, items: np.ndarray, seeds: np.ndarray
 ) -> np.ndarray:
     """Whether so many items and seeds would give a verdict, were everything else as estimated."""
-    rest = estimate.of_rest
-    of_items, of_seeds = rest + seeds * estimate.of_items, rest + items * estimate.of_seeds
-    free_items, free_seeds = items - 1, (seeds - 1) * np.where(estimate.paired, 1, 2)
-    total = of_items + of_seeds - rest
-    noise = of_items**2 / free_items + of_seeds**2 / free_seeds + rest**2 / (free_items * free_seeds)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        degrees = np.where(noise > 0, total**2 / noise, 1)
-    half = half_width(total / (items * seeds), degrees, level)
+    families = estimate.items - estimate.items_degrees  # more items are more of the same families
+    of_items = (estimate.of_items + estimate.of_rest / seeds) / items
+    half = np.sqrt(
+        part(of_items, items - families, level)
+        + part(estimate.of_seeds / seeds, (seeds - 1) * np.where(estimate.paired, 1, 2), level)
+    )
     size = np.abs(estimate.mean)
     return np.asarray((size > half) | (size + half < (-1.0 if margin is None else margin)))
 

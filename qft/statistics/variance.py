@@ -1,13 +1,15 @@
-"""The mean of differences in a table items x seeds, and its variance over other items and other seeds.
+"""The mean of differences in a table items x seeds, and how far it may lie from that over other items and seeds.
 
     MS_I = S sum_i (d_i. - d_f.)^2 / (I - F)           items, within F families that stay as they are
     MS_S = I sum_s (d_.s - d_..)^2 / (S - 1)           seeds
     MS_E = sum_is (d_is - d_i. - d_fs + d_f.)^2 / ((I - F)(S - 1))
-    v    = max(MS_I + MS_S - MS_E, MS_I, MS_S) / (I S)
+    v    = (MS_I + max(MS_S - MS_E, 0)) / (I S)
+    h^2  = (t(I - F)^2 MS_I + t(S - 1)^2 max(MS_S - MS_E, 0)) / (I S)
 
-with Satterthwaite's degrees of freedom (Biometrics Bulletin 2, 1946): (sum v_k)^2 / sum(v_k^2 / nu_k) over the terms
-v_k of v. E[MS_I + MS_S - MS_E] / (I S) is the variance of the mean where items and seeds are both drawn anew (Cornfield
-and Tukey 1956); that it is not taken below either of its parts is ours. Why: docs/statistics.md.
+v is the variance of the mean where items and seeds are both drawn anew (Cornfield and Tukey 1956), h half of the
+interval. Each part has its own quantile of t: one quantile for both, with Satterthwaite's degrees of freedom, is too
+small where few seeds agree by chance (Graybill and Wang, JASA 75, 1980, take quantiles by part, too). Why:
+docs/statistics.md.
 
 Every function takes tables of any leading shape, (..., items, seeds) float64, and gives arrays of that leading shape.
 """
@@ -27,16 +29,18 @@ class Estimate:
 
     Attributes:
         mean: of all differences.
-        variance: of ``mean``, over other items and other seeds.
-        degrees: of freedom of ``variance``; 0 where a table has neither two items nor two seeds.
+        from_items, from_seeds: parts of the variance of ``mean``, over other items and over other seeds.
+        items_degrees, seeds_degrees: degrees of freedom of each part; 0 where a table has not two of them.
         of_items, of_seeds, of_rest: what one more item, seed or value varies by (variances, not below 0).
         items, seeds: size of the tables.
         paired: whether seeds were paired between the two rows, true or false for each table.
     """
 
     mean: np.ndarray
-    variance: np.ndarray
-    degrees: np.ndarray
+    from_items: np.ndarray
+    from_seeds: np.ndarray
+    items_degrees: np.ndarray
+    seeds_degrees: np.ndarray
     of_items: np.ndarray
     of_seeds: np.ndarray
     of_rest: np.ndarray
@@ -44,18 +48,37 @@ class Estimate:
     seeds: int
     paired: np.ndarray
 
+    @property
+    def variance(self) -> np.ndarray:
+        """Of ``mean``, over other items and other seeds."""
+        return self.from_items + self.from_seeds
+
+    def half(self, level: float | np.ndarray) -> np.ndarray:
+        """Half of the interval that misses the truth with probability ``level``; infinite without degrees."""
+        items = part(self.from_items, self.items_degrees, level)
+        seeds = part(self.from_seeds, self.seeds_degrees, level)
+        none = np.maximum(self.items_degrees, self.seeds_degrees) == 0
+        return np.where(none, np.inf, np.sqrt(items + seeds))
+
     def interval(self, level: float) -> tuple[np.ndarray, np.ndarray]:
-        """Ends of the t interval that misses the truth with probability ``level``; infinite without degrees."""
-        half = half_width(self.variance, self.degrees, level)
+        """Ends of the interval that misses the truth with probability ``level``; infinite without degrees."""
+        half = self.half(level)
         return self.mean - half, self.mean + half
 
     @property
     def p(self) -> np.ndarray:
-        """Two-sided p of the mean being zero; 1 where nothing varies and the mean is zero, 0 where it is not."""
-        with np.errstate(divide="ignore", invalid="ignore"):
-            t = np.abs(self.mean) / np.sqrt(self.variance)
-        p = 2 * special.stdtr(np.maximum(self.degrees, 1), -np.nan_to_num(t, posinf=np.inf))
-        return np.where(self.degrees > 0, p, np.nan)
+        """The level at which the interval ends at zero; 1 where nothing varies and the mean is zero, 0 where it is not.
+
+        NaN without degrees of freedom. Found by halving, down to e^-37.
+        """
+        low, high = np.full(np.shape(self.mean), -37.0), np.zeros(np.shape(self.mean))  # of its logarithm
+        for _ in range(50):
+            middle = (low + high) / 2
+            holds_zero = self.half(np.exp(middle)) >= np.abs(self.mean)
+            low, high = np.where(holds_zero, middle, low), np.where(holds_zero, high, middle)
+        p = np.where(high <= -36.9, 0.0, np.exp(high))
+        none = np.maximum(self.items_degrees, self.seeds_degrees) == 0
+        return np.where(none, np.nan, p)
 
 
 @dataclass(frozen=True)
@@ -81,21 +104,16 @@ def paired(differences: np.ndarray, families: Families = None) -> Estimate:
     """
     table = _checked(differences)
     squares = _squares(table, families)
-    both, free = squares.free_items * squares.free_seeds, (squares.free_items, squares.free_seeds)
-    whole = [(squares.items, 1, free[0]), (squares.seeds, 1, free[1]), (squares.rest, -1, both)]
-    variance, degrees = _largest([whole, whole[:1], whole[1:2]])
     items, seeds = table.shape[-2:]
-    count = items * seeds
-    return Estimate(
-        mean=table.mean((-2, -1)),
-        variance=variance,
-        degrees=degrees,
-        of_items=np.maximum(squares.items - squares.rest, 0) * items,
+    return _estimate(
+        table.mean((-2, -1)),
+        squares,
+        np.maximum(squares.seeds - squares.rest, 0),
+        np.full(np.shape(squares.seeds), float(squares.free_seeds)),
         of_seeds=np.maximum(squares.seeds - squares.rest, 0) * seeds,
-        of_rest=squares.rest * count,
-        items=items,
-        seeds=seeds,
-        paired=np.ones(np.shape(variance), dtype=bool),
+        rest=squares.rest,
+        shape=(items, seeds),
+        paired=True,
     )
 
 
@@ -112,25 +130,17 @@ def separate(one: np.ndarray, other: np.ndarray, families: Families = None) -> E
     a, b = _checked(one), _checked(other)
     if a.shape != b.shape or a.shape[-1] < 2:
         raise ValueError(f"two tables of one shape with at least 2 seeds are needed, not {a.shape} and {b.shape}")
-    items, seeds = a.shape[-2:]
     pair = _squares((a - b).mean(-1, keepdims=True), families)  # has no seeds left: items alone, with their rest
     left, right = _squares(a, families), _squares(b, families)
-    free = pair.free_items, left.free_seeds
-    of_items = [(pair.items, 1, free[0])]
-    of_seeds = [(left.seeds, 1, free[1]), (right.seeds, 1, free[1])]
-    of_rest = [(left.rest, -1, free[0] * free[1]), (right.rest, -1, free[0] * free[1])]
-    variance, degrees = _largest([of_items + of_seeds + of_rest, of_items, of_seeds])
+    of_one, of_other = (np.maximum(row.seeds - row.rest, 0) for row in (left, right))
+    both = of_one + of_other
+    with np.errstate(divide="ignore", invalid="ignore"):  # Welch's degrees of freedom of two rows' seeds
+        degrees = np.where(both > 0, both**2 / (of_one**2 + of_other**2), 1) * left.free_seeds
     rest = left.rest + right.rest
-    return Estimate(
-        mean=(a - b).mean((-2, -1)),
-        variance=variance,
-        degrees=degrees,
-        of_items=np.maximum(pair.items - rest, 0) * items,
-        of_seeds=np.maximum(left.seeds + right.seeds - rest, 0) * seeds,
-        of_rest=rest * items * seeds,
-        items=items,
-        seeds=seeds,
-        paired=np.zeros(np.shape(variance), dtype=bool),
+    of_seeds = np.maximum(left.seeds + right.seeds - rest, 0) * a.shape[-1]
+    mean = (a - b).mean((-2, -1))
+    return _estimate(
+        mean, pair, both, degrees, of_seeds=of_seeds, rest=rest, shape=(a.shape[-2], a.shape[-1]), paired=False
     )
 
 
@@ -154,15 +164,15 @@ def estimate(one: np.ndarray, other: np.ndarray, mean_correlation: np.ndarray, f
     if one.shape != other.shape or one.shape[-1] < 2 or not apart_by_seed.any():
         return together
     apart = separate(one, other, families)
-    names = ("variance", "degrees", "of_items", "of_seeds", "of_rest", "paired")
+    names = ("from_items", "from_seeds", "seeds_degrees", "of_items", "of_seeds", "of_rest", "paired")
     chosen = {name: np.where(apart_by_seed, vars(apart)[name], vars(together)[name]) for name in names}
     return replace(together, **chosen)
 
 
-def half_width(variance: np.ndarray, degrees: np.ndarray, level: float) -> np.ndarray:
-    """Half of the t interval that misses the truth with probability ``level``; infinite without degrees of freedom."""
-    quantile = special.stdtrit(np.maximum(degrees, 1), 1 - level / 2)
-    return np.where(degrees > 0, quantile * np.sqrt(variance), np.inf)
+def part(variance: np.ndarray, degrees: np.ndarray, level: float | np.ndarray) -> np.ndarray:
+    """The square of half an interval that one part of a variance gives, t^2 v; 0 without degrees of freedom."""
+    quantile = special.stdtrit(np.maximum(degrees, 1), np.asarray(level) / 2)
+    return np.where(degrees > 0, quantile * quantile * variance, 0.0)
 
 
 def correlation(one: np.ndarray, other: np.ndarray) -> np.ndarray:
@@ -239,18 +249,28 @@ def _within_families(table: np.ndarray, families: Families) -> tuple[np.ndarray,
     return within, len(members)
 
 
-def _largest(sums: Sequence[Sequence[tuple[np.ndarray, int, int]]]) -> tuple[np.ndarray, np.ndarray]:
-    """The largest of several sums of terms (value, sign, degrees of freedom), with Satterthwaite's degrees."""
-    best = np.full(np.shape(sums[0][0][0]), -np.inf)
-    degrees = np.zeros_like(best)
-    for terms in sums:
-        known = [term for term in terms if term[2] > 0]  # what cannot vary in this table adds nothing
-        if not known:
-            continue
-        total = np.asarray(sum(sign * value for value, sign, _ in known))
-        noise = np.asarray(sum(value * value / free for value, _, free in known))
-        with np.errstate(divide="ignore", invalid="ignore"):
-            free = np.where(noise > 0, total * total / noise, min(term[2] for term in known))
-        larger = total > best
-        best, degrees = np.where(larger, total, best), np.where(larger, free, degrees)
-    return np.maximum(best, 0), degrees
+def _estimate(
+    mean: np.ndarray,
+    squares: _Squares,
+    from_seeds: np.ndarray,
+    seeds_degrees: np.ndarray,
+    of_seeds: np.ndarray,
+    rest: np.ndarray,
+    shape: tuple[int, int],
+    paired: bool,
+) -> Estimate:
+    """``squares``: of the items; ``rest``: the variance of the mean that the rest gives."""
+    items, seeds = shape
+    return Estimate(
+        mean=mean,
+        from_items=squares.items,
+        from_seeds=from_seeds,
+        items_degrees=np.full(np.shape(mean), float(squares.free_items)),
+        seeds_degrees=seeds_degrees,
+        of_items=np.maximum(squares.items - rest, 0) * items,
+        of_seeds=of_seeds,
+        of_rest=rest * items * seeds,
+        items=items,
+        seeds=seeds,
+        paired=np.full(np.shape(mean), paired),
+    )

@@ -28,8 +28,7 @@ class Verdict:
         word: better, worse (either with BY_LESS), equal, undecided or descriptive.
         estimate: mean of the differences, in their unit.
         low, high: the simultaneous interval; infinite where nothing gives one.
-        degrees: of freedom of its variance.
-        p: two-sided, of this difference alone; NaN without degrees of freedom.
+        p: the level at which the interval of this difference alone ends at zero; NaN without degrees of freedom.
         of_items, of_seeds, of_rest: parts of the variance: of one more item, seed or value.
         help: what would help, where the word is undecided or descriptive; else empty.
         paired: whether seeds were paired.
@@ -39,7 +38,6 @@ class Verdict:
     estimate: float
     low: float
     high: float
-    degrees: float
     p: float
     of_items: float
     of_seeds: float
@@ -88,7 +86,6 @@ def judge(estimate: Estimate, margin: float | None, level: float, higher_is_bett
         estimate=float(estimate.mean),
         low=low,
         high=high,
-        degrees=float(estimate.degrees),
         p=float(estimate.p),
         of_items=float(estimate.of_items),
         of_seeds=float(estimate.of_seeds),

@@ -23,21 +23,23 @@ def by_hand(d: np.ndarray, families: list[str]) -> tuple[float, float, float]:
 
 
 @pytest.mark.parametrize("families", [["a"] * 7, ["a", "b", "a", "b", "b", "a", "a"]])
-@pytest.mark.parametrize("spread", [0.0, 0.4, 3.0])  # the rest, the sum and the seeds decide
+@pytest.mark.parametrize("spread", [0.0, 0.4, 3.0])  # seeds vary by less than the rest, a little and most
 def test_the_variance_is_that_of_the_page(families: list[str], spread: float) -> None:
     rng = np.random.default_rng(5)
     d = rng.normal(size=(7, 4)) + spread * rng.normal(size=(1, 4)) + rng.normal(size=(7, 1))
     of_items, of_seeds, of_rest = by_hand(d, families)
     found = variance.paired(d, families)
-    largest = max(of_items + of_seeds - of_rest, of_items, of_seeds)
-    free = 7 - len(set(families)), 3
-    sums = of_items**2 / free[0] + of_seeds**2 / free[1] + of_rest**2 / (free[0] * free[1])
-    degrees = {of_items: free[0], of_seeds: free[1]}.get(largest, largest**2 / sums)
-    assert found.variance == pytest.approx(largest / 28) and found.degrees == pytest.approx(degrees)
+    parts = of_items / 28, max(of_seeds - of_rest, 0) / 28
+    free = 7 - len(set(families))
+    assert (found.from_items, found.from_seeds) == pytest.approx(parts) and found.variance == pytest.approx(sum(parts))
     assert found.mean == pytest.approx(d.mean())
     low, high = found.interval(0.01)
-    assert high - low == pytest.approx(2 * stats.t.ppf(0.995, degrees) * np.sqrt(largest / 28))
-    assert found.p == pytest.approx(2 * stats.t.sf(abs(d.mean()) / np.sqrt(largest / 28), degrees))
+    squares = [(stats.t.ppf(0.995, nu) ** 2) * part for nu, part in zip((free, 3), parts)]
+    assert high - low == pytest.approx(2 * np.sqrt(sum(squares)))
+    ends = found.interval(float(found.p))
+    assert min(abs(end) for end in ends) == pytest.approx(0, abs=1e-9), (
+        "p is the level of an interval that ends at zero"
+    )
     assert found.of_rest == pytest.approx(of_rest)
     assert found.of_items == pytest.approx(max(of_items - of_rest, 0) / 4)
     assert found.of_seeds == pytest.approx(max(of_seeds - of_rest, 0) / 7)
@@ -53,7 +55,11 @@ def test_one_seed_or_one_item_is_the_t_test(shape: tuple[int, int]) -> None:
 
 def test_one_value_has_no_interval() -> None:
     found = variance.paired(np.ones((1, 1)))
-    assert found.degrees == 0 and np.isnan(found.p) and found.interval(0.05) == (-np.inf, np.inf)
+    assert (
+        found.items_degrees == found.seeds_degrees == 0
+        and np.isnan(found.p)
+        and found.interval(0.05) == (-np.inf, np.inf)
+    )
 
 
 def test_seeds_that_do_not_pair_are_taken_from_each_row() -> None:
@@ -62,12 +68,12 @@ def test_seeds_that_do_not_pair_are_taken_from_each_row() -> None:
     other = rng.normal(size=(30, 5)) + 2 * rng.normal(size=(1, 5))
     a, b = by_hand(one, ["f"] * 30), by_hand(other, ["f"] * 30)
     of_items = 5 * (one - other).mean(1).var(ddof=1)
-    terms = [(of_items, 29), (a[1], 4), (b[1], 4), (-a[2], 116), (-b[2], 116)]
-    total = sum(v for v, _ in terms)
+    seeds = a[1] - a[2], b[1] - b[2]
     found = variance.separate(one, other)
-    assert total > max(of_items, a[1] + b[1]), "the sum decides in this draw"
-    assert found.variance == pytest.approx(total / 150)
-    assert found.degrees == pytest.approx(total**2 / sum(v * v / free for v, free in terms))
+    assert min(seeds) > 0, "both rows' seeds count in this draw"
+    assert found.variance == pytest.approx((of_items + sum(seeds)) / 150)
+    assert found.seeds_degrees == pytest.approx(4 * sum(seeds) ** 2 / (seeds[0] ** 2 + seeds[1] ** 2))
+    assert found.items_degrees == 29
     turned = variance.separate(one, other[:, ::-1])
     assert turned.variance == pytest.approx(float(found.variance)), "which seed meets which does not matter"
 
@@ -93,7 +99,16 @@ def test_tables_side_by_side_are_each_alone() -> None:
     together = variance.estimate(one, other, r, ["a", "b"] * 4)
     for k in range(3):
         alone = variance.estimate(one[k, 1], other[k, 1], r[k], ["a", "b"] * 4)
-        for name in ("mean", "variance", "degrees", "of_items", "of_seeds", "of_rest", "paired"):
+        for name in (
+            "mean",
+            "from_items",
+            "from_seeds",
+            "items_degrees",
+            "seeds_degrees",
+            "of_seeds",
+            "of_rest",
+            "paired",
+        ):
             assert getattr(together, name)[k, 1] == pytest.approx(getattr(alone, name))
 
 

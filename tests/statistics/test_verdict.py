@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from qft.statistics import summary, variance, verdict
 
@@ -95,6 +96,23 @@ def test_where_items_limit_seeds_do_not_help() -> None:
     assert said == pytest.approx((1.96 * d.mean(1).std(ddof=1) / 0.1) ** 2, rel=0.1)
     nothing = verdict.decide(d - d.mean(), None, 0.05)
     assert nothing.help == "no number of seeds or items: the difference lies on the border"
+
+
+def test_more_items_are_of_the_same_families() -> None:
+    """Each family takes a degree of freedom, of more items too."""
+    rng = np.random.default_rng(3)
+    d = rng.normal(size=(12, 1)) + 0.01 * rng.normal(size=(12, 5))
+    families = [name for name in "abcdef" for _ in range(2)]
+    found = variance.paired(d, families)
+    d += 0.75 * float(found.half(1e-3)) - d.mean()
+    said = int(verdict.decide(d, None, 1e-3, families=families).help.split()[-2])
+
+    def needed(groups: int) -> int:
+        sizes = np.arange(13, 99)
+        half = stats.t.ppf(1 - 5e-4, sizes - groups) * np.sqrt(float(found.of_items) / sizes)
+        return int(sizes[(half < d.mean()).argmax()])
+
+    assert said == pytest.approx(needed(6), abs=1) and needed(6) > needed(1) + 1
 
 
 def test_seeds_that_vary_too_much_are_said_to() -> None:
