@@ -51,6 +51,18 @@ class Claim:
     reason: str = ""  # why it cannot
 
 
+class _Loader(yaml.SafeLoader):
+    """Refuses a key that stands twice, of which YAML readers take the last without a word."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        content: dict[Any, Any] = super().construct_mapping(node, deep)
+        keys = [self.construct_object(key, deep=True) for key, _ in node.value]  # type: ignore[no-untyped-call]
+        if len(keys) > len(content):
+            twice = next(key for key in keys if keys.count(key) > 1)
+            raise yaml.constructor.ConstructorError(None, None, f"'{twice}' stands there twice", node.start_mark)
+        return content
+
+
 def read(file: Path) -> Claim:
     """The claim of one yaml.
 
@@ -60,7 +72,7 @@ def read(file: Path) -> Claim:
     """
     where = f"claim {one_name('claim', file.stem)}"
     try:
-        content: Any = yaml.safe_load(file.read_text(encoding="utf-8"))
+        content: Any = yaml.load(file.read_text(encoding="utf-8"), Loader=_Loader)
     except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
         raise QftError(f"{where}: {file} cannot be read: {first_line(error)}") from error
     if not isinstance(content, Mapping) or "name" in content:

@@ -153,9 +153,9 @@ class Sweep:
         return "; ".join(f"{kind}: {how}" for kind, how in declared.items())
 
     def bracketed(self, cell: Cell) -> bool:
-        """Whether the search of the cell's row left no better learning rate open, as far as is known."""
-        found = (search for search in self.choices if (search.label, search.data) == (cell.label, cell.data))
-        return not any(search.edge for search in found)
+        """Whether the search of the cell's row left no better learning rate open; of one that is lost, no."""
+        found = [search for search in self.choices if (search.label, search.data) == (cell.label, cell.data)]
+        return not any(search.edge for search in found) if found else not cell.after
 
     def of(self, group: Group) -> list[Cell]:
         """The final cells of one group, by seed."""

@@ -114,9 +114,17 @@ def words(estimate: Estimate, margin: float | None, level: float, higher_is_bett
     return np.where(small & (low <= 0) & (high >= 0), EQUAL, out)
 
 
-def without_worse(verdict: Verdict, row_bracketed: bool, other_bracketed: bool) -> Verdict:
-    """The verdict where a search has left a row's best learning rate open: such a row is never the worse of two."""
-    if (verdict.side == WORSE and not row_bracketed) or (verdict.side == BETTER and not other_bracketed):
+def with_searches(verdict: Verdict, row_bracketed: bool, other_bracketed: bool) -> Verdict:
+    """The verdict where a search has left a row's best learning rate open: such a row may be better than it is here.
+
+    It is never the worse of two, nor equal to anything.
+    """
+    open_to_doubt = {
+        WORSE: not row_bracketed,
+        BETTER: not other_bracketed,
+        EQUAL: not (row_bracketed and other_bracketed),
+    }
+    if open_to_doubt.get(verdict.side, False):
         return replace(verdict, word=UNDECIDED, help="a learning rate whose neighbours are both worse")
     return verdict
 

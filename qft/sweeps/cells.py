@@ -4,9 +4,12 @@
 became of it (``qft.records.sweep``).
 """
 
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
+from qft.errors import QftError
+from qft.process.locks import is_free
 from qft.records import (
     Attempt,
     Cell,
@@ -16,6 +19,7 @@ from qft.records import (
     SweepPlan,
     now,
     read,
+    removal,
     write,
 )
 
@@ -51,6 +55,20 @@ def done(directory: Path, cell: Cell) -> bool:
 def searched(directory: Path, cell: Cell) -> bool:
     """Whether the search of a learning rate has ended, with a finite loss or by diverging."""
     return done(directory, cell) or (cell.role == "search" and state_of(directory, cell) == DIVERGED)
+
+
+def remove(directory: Path, names: Sequence[str]) -> None:
+    """Remove the run directories of cells that are to be run with other settings.
+
+    Raises:
+        QftError: One of them is being run, or is not where a sweep keeps its cells; nothing is removed then.
+    """
+    for name in names:
+        if not is_free(directory / ".locks" / name):  # a job that outlived its sweep
+            raise QftError(f"{name} is being run with other settings; stop that process or job (scancel) first.")
+        removal.check(folder(directory, name), directory / "cells")
+    for name in names:
+        shutil.rmtree(folder(directory, name))
 
 
 def begin(directory: Path, cell: Cell) -> None:

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
@@ -11,8 +10,7 @@ from typing import Any
 from qft.config import differences, without_card
 from qft.data import general, heldout
 from qft.errors import QftError
-from qft.process.locks import is_free
-from qft.records import Cell, Identities, Identity, Plain, read, removal, to_json, write
+from qft.records import Cell, Identities, Identity, Plain, read, to_json, write
 from qft.sweeps import cells, code, trials
 
 # where, not what
@@ -181,12 +179,7 @@ def settle(directory: Path, planned: Sequence[Cell], identities: Mapping[str, Id
             f"{directory} holds {len(stale)} cells that were run with other settings ({name}: {why}); "
             "overwrite=true runs them again, dir=DIR keeps them and starts elsewhere."
         )
-    for name, _ in stale:
-        if not is_free(directory / ".locks" / name):  # a job that outlived its sweep
-            raise QftError(f"{name} is being run with other settings; stop that process or job (scancel) first.")
-        removal.check(cells.folder(directory, name), directory / "cells")
-    for name, _ in stale:
-        shutil.rmtree(cells.folder(directory, name))
+    cells.remove(directory, [name for name, _ in stale])
     write(path, Identities(old | dict(identities)))
 
 

@@ -4,13 +4,15 @@ What is held out plays none either: a search does not measure it. The rates of l
 of earlier ones (``qft.sweeps.trials``) and are found again whenever the sweep is started.
 """
 
+import math
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from qft.errors import QftError
 from qft.records import Cell, Choice, Choices, Record, RunDirectory, Trial, read, write
 from qft.sweeps import trials
-from qft.sweeps.cells import done, folder, read_state, searched
+from qft.sweeps.cells import done, folder, read_state, remove, searched
 
 
 def choose(directory: Path, cells: Sequence[Cell]) -> list[str]:
@@ -35,6 +37,7 @@ def choose(directory: Path, cells: Sequence[Cell]) -> list[str]:
         cell.lr = ranked[0]
         edge = trials.at_edge(cell.lr, results)
         chosen[cell.label, cell.data] = Choice(cell.label, cell.data, tried[0].n, cell.lr, edge, results)
+    remarks += _retrained(directory, cells)
     for cell in cells:  # an evaluation of a trained run has that run's rate
         if cell.role == "final" and cell.command == "eval":
             cell.lr = by_name[cell.after[0]].lr
@@ -46,16 +49,44 @@ def choose(directory: Path, cells: Sequence[Cell]) -> list[str]:
     return list(dict.fromkeys(remarks))
 
 
+def _retrained(directory: Path, cells: Sequence[Cell]) -> list[str]:
+    """Remove final runs of another rate than is chosen now, with their evaluations; a remark on each."""
+    remarks, names = [], []
+    for cell in cells:
+        if cell.role == "final" and cell.command == "train" and cell.lr is not None and done(directory, cell):
+            training = RunDirectory(folder(directory, cell.name)).record().training
+            if training is not None and training.lr and not math.isclose(training.lr, cell.lr):
+                remarks.append(f"{cell.name} had a learning rate of {training.lr}; {cell.lr} is chosen now.")
+                names += [
+                    c.name for c in cells if cell.name in (c.name, *c.after) and folder(directory, c.name).exists()
+                ]
+    remove(directory, names)
+    return remarks
+
+
 def _advance(directory: Path, cells: Sequence[Cell]) -> list[str]:
-    """Give later trials the rates that earlier ones decide on; remarks on searches that end early."""
+    """Give later trials the rates that earlier ones decide on; remarks on searches that end early.
+
+    A later trial whose earlier ones were run again since, and decide on another rate now, is removed.
+    """
     remarks = []
     for key, data in dict.fromkeys((cell.key, cell.data) for cell in cells if cell.role == "search"):
         of_row = {c.trial: c for c in cells if (c.role, c.key, c.data) == ("search", key, data)}
+        if trials.AGAIN not in of_row:
+            continue
         ended = {name: _result(directory, c) for name, c in of_row.items() if searched(directory, c)}
-        rates = trials.next_rates(ended) if trials.AGAIN in of_row else {}
-        for name, lr in rates.items():
-            of_row[name].lr = ended[name].lr if name in ended else lr
-        if trials.AGAIN in of_row and not rates and ended.keys() >= trials.FIRST.keys():
+        for name in (*trials.NEIGHBOURS, trials.AGAIN):
+            lr, trial = trials.next_rates(ended).get(name), ended.get(name)
+            if lr is None:  # earlier trials are still to come; what has ended keeps its rate until then
+                of_row[name].lr = trial.lr or None if trial else None
+                continue
+            if trial and trial.lr and not math.isclose(trial.lr, lr):  # 0: it diverged, and its rate is not kept
+                remove(directory, [of_row[name].name])
+                del ended[name]
+            elif trial:
+                ended[name] = replace(trial, lr=lr)
+            of_row[name].lr = lr
+        if not trials.next_rates(ended) and ended.keys() >= trials.FIRST.keys():
             remarks.append(_nothing(next(iter(of_row.values()))))
     return remarks
 

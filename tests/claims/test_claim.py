@@ -84,3 +84,14 @@ def test_what_is_no_claim_is_refused(text: str, tmp_path: Path) -> None:
     file.write_text(text)
     with pytest.raises(QftError, match="claim odd"):
         claim.read(file)
+
+
+def test_a_key_that_stands_twice_is_refused(tmp_path: Path) -> None:
+    file = write(tmp_path)
+    file.write_text(file.read_text() + "says: not worse\n")
+    with pytest.raises(QftError, match=r"claim mine: .*'says' stands there twice"):
+        claim.read(file)
+    file = write(tmp_path, words=None)
+    file.write_text(file.read_text() + "words: {better: lower, better: higher}\n")
+    with pytest.raises(QftError, match="'better' stands there twice"):
+        claim.read(file)

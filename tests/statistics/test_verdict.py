@@ -55,13 +55,21 @@ def test_few_seeds_or_values_that_do_not_vary_decide_nothing() -> None:
     assert verdict.decide(np.zeros((9, 5)), None, 0.05).word == "undecided"
 
 
-def test_an_open_search_keeps_a_row_from_being_the_worse_one() -> None:
-    worse, better = (verdict.decide(table(mean, 0.5), None, 0.05) for mean in (-1.0, 1.0))
-    assert verdict.without_worse(worse, False, True).word == "undecided"
-    assert "learning rate" in verdict.without_worse(worse, False, True).help
-    assert verdict.without_worse(worse, True, False).word == "worse"
-    assert verdict.without_worse(better, True, False).word == "undecided"
-    assert verdict.without_worse(better, False, True).word == "better"
+@pytest.mark.parametrize(
+    ("mean", "row", "other", "word"),
+    [
+        (-1.0, False, True, "undecided"),
+        (-1.0, True, False, "worse"),
+        (1.0, True, False, "undecided"),
+        (1.0, False, True, "better"),
+        (0.0, True, False, "undecided"),
+        (0.0, False, True, "undecided"),
+        (0.0, True, True, "equal"),
+    ],
+)
+def test_a_row_with_an_open_search_may_be_better_than_it_is(mean: float, row: bool, other: bool, word: str) -> None:
+    found = verdict.with_searches(verdict.decide(table(mean, 0.5), 0.6, 0.05), row, other)
+    assert found.side == word and ("learning rate" in found.help) == (word == "undecided")
 
 
 @pytest.mark.parametrize("margin", [None, 4.0])

@@ -69,7 +69,9 @@ def planned(names: str = "t") -> tuple[list[Cell], dict[str, Identity]]:
     return made, identities
 
 
-def go(directory: Path, loss: Any, others: list[Path] | None = None, name: str = "t") -> tuple[Measured, list[Cell]]:
+def go(
+    directory: Path, loss: Any, others: list[Path] | None = None, name: str = "t", retry: str | None = None
+) -> tuple[Measured, list[Cell]]:
     made, identities = planned(name)
     directory.mkdir(exist_ok=True)
     launcher = Measured(directory, loss)
@@ -78,7 +80,7 @@ def go(directory: Path, loss: Any, others: list[Path] | None = None, name: str =
         PlannedSweep(directory, name, "s", "qft", made, steps, None, identities, Trials(others or [])),
         launcher,
         2,
-        None,
+        retry,
     )
     return launcher, made
 
@@ -153,6 +155,28 @@ def test_a_search_that_is_resumed_goes_on_where_it_was(tmp_path: Path) -> None:
         (cells.folder(tmp_path, f"t-search-lora-demo-{name}") / "cell.json").unlink()
     launcher, _ = go(tmp_path, bowl(0.02))
     assert launcher.order == ["t-search-lora-demo-above", "t-search-lora-demo-again"] and tried(tmp_path) == before
+
+
+def test_what_was_decided_by_trials_that_were_run_again_is_run_again(tmp_path: Path) -> None:
+    """Two rates diverged at first: neighbours, rival and final runs of other rates do not belong any more."""
+    go(tmp_path, lambda lr, seed: None if lr > 0.01 else bowl(0.02)(lr, seed))
+    before = tried(tmp_path)
+    assert [lr for lr, *_ in before[4:]] == [0.003334, 0.01, 0.005774]
+    launcher, made = go(tmp_path, bowl(0.02), retry="diverged")
+    assert tried(tmp_path) == [
+        *before[:2], *[(lr, 100, pytest.approx(bowl(0.02)(lr, 100))) for lr in (0.01732, 0.05196, 0.01, 0.03)],
+        (0.03, 101, pytest.approx(bowl(0.02)(0.03, 101))),
+    ]  # fmt: skip
+    finals = [c for c in made if c.role == "final"]
+    assert {c.lr for c in finals} == {0.01732} and {c.name for c in finals} <= set(launcher.order)
+    assert go(tmp_path, bowl(0.02), retry="diverged")[0].order == []
+
+
+def test_a_neighbour_that_diverged_keeps_its_rate_when_a_sweep_is_resumed(tmp_path: Path) -> None:
+    go(tmp_path, lambda lr, seed: None if lr > 0.02 else 1 / lr)
+    before = tried(tmp_path)
+    (tmp_path / "choices.json").unlink()
+    assert go(tmp_path, bowl(0.02))[0].order == [] and tried(tmp_path) == before
 
 
 def test_identities_of_later_trials_say_which_they_are() -> None:

@@ -58,6 +58,7 @@ class Comparison:
     agree: int
     adjusted: float | None = None
     looks: int = 1  # at which seeds could be added; each has its share of the error
+    other_bracketed: bool = True  # whether the search of ``other`` left no better learning rate open
 
     @property
     def word(self) -> str:
@@ -180,7 +181,8 @@ def _comparison(
     found = verdict.judge(estimate, pair.margin, verdict.level(planned, sweep.looks), measure.higher_is_better)
     if instead is not None:
         found = replace(found, word=verdict.DESCRIPTIVE, help=instead)
-    found = verdict.without_worse(found, sweep.bracketed(pair.row), sweep.bracketed(pair.other))
+    searched = sweep.bracketed(pair.row), sweep.bracketed(pair.other)
+    found = verdict.with_searches(found, *searched)
     differences = one - other
     of_items, of_seeds = differences.mean(1), differences.mean(0)
     above = summary.share_above(of_items)
@@ -202,6 +204,7 @@ def _comparison(
         improvement=above if measure.higher_is_better else 1 - above,
         agree=int((of_seeds * found.estimate > 0).sum()),
         looks=sweep.looks,
+        other_bracketed=searched[1],
     )
 
 

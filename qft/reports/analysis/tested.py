@@ -2,7 +2,8 @@
 
 A claim is planned with its controls: one interval, simultaneous over the claim's pairs and its controls' pairs, decides
 each. "better" is borne out where a pair is called better; "not worse" where it is called better or equal, or where the
-worse end of its interval lies within the margin. Rows with more parameters than the claim allows do not test it.
+worse end of its interval lies within the margin and the other's search is bracketed. Rows with more parameters than the
+claim allows do not test it.
 """
 
 import math
@@ -150,9 +151,9 @@ def _borne_out(claim: Claim, c: Comparison) -> str:
     if claim.says == "better":
         return {BETTER: YES, UNDECIDED: OPEN}.get(c.word, NO)
     worst = -c.verdict.low if c.measure.higher_is_better else c.verdict.high
-    if c.word in (BETTER, EQUAL) or (c.margin is not None and worst < c.margin):
-        return YES
-    return NO if c.word == WORSE else OPEN
+    if c.margin is not None and worst < c.margin and c.word not in (BETTER, EQUAL):
+        return YES if c.other_bracketed else OPEN
+    return {BETTER: YES, EQUAL: YES, WORSE: NO}.get(c.word, OPEN)
 
 
 def _ratio(cells: Sequence[Cell], others: Sequence[Cell]) -> float | None:

@@ -63,6 +63,25 @@ def test_not_worse_allows_the_margin_and_no_more(table1: Sweep) -> None:
                 cell.record.data.margin = synthetic.MARGIN
 
 
+@pytest.mark.parametrize(
+    ("lost", "says", "state"),
+    [
+        ("LoRA r=4", "not worse", "undecided"),  # at a better rate it may be better by more than the margin
+        ("QuanTA", "not worse", "confirmed"),  # at a better rate it is only better
+        ("QuanTA", "better", "undecided"),  # worse here, at another rate perhaps not
+        ("none", "better", "contradicted"),
+    ],
+)
+def test_what_a_lost_search_leaves_open(lost: str, says: str, state: str, tmp_path: Path) -> None:
+    """Their trials are planned, and no choice is known: whether a better rate lies beyond cannot be said."""
+    sweep = read.load(synthetic.table1(tmp_path / "t1", sizes=(300,), seeds=5))
+    for cell in sweep.final():
+        cell.after = ["a-trial"] if cell.label == lost else []
+        if cell.record and says == "not worse":
+            cell.record.data.margin = 0.2
+    assert said(sweep, says=says).state == state
+
+
 def test_a_row_larger_than_claimed_does_not_test_the_claim(table1: Sweep) -> None:
     found = said(table1, against=Row(adapter="qwthn"), ratio=1.0)
     assert found.state == "not at the claimed size" and found.ratio == pytest.approx(1087 / 237)
