@@ -51,16 +51,16 @@ class Claim:
     reason: str = ""  # why it cannot
 
 
-class _Loader(yaml.SafeLoader):
-    """Refuses a key that stands twice, of which YAML readers take the last without a word."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        content: dict[Any, Any] = super().construct_mapping(node, deep)
-        keys = [self.construct_object(key, deep=True) for key, _ in node.value]  # type: ignore[no-untyped-call]
-        if len(keys) > len(content):
-            twice = next(key for key in keys if keys.count(key) > 1)
+def _check_keys(node: yaml.Node | None) -> None:
+    """Refuse a key that stands twice in one mapping, of which YAML readers take the last without a word."""
+    children = list(node.value) if isinstance(node, yaml.SequenceNode) else []
+    if isinstance(node, yaml.MappingNode):
+        keys = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
+        if twice := next((key for key in keys if keys.count(key) > 1), None):
             raise yaml.constructor.ConstructorError(None, None, f"'{twice}' stands there twice", node.start_mark)
-        return content
+        children = [value for _, value in node.value]
+    for child in children:
+        _check_keys(child)
 
 
 def read(file: Path) -> Claim:
@@ -72,7 +72,9 @@ def read(file: Path) -> Claim:
     """
     where = f"claim {one_name('claim', file.stem)}"
     try:
-        content: Any = yaml.load(file.read_text(encoding="utf-8"), Loader=_Loader)
+        text = file.read_text(encoding="utf-8")
+        _check_keys(yaml.compose(text, Loader=yaml.SafeLoader))
+        content: Any = yaml.safe_load(text)
     except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
         raise QftError(f"{where}: {file} cannot be read: {first_line(error)}") from error
     if not isinstance(content, Mapping) or "name" in content:

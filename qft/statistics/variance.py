@@ -51,14 +51,14 @@ class Estimate:
     @property
     def variance(self) -> np.ndarray:
         """Of ``mean``, over other items and other seeds."""
-        return self.from_items + self.from_seeds
+        return np.asarray(self.from_items + self.from_seeds)
 
     def half(self, level: float | np.ndarray) -> np.ndarray:
         """Half of the interval that misses the truth with probability ``level``; infinite without degrees."""
         items = part(self.from_items, self.items_degrees, level)
         seeds = part(self.from_seeds, self.seeds_degrees, level)
         none = np.maximum(self.items_degrees, self.seeds_degrees) == 0
-        return np.where(none, np.inf, np.sqrt(items + seeds))
+        return np.asarray(np.where(none, np.inf, np.sqrt(items + seeds)))
 
     def interval(self, level: float) -> tuple[np.ndarray, np.ndarray]:
         """Ends of the interval that misses the truth with probability ``level``; infinite without degrees."""
@@ -172,7 +172,7 @@ def estimate(one: np.ndarray, other: np.ndarray, mean_correlation: np.ndarray, f
 def part(variance: np.ndarray, degrees: np.ndarray, level: float | np.ndarray) -> np.ndarray:
     """The square of half an interval that one part of a variance gives, t^2 v; 0 without degrees of freedom."""
     quantile = special.stdtrit(np.maximum(degrees, 1), np.asarray(level) / 2)
-    return np.where(degrees > 0, quantile * quantile * variance, 0.0)
+    return np.asarray(np.where(degrees > 0, quantile * quantile * variance, 0.0))
 
 
 def correlation(one: np.ndarray, other: np.ndarray) -> np.ndarray:

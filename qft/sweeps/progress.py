@@ -56,6 +56,11 @@ class Progress(AbstractContextManager["Progress"]):
         if self.live is None:
             log.info("start  %s", cell.name)
 
+    def forget(self, cell: Cell) -> None:
+        """The cell needs no run any more."""
+        with self.lock:
+            self.left.pop(cell.name, None)
+
     def finish(self, cell: Cell) -> None:
         """The cell's process has ended; says at once what became of it."""
         with self.lock:

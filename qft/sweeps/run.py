@@ -112,9 +112,8 @@ def _phases(
             for remark in remarks if (role, command) == ("final", "train") else ():
                 log.warning("%s", remark)
             ready = [c for c in sweep.plan if (c.role, c.command) == (role, command) and _ready(sweep, c, retried)]
-            ready = [c for c in ready if not (role == "search" and _taken(sweep, c))]
             ready.sort(key=lambda c: -sweep.steps.get(c.name, 0))  # long ones first: none is left alone at the end
-            _all(ready, launcher, workers, stop, progress, sweep.directory)
+            _all(sweep, ready, launcher, workers, stop, progress)
             stop.check()
 
 
@@ -136,25 +135,32 @@ def _share(sweep: PlannedSweep) -> None:
 
 
 def _taken(sweep: PlannedSweep, cell: Cell) -> bool:
-    """Whether another sweep has run the trial, whose result is this sweep's now."""
-    return bool(cell.trial_id) and sweep.others.take(sweep.directory, cell, sweep.identities[cell.name])
+    """Whether it is a trial that another sweep has run by now, whose result is this sweep's then."""
+    return (
+        cell.role == "search"
+        and bool(cell.trial_id)
+        and sweep.others.take(sweep.directory, cell, sweep.identities[cell.name])
+    )
 
 
 def _all(
-    ready: list[Cell], launcher: Launcher, workers: int, stop: DeferredStop, progress: Progress, directory: Path
+    sweep: PlannedSweep, ready: list[Cell], launcher: Launcher, workers: int, stop: DeferredStop, progress: Progress
 ) -> None:
     """Run these cells, ``workers`` at a time; none is started once ``stop`` has noted a signal."""
     from joblib import Parallel, delayed
 
     def one(cell: Cell) -> Cell:
         if stop.number is None:
+            if _taken(sweep, cell):
+                progress.forget(cell)
+                return cell
             progress.start(cell)
             try:
                 ended = launcher.run(cell)
             except Left:
                 return cell
             if ended is not None:
-                died(directory, cell, ended, "failed" if stop.number is None else "interrupted")
+                died(sweep.directory, cell, ended, "failed" if stop.number is None else "interrupted")
             progress.finish(cell)
         return cell
 

@@ -33,26 +33,47 @@ class Trials:
 
     def __init__(self, directories: Sequence[Path]) -> None:
         """Read their plans. Raises QftError for a directory that is no sweep."""
-        self._known: dict[str, tuple[Path, Cell]] = {}
         for directory in directories:
             if not (directory / SweepPlan.FILE).is_file():
                 raise QftError(f"search_from={directory} is not a sweep directory: it has no {SweepPlan.FILE}.")
+        self._directories = directories
+        self._known = self._read()
+
+    def _read(self) -> dict[str, tuple[Path, Cell]]:
+        """Trials by what decides their result, of plans as they are now."""
+        known: dict[str, tuple[Path, Cell]] = {}
+        for directory in self._directories:
             for cell in read(directory / SweepPlan.FILE, SweepPlan).cells:
                 if cell.role == "search" and cell.trial_id:
                     one_name("cell", cell.name)
-                    self._known.setdefault(cell.trial_id, (directory, cell))
+                    if cell.trial_id not in known or cells.done(directory, cell):
+                        known[cell.trial_id] = directory, cell
+        return known
 
     def take(self, directory: Path, cell: Cell, identity: Identity) -> bool:
         """Whether the trial was there; it is then done in this sweep, too.
 
+        The other sweep may be running: what it has finished by now counts, and what it removes meanwhile is not there.
+
         Raises:
             QftError: It is there, but was altered or is not what its plan says.
         """
-        if cell.trial_id not in self._known:
+        if not self._done(cell.trial_id):
+            self._known = self._read()
+        if not self._done(cell.trial_id):
             return False
+        try:
+            self._copy(directory, cell, identity)
+        except (FileNotFoundError, shutil.Error):
+            log.info("%s was not taken over: it is gone", cell.name)
+            return False
+        return True
+
+    def _done(self, trial: str) -> bool:
+        return trial in self._known and cells.done(*self._known[trial])
+
+    def _copy(self, directory: Path, cell: Cell, identity: Identity) -> None:
         other, theirs = self._known[cell.trial_id]
-        if not cells.done(other, theirs):
-            return False
         run = cells.folder(other, theirs.name)
         _check(run, cell, identity)
         with whole_directory(cells.folder(directory, cell.name)) as place:
@@ -63,7 +84,6 @@ class Trials:
             shutil.copytree(run / "adapter", place / "adapter")
         cells.end(directory, cell, "done", taken_from=str(other))
         log.info("taken  %s from %s", cell.name, other)
-        return True
 
 
 def _check(run: Path, cell: Cell, identity: Identity) -> None:

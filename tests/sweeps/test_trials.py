@@ -3,6 +3,8 @@
 import hashlib
 import json
 import math
+import shutil
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +14,19 @@ from test_identity import CONFIG
 from test_run import JOBS, SPEC, Fake
 
 from qft.errors import Diverged, QftError
-from qft.records import Cell, Choices, DataRecord, Identity, ModelRecord, RunDirectory, Trial, read, write_json
+from qft.records import (
+    Cell,
+    Choices,
+    DataRecord,
+    Identity,
+    ModelRecord,
+    RunDirectory,
+    SweepPlan,
+    Trial,
+    read,
+    write,
+    write_json,
+)
 from qft.sweeps import cells, identity, trials
 from qft.sweeps.attempt import attempt
 from qft.sweeps.plan import plan
@@ -197,6 +211,40 @@ def test_another_sweep_takes_the_trials_over(tmp_path: Path) -> None:
     RunDirectory(cells.folder(tmp_path / "b", "other-search-lora-demo-rate1")).verify()
     again, _ = go(tmp_path / "b", bowl(0.02), [], "other")
     assert again.order == [], "a copy needs its source no more"
+
+
+def test_a_sweep_that_runs_beside_another_takes_what_that_has_finished_meanwhile(tmp_path: Path) -> None:
+    """While the second runs its first trials, the first runs its whole search: the second has only to finish those."""
+    (tmp_path / "a").mkdir()
+    write(tmp_path / "a/sweep.json", SweepPlan("t", "s", planned()[0]))
+    once = threading.Lock()
+
+    def meanwhile(lr: float, seed: int) -> float:
+        with once:
+            if not (tmp_path / "a/choices.json").exists():
+                go(tmp_path / "a", bowl(0.02))
+        return bowl(0.02)(lr, seed)
+
+    go(tmp_path / "b", meanwhile, [tmp_path / "a"], "other")
+    assert tried(tmp_path / "a") == tried(tmp_path / "b")
+    (choice,) = read(tmp_path / "b/choices.json", Choices).chosen
+    assert [bool(trial.taken_from) for trial in choice.trials] == [False] * 2 + [True] * 5, "two at a time had begun"
+
+
+def test_a_trial_that_its_sweep_removes_meanwhile_is_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    go(tmp_path / "a", bowl(0.02))
+    gone = cells.folder(tmp_path / "a", "t-search-lora-demo-rate2")
+    real = shutil.copyfile
+
+    def copyfile(source: Any, target: Any, **options: Any) -> None:
+        if Path(source).parent == gone:
+            shutil.rmtree(gone)
+        real(source, target, **options)
+
+    monkeypatch.setattr(shutil, "copyfile", copyfile)
+    launcher, _ = go(tmp_path / "b", bowl(0.02), [tmp_path / "a"], "other")
+    assert [name for name in launcher.order if "search" in name] == ["other-search-lora-demo-rate2"]
+    assert tried(tmp_path / "b")[1][:2] == (0.005774, 100)
 
 
 def test_trials_of_other_code_data_or_options_are_not_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
