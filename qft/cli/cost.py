@@ -28,7 +28,7 @@ def run(config: CostConfig) -> None:
     quiet_libraries()
     from qft.adapters import methods
     from qft.models import inject, load
-    from qft.quantum.hardware import cost
+    from qft.quantum.hardware import clients, cost
 
     base, targets = load.meta_base(config.model), config.model.get("target_modules")
     model = methods.of(config.adapter).add_to(base, targets, seed=0)
@@ -38,7 +38,10 @@ def run(config: CostConfig) -> None:
     whole = min(config.prompt_tokens + written, config.max_seq_len)
     side_by_side = USUAL_BATCH if e.batch_size == "auto" else int(e.batch_size)
     work = cost.Work(validation, whole, answers, config.prompt_tokens, written, side_by_side)
-    terms = cost.Terms(b["batch_size"], b["shots"], config.price, config.per, config.rate, config.round_trip)
+    charge = clients.of(b["name"]).price
+    terms = cost.Terms(b["batch_size"], b["shots"], config.price, config.per, config.rate, config.round_trip, charge)
+    if published := charge(1, 1, b["shots"]):
+        log.info("price=null: %s", published.rule)
     if not circuits:
         shapes = inject.shapes(model)
         used = methods.of(config.adapter).on_hardware(shapes)
@@ -75,7 +78,8 @@ def _check(config: CostConfig) -> None:
     if "_target_" not in config.adapter:
         raise QftError("Choose a method whose circuits to count: adapter=qwthn, adapter=qtha, ...")
     if "shots" not in config.backend or "batch_size" not in config.backend:
-        raise QftError(f"backend={config.backend['name']} is simulated here and costs no circuits; use backend=qcloud.")
+        name = config.backend["name"]
+        raise QftError(f"backend={name} is simulated here and costs no circuits; use backend=qcloud .")
     if config.per not in ("circuit", "shot"):
         raise QftError(f"per={config.per} does not exist.{nearest(config.per, ('circuit', 'shot'))}")
     numbers = {f"backend.{k}": config.backend[k] for k in ("shots", "batch_size")}

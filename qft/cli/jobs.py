@@ -1,15 +1,17 @@
-"""Jobs at the quantum cloud: list, wait for, fetch and cancel them, and decide about those whose answer was lost.
+"""Jobs at a quantum cloud: list, wait for, fetch and cancel them, and decide about those whose answer was lost.
 
 ``qft jobs RUN`` (or ``run=RUN``, a name below outputs or a path) lists what the run's journal holds. ``action=``
 
     list      number, state and the service's id of each job; needs neither key nor network
     wait      until every open job has ended, storing results
     fetch     ask about every open job once
+    find      ask the service for jobs whose answer was lost, where it can look them up
     cancel    the open jobs, or ``job=N``; one that was never sent is dropped
     attach    the service has ``job=N`` under the id ``task=ID``
     detach    take the id of ``job=N`` away again: a wrong one, or of a job that the service has forgotten
     resubmit  send the circuits of ``job=N`` that have no result (again); what was lost may then be paid for twice
     forget    give ``job=N`` up; its circuits are sent again only if a run needs them
+    devices   list the service's chips; needs no run
 """
 
 import time
@@ -26,12 +28,13 @@ from qft.names import shortened
 from qft.progress import start_logging
 from qft.runs import stored
 
-ACTIONS = ("list", "wait", "fetch", "cancel", "attach", "detach", "resubmit", "forget")
+ACTIONS = ("list", "wait", "fetch", "find", "cancel", "attach", "detach", "resubmit", "forget", "devices")
 DECISIONS = ("attach", "detach", "resubmit", "forget")
-# states in which each action of a single job makes sense; docs/qcloud.md says where it leads
+# states in which each action of a single job makes sense; docs/hardware.md says where it leads
 TAKES = {
     "wait": ("submitted",),
     "fetch": ("submitted",),
+    "find": ("unknown",),
     "cancel": ("submitted", "planned"),
     "attach": ("planned", "unknown", "failed", "cancelled", "dropped"),
     "detach": ("submitted",),  # and whatever came of an id given by hand
@@ -58,6 +61,17 @@ def run(config: JobsConfig) -> None:
         raise QftError(f"action={config.action} needs a job: job=N, as qft jobs lists it.")
     if (config.action == "attach") != (config.task is not None):
         raise QftError("task=ID, the service's id of a job, goes with action=attach, and action=attach needs it.")
+    if config.action in ("devices", "find"):
+        from qft.quantum.hardware import clients
+
+        client = clients.of(config.backend["name"])
+        if config.action == "devices":
+            return _show_devices(config, client.connect(config.backend))
+        if not client.finds:
+            raise QftError(
+                f"backend={config.backend['name']} cannot look a job up: find it on the pages of the service, then "
+                "action=attach."
+            )
     path = _path(config)
     from qft.quantum.hardware.journal import Journal
 
@@ -74,14 +88,18 @@ def run(config: JobsConfig) -> None:
 
 
 def _path(config: JobsConfig) -> Path:
-    from qft.quantum.hardware.journal import FILE
+    from qft.quantum.hardware.journal import file_of
 
     given = config.journal or config.backend["journal"]
     if given:
         return Path(given)
     if config.run is None:
         raise QftError("Name the jobs to list: run=DIR of an evaluated run, or journal=FILE.")
-    return stored.find(config.run, config.output_dir) / FILE
+    run, name = stored.find(config.run, config.output_dir), config.backend["name"]
+    others = sorted(file.stem for file in run.glob("*.sqlite") if configs.service(file.stem))
+    if name not in others and others:
+        raise QftError(f"{run} has no jobs of backend={name}; say backend={others[0]}.")
+    return run / file_of(name)
 
 
 def _chosen(config: JobsConfig, journal: Any) -> Any:
@@ -130,19 +148,22 @@ def _give_up(journal: Any, job: Any) -> None:
 
 
 def _ask(config: JobsConfig, journal: Any, jobs: list[Any]) -> None:
-    """wait, fetch or cancel these jobs."""
+    """wait, fetch, find or cancel these jobs."""
     for job in jobs if config.action == "cancel" else []:
         if job.state == "planned":
             _give_up(journal, job)
-    jobs = [j for j in jobs if j.state == "submitted"]
+    jobs = [j for j in jobs if j.state == ("unknown" if config.action == "find" else "submitted")]
     if not jobs:
         log.info("There is no job to %s.", config.action)
         return
     from qft.quantum.hardware.clients.base import Faulty
 
-    poller = _job_runner(config, journal, jobs[0].url).poller
+    runner = _job_runner(config, journal, jobs[0].url)
+    poller = runner.poller
     try:
-        if config.action == "wait":
+        if config.action == "find":
+            _find(config, runner, jobs)
+        elif config.action == "wait":
             poller.wait(jobs)
         elif config.action == "cancel":
             poller.cancel(jobs)
@@ -154,6 +175,19 @@ def _ask(config: JobsConfig, journal: Any, jobs: list[Any]) -> None:
                     log.warning("job %d: no useful answer (%s)", job.id, error)
     finally:
         poller.close()
+
+
+def _find(config: JobsConfig, runner: Any, jobs: list[Any]) -> None:
+    for job in jobs:
+        if not runner.look_up(job):
+            log.info("%s does not list job %d.", runner.client.service, job.id)
+
+
+def _show_devices(config: JobsConfig, client: Any) -> None:
+    devices = client.devices()
+    rows = [[d.name, "yes" if d.online else "no", d.qubits, d.waiting, ", ".join(d.aliases)] for d in devices]
+    columns = ["chip", "online", "qubits", "jobs waiting", "also called"]
+    show(config.format, {"devices": [vars(d) for d in devices]}, f"chips of {client.service}", columns, rows)
 
 
 def _job_runner(config: JobsConfig, journal: Any, sent_to: str | None) -> Any:

@@ -18,7 +18,7 @@ def run(monkeypatch):
     def call(*overrides: str) -> None:
         config = composed("cost", *overrides)
         for group in ("backend", "adapter", "data"):
-            getattr(config, group).setdefault("name", "chosen")
+            getattr(config, group).setdefault("name", "qcloud" if group == "backend" else "chosen")
         ranges.check(config)
         cost.run(config)
 

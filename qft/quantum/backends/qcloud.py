@@ -18,6 +18,7 @@ class QCloud(HardwareBackend):
     """Options are those of configs/backend/qcloud.yaml. Raises QftError for values that make no sense."""
 
     name = "qcloud"
+    transient = (*HardwareBackend.transient, "url", "plain_http")
 
     def __init__(
         self,

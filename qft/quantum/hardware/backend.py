@@ -1,4 +1,4 @@
-"""A backend that measures circuits on a chip, whoever its vendor is: ``backends/qcloud.py`` adds a client.
+"""A backend that measures circuits on a chip, whoever its vendor is: ``backends/qcloud.py``, ``ibm.py`` add a client.
 
 mode=direct sends one circuit a row (one each observable with grouping=per_observable, as the paper counts);
 mode=surrogate measures each circuit's response on its grid of angles once and evaluates rows classically
@@ -19,7 +19,7 @@ from qft.quantum.backends.base import Backend, Readout
 from qft.quantum.circuit import Circuit
 from qft.quantum.hardware.clients.base import Client, Counts, Program, canonical
 from qft.quantum.hardware.job_runner import JobRunner
-from qft.quantum.hardware.journal import FILE, Journal
+from qft.quantum.hardware.journal import Journal, file_of
 from qft.quantum.hardware.poller import Waiting
 from qft.quantum.hardware.sampler import GROUPINGS, Request, Sampler
 from qft.quantum.hardware.surrogate import HELD_OUT, Surrogates, settings
@@ -68,8 +68,7 @@ class HardwareBackend(Backend):
     shots: int
     # options that do not decide results, only how they are obtained: an evaluation can be resumed with others
     transient: ClassVar[tuple[str, ...]] = (
-        *("url", "plain_http", "moved", "journal", "batch_size", "max_circuits"),
-        *("deadline", "poll", "poll_max"),
+        *("moved", "journal", "batch_size", "max_circuits", "deadline", "poll", "poll_max"),
     )
 
     def __init__(self, client: Client, options: HardwareOptions) -> None:
@@ -91,7 +90,7 @@ class HardwareBackend(Backend):
     @property
     def journal_path(self) -> Path:
         """Where the journal is, or will be."""
-        return Path(self.options.journal) if self.options.journal else self._folder / FILE
+        return Path(self.options.journal) if self.options.journal else self._folder / file_of(self.name)
 
     @property
     def job_runner(self) -> JobRunner:

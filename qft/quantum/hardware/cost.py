@@ -13,11 +13,12 @@ of p prompt and g written tokens, generated side by side in batches of b:
 Padding of unequal prompts comes on top, equal circuits (sent once) come off.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import ceil
 
 from qft.quantum.circuit import Circuit
+from qft.quantum.hardware.clients.base import Client, Price
 from qft.quantum.hardware.surrogate import HELD_OUT, settings
 
 
@@ -46,7 +47,7 @@ class Work:
 
 @dataclass(frozen=True)
 class Cost:
-    """One way to run it. ``seconds`` and ``money`` are None where rate or price are not given."""
+    """One way to run it. ``seconds`` and ``money`` are None where neither the user nor the vendor says so."""
 
     way: str
     circuits: int
@@ -59,22 +60,38 @@ class Cost:
 
 @dataclass(frozen=True)
 class Terms:
-    """How circuits are sent and what they take: circuits a job, shots, price per circuit or shot, speeds."""
+    """How circuits are sent and what they take.
+
+    Attributes:
+        batch_size: Circuits a job.
+        shots: Of each circuit.
+        price: Of a circuit or a shot; None: as ``charge`` says.
+        per: What ``price`` is for: "circuit" or "shot".
+        rate: Circuits a second; None: as ``charge`` says.
+        round_trip: Seconds from a submission to its results.
+        charge: A client's ``price``.
+    """
 
     batch_size: int
     shots: int
     price: float | None = None
     per: str = "circuit"
-    rate: float | None = None  # circuits a second
-    round_trip: float | None = None  # seconds from a submission to its results
+    rate: float | None = None
+    round_trip: float | None = None
+    charge: Callable[[int, int, int], Price | None] = Client.price
 
     def cost(self, way: str, circuits: int, jobs: int, round_trips: int) -> Cost:
         """Time (seconds) and money of a number of circuits, jobs and round trips."""
         shots = circuits * self.shots
+        published = self.charge(circuits, jobs, self.shots)
         times = [
             n * t for n, t in ((circuits, 1 / self.rate if self.rate else None), (round_trips, self.round_trip)) if t
         ]
-        money = None if self.price is None else self.price * (circuits if self.per == "circuit" else shots)
+        if not self.rate and published:
+            times.append(published.seconds)
+        money = published.money if published else None
+        if self.price is not None:
+            money = self.price * (circuits if self.per == "circuit" else shots)
         return Cost(way, circuits, jobs, shots, round_trips, sum(times) if times else None, money)
 
 

@@ -1,4 +1,4 @@
-"""How far jobs at a quantum cloud are: a bar on a terminal, else a line now and then."""
+"""How far jobs at a service are: a bar on a terminal, else a line now and then."""
 
 import logging
 import sys
@@ -43,7 +43,7 @@ class JobProgress:
             self._bar.set_postfix_str(text)
         elif time.monotonic() - self._last > EVERY:
             self._last = time.monotonic()
-            log.info("quantum cloud: %d of %d circuits; jobs: %s", self._done, self._expected, text or "none open")
+            log.info("%d of %d circuits; jobs: %s", self._done, self._expected, text or "none open")
 
     def close(self) -> None:
         """End the bar."""

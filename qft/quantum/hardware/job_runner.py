@@ -2,7 +2,8 @@
 
 The order that loses nothing: jobs are planned on disk; each is marked ``submitting`` on disk, sent once, and marked
 ``submitted`` with the service's id on disk before the next one; results and ``done`` are written together. Whatever
-the journal already has is never sent again.
+the journal already has is never sent again. Where the answer to a submission is lost, the service is asked for a job
+with our token; where it cannot be asked, the user is.
 """
 
 import hashlib
@@ -15,7 +16,7 @@ from collections.abc import Sequence
 
 from qft.errors import QftError
 from qft.process.signals import DeferredStop, number_of
-from qft.quantum.hardware.clients.base import Batch, Busy, Client, Counts, Lost, Program, Refused
+from qft.quantum.hardware.clients.base import Batch, Busy, Client, Counts, Faulty, Lost, Program, Refused
 from qft.quantum.hardware.journal import Job, Journal, Key
 from qft.quantum.hardware.poller import Poller, Waiting
 
@@ -61,7 +62,7 @@ class JobRunner:
 
     def _run_missing(self, keys: Sequence[Key], batch_size: int, max_circuits: int | None) -> None:
         if unknown := [j for j in self.journal.open_jobs(keys) if j.state == "unknown"]:
-            raise _undecided(unknown, self.journal)
+            self._clear_up(unknown)
         missing = self.journal.missing(keys)
         planned = sum(j.circuits for j in self.journal.open_jobs(keys) if j.state == "planned")
         sent = self.journal.circuits_sent()
@@ -89,7 +90,7 @@ class JobRunner:
         """Send a planned job; again with growing pauses while the service is busy.
 
         Raises:
-            QftError: The service did not take it, or its answer was lost.
+            QftError: The service did not take it, or its answer was lost and the service looks no jobs up.
         """
         programs = [program for _, program in self.journal.programs(job.id)]
         chip = programs[0].chip
@@ -107,31 +108,35 @@ class JobRunner:
                     finally:
                         deferred.check()
                 return
-            except Busy as error:
+            except (Busy, Lost) as error:
+                if isinstance(error, Lost):
+                    self._clear_up([self.journal.job(job.id)])
+                    if self.journal.job(job.id).state == "submitted":
+                        return
                 if attempt == ATTEMPTS:
                     raise QftError(
-                        f"The quantum cloud is busy: {ATTEMPTS} times it did not take job {job.id}, the last time "
+                        f"{self._service} is busy: {ATTEMPTS} times it did not take job {job.id}, the last time "
                         f"with: {error}. It was not sent; repeat the command to resume."
                     ) from None
-                log.info("the quantum cloud is busy; job %d is sent again in %.0f s", job.id, pause)
+                log.info("%s did not take job %d; it is sent again in %.0f s", self.client.service, job.id, pause)
                 time.sleep(pause)
                 pause = min(2 * pause, self.waiting.poll_max)
 
     def _submit_once(self, job: Job, batch: Batch) -> None:
-        """Raises Busy, with the job planned as before, and QftError as ``submit``."""
+        """Raises Busy, with the job planned as before, Lost, with the job unknown, and QftError as ``submit``."""
         self.journal.mark_submitting(job.id, self.client.url)
         try:
-            task = self.client.submit(batch)
+            task = self.client.submit(batch, self.journal.token(job.id))
             if (other := self.journal.job_of_task(task)) is not None:
                 raise Lost(f"the answer names the id of job {other}")
         except Refused as error:
             self.journal.set_state(job.id, "planned", f"not taken: {error}")
             if isinstance(error, Busy):
                 raise
-            raise QftError(f"The quantum cloud did not take job {job.id}: {error}. It was not sent.") from None
+            raise QftError(f"{self._service} did not take job {job.id}: {error}. It was not sent.") from None
         except Lost as error:
             self.journal.set_state(job.id, "unknown", str(error))
-            raise _undecided([self.journal.job(job.id)], self.journal) from None
+            raise
         try:
             self.journal.attach(job.id, task)
         except QftError as error:
@@ -140,16 +145,59 @@ class JobRunner:
                 f"qft jobs journal={self.journal.path} action=attach job={job.id} task={task}"
             ) from error
 
+    def _clear_up(self, jobs: Sequence[Job]) -> None:
+        """Find out whether the service has jobs whose answer was lost: they are submitted then, or planned again.
+
+        Raises:
+            QftError: That stays unknown.
+        """
+        if not self.client.finds:
+            raise self._undecided(jobs, "and its client lists no jobs")
+        for job in jobs:
+            if self.look_up(job):
+                continue
+            # a job that was taken may take a while to be listed
+            if (rest := job.changed + self.client.settles - time.time()) > 0:
+                log.info("%s does not list job %d; it is asked again in %.0f s", self.client.service, job.id, rest)
+                time.sleep(min(rest, self.client.settles))
+            if not self.look_up(job):
+                self.journal.set_state(job.id, "planned", f"{self.client.service} does not list it")
+
+    def look_up(self, job: Job) -> bool:
+        """Ask a service that ``finds`` for an unknown job, which is submitted once it is found.
+
+        Raises:
+            QftError: The service does not say, or it was asked at another address or has several such jobs.
+        """
+        self.poller.check_address(job)
+        try:
+            tasks = self.client.find(self.journal.token(job.id))
+        except Faulty as error:
+            raise QftError(
+                f"Whether {self.client.service} has job {job.id} is unknown, as it does not say ({error}). Nothing "
+                "more was sent; repeat the command to ask again."
+            ) from None
+        if len(tasks) > 1:
+            raise self._undecided([job], f"and it lists {len(tasks)} jobs with our token: {', '.join(tasks[:5])}")
+        if tasks:
+            self.journal.attach(job.id, tasks[0])
+            log.info("%s has job %d, as %s", self.client.service, job.id, tasks[0])
+        return bool(tasks)
+
+    def _undecided(self, jobs: Sequence[Job], why: str) -> QftError:
+        first = jobs[0]
+        return QftError(
+            f"Whether {self.client.service} has {'job' if len(jobs) == 1 else 'jobs'} "
+            f"{', '.join(str(j.id) for j in jobs)} is unknown ({first.note}); sending again could be paid for twice, "
+            f"{why}, so you decide. Look at the list on its pages, then: qft jobs journal={self.journal.path} "
+            f"job={first.id} with action=attach task=ID (it has it), action=resubmit (it has not) or action=forget."
+        )
+
+    @property
+    def _service(self) -> str:
+        """As a sentence begins with it."""
+        return self.client.service[0].upper() + self.client.service[1:]
+
     def close(self) -> None:
         """End the progress bar."""
         self.poller.close()
-
-
-def _undecided(jobs: Sequence[Job], journal: Journal) -> QftError:
-    first = jobs[0]
-    return QftError(
-        f"Whether the quantum cloud has {'job' if len(jobs) == 1 else 'jobs'} {', '.join(str(j.id) for j in jobs)} is "
-        f"unknown ({first.note}); sending again could be paid for twice, and its client lists no jobs, so you decide. "
-        f"Look at the list on its pages, then: qft jobs journal={journal.path} job={first.id} with action=attach "
-        "task=ID (it has it), action=resubmit (it has not) or action=forget."
-    )

@@ -85,8 +85,8 @@ class Poller:
         if failed:
             job = self.journal.job(failed[0])
             raise QftError(
-                f"{len(failed)} jobs failed at the quantum cloud; job {job.id} ({job.task}): {job.note}. Results of "
-                "the others are kept; repeating the command sends the failed circuits again."
+                f"{len(failed)} jobs failed at {self.client.service}; job {job.id} ({job.task}): {job.note}. Results "
+                "of the others are kept; repeating the command sends the failed circuits again."
             )
 
     def _poll(self, one: _Polled) -> None:
@@ -113,16 +113,21 @@ class Poller:
             Faulty: The answer decides nothing.
             QftError: The job was sent to another address.
         """
-        if job.url != self.client.url:
-            where = job.url or "the client's own address"
-            raise QftError(f"Job {job.id} was sent to {where}; give the same: backend.url={job.url or 'null'}.")
+        self.check_address(job)
         assert job.task is not None, "a submitted job has an id"
-        status = self.client.poll(job.task, [program for _, program in self.journal.programs(job.id)])
-        if status.counts is not None:
-            self.journal.store(job.id, status.counts)
+        status = self.client.poll(job.task)
+        if status.state == "finished":
+            programs = [program for _, program in self.journal.programs(job.id)]
+            self.journal.store(job.id, self.client.fetch(job.task, programs))
         elif status.state == "failed":
             self.journal.set_state(job.id, "failed", status.reason)
         return status
+
+    def check_address(self, job: Job) -> None:
+        """Raise QftError unless the job was sent to the address of this client."""
+        if job.url != self.client.url:
+            where = job.url or "the client's own address"
+            raise QftError(f"Job {job.id} was sent to {where}; give the same: backend.url={job.url or 'null'}.")
 
     def cancel(self, jobs: Sequence[Job]) -> int:
         """Ask for jobs to be cancelled; those the service does not cancel stay open. Returns how many it did."""

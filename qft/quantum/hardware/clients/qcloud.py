@@ -10,15 +10,16 @@ service pass through ``_scrub``.
 import json
 import os
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any, Self
 
-from qft.errors import QftError, nearest
+from qft.errors import QftError
 from qft.names import shortened
 from qft.quantum import export, pyqpanda3
 from qft.quantum.hardware.chip import BoundOp
 from qft.quantum.hardware.clients import qcloud_answers
-from qft.quantum.hardware.clients.base import Batch, Client, Faulty, JobStatus, Lost, Program
+from qft.quantum.hardware.clients.base import Batch, Client, Counts, Device, Faulty, JobStatus, Lost, Program
 from qft.quantum.hardware.clients.keys import Scrubber, check_address
 
 KEY = "QFT_QCLOUD_KEY"
@@ -37,6 +38,8 @@ class QCloud(Client):
     Raises:
         QftError: There is no key in the environment, no pyqpanda3, or the address is unsafe.
     """
+
+    service = "the quantum cloud"
 
     def __init__(self, url: str | None, plain_http: bool = False) -> None:
         check_address(url, plain_http)
@@ -71,7 +74,7 @@ class QCloud(Client):
         if (key := _key()) and Scrubber(key).found_in(task):
             raise QftError("task= holds the key; write the service's id of the job.")
 
-    def check_chip(self, chip: str) -> None:
+    def devices(self) -> list[Device]:
         try:
             listed = dict(self._ask(self._service.backends))
         except Faulty as error:
@@ -80,13 +83,8 @@ class QCloud(Client):
                 f"The quantum cloud{at} does not list its chips ({error}); check the network, backend.url and the key "
                 f"in {KEY}. Nothing was sent."
             ) from None
-        chips = {self._scrub(name): online for name, online in listed.items() if name not in SIMULATORS}
-        online = chips.get(chip, chips.get(ALIASES.get(chip, "")))
-        if online is None:
-            names = [*chips, *(alias for alias, name in ALIASES.items() if name in chips)]
-            raise QftError(f"backend.chip={chip} does not exist at the quantum cloud.{nearest(chip, names[:20])}")
-        if not online:
-            raise QftError(f"backend.chip={chip} is offline; try again later. Nothing was sent.")
+        chips = {self._scrub(name): bool(online) for name, online in listed.items() if name not in SIMULATORS}
+        return [Device(c, online, aliases=tuple(a for a in ALIASES if ALIASES[a] == c)) for c, online in chips.items()]
 
     def check_options(self, options: str) -> Any:
         """The options (JSON) as the client's own object. Raises QftError where the client does not take them."""
@@ -105,7 +103,7 @@ class QCloud(Client):
             raise QftError(f"The client cannot read a circuit of the journal: {self._scrub(error)}") from None
         return Batch(first.chip, first.shots, read, settings)
 
-    def submit(self, batch: Batch) -> str:
+    def submit(self, batch: Batch, token: str) -> str:  # the service takes no token
         try:
             chip = self._service.backend(batch.chip)
             task = _with_room(lambda: chip.run(batch.programs, batch.shots, batch.settings).job_id())
@@ -117,14 +115,25 @@ class QCloud(Client):
             raise Lost("the id in the answer holds the key")
         return str(task)
 
-    def poll(self, task: str, programs: Sequence[Program]) -> JobStatus:
-        raw = self._ask(lambda: self._qcloud.QCloudJob(task).query().origin_data())
+    def poll(self, task: str) -> JobStatus:
+        with self._without_key():
+            status = qcloud_answers.read_status(self._query(task), task)
+        return JobStatus(status.state, self._scrub(status.reason))
+
+    def fetch(self, task: str, programs: Sequence[Program]) -> list[Counts]:
         bits = [program.text.count("MEASURE") for program in programs]
+        with self._without_key():
+            return qcloud_answers.read_results(self._query(task), task, bits, programs[0].shots)
+
+    def _query(self, task: str) -> str:
+        return str(self._ask(lambda: self._qcloud.QCloudJob(task).query().origin_data()))
+
+    @contextmanager
+    def _without_key(self) -> Iterator[None]:
         try:
-            status = qcloud_answers.read_status(raw, task, bits, programs[0].shots)
+            yield
         except Faulty as error:
             raise Faulty(self._scrub(error)) from None
-        return JobStatus(status.state, status.counts, self._scrub(status.reason))
 
     def cancel(self, task: str) -> bool:
         try:

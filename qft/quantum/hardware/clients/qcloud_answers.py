@@ -8,7 +8,8 @@ A reply to a query, as the client hands it on:
 import json
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from qft.quantum.hardware.clients.base import Busy, Counts, Faulty, JobStatus, Lost, Refused, State
@@ -43,8 +44,26 @@ def submission(error: str) -> type[Refused | Lost]:
     return Refused if status in REFUSALS else Lost
 
 
-def read_status(raw: str, task: str, bits: Sequence[int], shots: int) -> JobStatus:
-    """Read the reply to a query about a job.
+def read_status(raw: str, task: str) -> JobStatus:
+    """Read the state of a job from the reply to a query.
+
+    Args:
+        raw: The reply as the client hands it on.
+        task: The id that was asked about.
+
+    Raises:
+        Faulty: The reply is about another job, or cannot be read.
+    """
+    with _readable():
+        reply = _about(task, raw)
+        detail = reply["obj"]
+        state = STATES[str(detail["taskState"])]
+        reason = detail.get("errorMessage") or detail.get("errorDetail") or reply.get("message") or "no reason given"
+        return JobStatus(state, str(reason) if state == "failed" else "")
+
+
+def read_results(raw: str, task: str, bits: Sequence[int], shots: int) -> list[Counts]:
+    """Read the counts of a finished job from the reply to a query.
 
     Args:
         raw: The reply as the client hands it on.
@@ -53,28 +72,39 @@ def read_status(raw: str, task: str, bits: Sequence[int], shots: int) -> JobStat
         shots: How often each circuit was to be run.
 
     Raises:
-        Faulty: The reply is about another job, cannot be read, or does not fit ``bits`` and ``shots``.
+        Faulty: The reply is about another job, or one that has not finished, cannot be read, or does not fit ``bits``
+            and ``shots``.
     """
+    with _readable():
+        detail = _about(task, raw)["obj"]
+        if STATES[str(detail["taskState"])] != "finished":
+            raise Faulty("the job had finished, and now has not")
+        return read_counts(detail, bits, shots)
+
+
+def _about(task: str, raw: str) -> Any:
+    """The reply as JSON, if it is about this job."""
     if len(raw) > LONGEST:
         raise Faulty(f"the answer has {len(raw):,} characters")
+    reply = json.loads(raw)
+    if reply["success"] is not True:
+        raise Faulty(f"the query was refused: {reply.get('message')}")
+    if reply["obj"]["taskId"] != task:
+        raise Faulty(f"the answer is about another job, {str(reply['obj']['taskId'])[:50]}")
+    return reply
+
+
+@contextmanager
+def _readable() -> Iterator[None]:
+    """Whatever a broken reply makes of the code in the block, as Faulty."""
     try:
-        reply = json.loads(raw)
-        if reply["success"] is not True:
-            raise Faulty(f"the query was refused: {reply.get('message')}")
-        detail = reply["obj"]
-        if detail["taskId"] != task:
-            raise Faulty(f"the answer is about another job, {str(detail['taskId'])[:50]}")
-        state = STATES[str(detail["taskState"])]
-        if state == "finished":
-            return JobStatus(state, read_counts(detail, bits, shots))
-        reason = detail.get("errorMessage") or detail.get("errorDetail") or reply.get("message") or "no reason given"
+        yield
     except KeyError as error:
         raise Faulty(f"the answer has an unknown state or lacks a field: {error}") from None
     except RecursionError:
         raise Faulty("the answer cannot be read: it is nested too deeply") from None
     except (ValueError, TypeError, AttributeError, OverflowError) as error:
         raise Faulty(f"the answer cannot be read: {error}") from None
-    return JobStatus(state, reason=str(reason) if state == "failed" else "")
 
 
 def read_counts(detail: dict[str, Any], bits: Sequence[int], shots: int) -> list[Counts]:

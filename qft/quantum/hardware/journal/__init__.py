@@ -8,6 +8,10 @@
 from qft.quantum.hardware.journal.jobs import STATES, Job, Key
 from qft.quantum.hardware.journal.journal import Journal
 
-FILE = "qcloud.sqlite"  # its usual name, in the run directory
 
-__all__ = ["FILE", "STATES", "Job", "Journal", "Key"]
+def file_of(backend: str) -> str:
+    """The usual name of the journal of a backend, in the run directory."""
+    return f"{backend}.sqlite"
+
+
+__all__ = ["STATES", "Job", "Journal", "Key", "file_of"]

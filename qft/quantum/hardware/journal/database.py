@@ -6,6 +6,7 @@ one that is empty has lost its content. What SQLite says comes out as a QftError
 """
 
 import os
+import secrets
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -116,6 +117,9 @@ class Database:
         if write:
             self._rows("PRAGMA journal_mode=DELETE")  # the file is one, also after SIGKILL
             self._take_over(moved)
+            if not self._meta("identity"):  # a journal of an earlier version
+                with self._transaction():
+                    integrity.insert(self._db, "meta", [("identity", secrets.token_hex(16))])
             self.on_open()
 
     def _take_over(self, moved: bool) -> None:
@@ -184,6 +188,7 @@ def _mark(db: sqlite3.Connection, experiment: str) -> None:
     db.execute(f"PRAGMA application_id={APPLICATION}")
     db.execute(f"PRAGMA user_version={SCHEMA}")
     meta = {"schema": str(SCHEMA), "experiment": experiment, "machine": file.machine()}  # schema: for 0.1.0
+    meta["identity"] = secrets.token_hex(16)  # tells submissions of two journals apart
     integrity.insert(db, "meta", list(meta.items()))
 
 

@@ -1,12 +1,15 @@
 """Jobs in the journal: one submission each, and the states it goes through.
 
     planned -> submitting -> submitted (has the service's id) -> done | failed | cancelled
-    submitting -> unknown       the answer to a submission was lost: only the user decides what then
-    planned -> dropped          the user gives up what was never sent; all ways: docs/qcloud.md
+    submitting -> unknown       the answer to a submission was lost
+    unknown -> submitted        the service lists the job under our token; else the user decides
+    unknown -> planned          the service does not list it, long after it was sent
+    planned -> dropped          the user gives up what was never sent; all ways: docs/hardware.md
 
 ``submitting`` is on disk before a job is sent, and the id straight after the answer.
 """
 
+import hashlib
 import json
 import time
 from collections.abc import Sequence
@@ -124,6 +127,10 @@ class Jobs(Database):
     def mark_submitting(self, job: int, url: str | None) -> None:
         """Record that a job is about to be sent, and to which address: an earlier attempt may have had another."""
         self._update(job, state="submitting", note="", url=url)
+
+    def token(self, job: int) -> str:
+        """What a submission of this job is marked with at the service; no other job of any journal has it."""
+        return "qft-" + hashlib.sha256(f"{self._meta('identity')} {job}".encode()).hexdigest()[:40]
 
     def job_of_task(self, task: str) -> int | None:
         """The job that has this id of the service."""
