@@ -21,6 +21,7 @@ class Knob:
             ``breaks``; at those where ceil(n / value) changes for a size n of the layers; anywhere: all are tried.
         breaks: With ``falls="at breaks"``.
         also: Other options that are set with it.
+        in_proportion: Options that keep their ratio to it, such as the alpha of a scale alpha / r.
     """
 
     option: str = "r"
@@ -31,6 +32,15 @@ class Knob:
     falls: Literal["nowhere", "at breaks", "at quotients", "anywhere"] = "nowhere"
     breaks: tuple[int, ...] = ()
     also: Mapping[str, Any] = field(default_factory=dict)
+    in_proportion: tuple[str, ...] = ()
+
+    def turned(self, adapter: Mapping[str, Any], value: int) -> dict[str, Any]:
+        """The options of a method whose knob is at ``value``: it, and what goes with it."""
+        scaled = {
+            name: adapter[name] * value / adapter[self.option] for name in self.in_proportion if adapter.get(name)
+        }
+        whole = {name: int(number) if number == int(number) else number for name, number in scaled.items()}
+        return {self.option: value, **self.also, **whole}
 
     def tried(self, shapes: list[tuple[int, int]]) -> Iterator[int]:
         """All values to try, for layers of these (in, out) sizes, where they are not searched by halving."""

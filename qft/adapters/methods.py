@@ -93,7 +93,7 @@ class Method(ABC):
     def knob(self, shapes: Sequence[tuple[int, int]] = ()) -> Knob | None:
         """The option that ``budget=N`` chooses, for layers of these (in, out); None: there is none. A yaml's wins."""
         stated = self.spec.get("knob")
-        return Knob(**stated) if stated else None
+        return Knob(**{**stated, "in_proportion": tuple(stated.get("in_proportion", ()))}) if stated else None
 
     def check_checkpointing(self) -> None:  # noqa: B027
         """Raise QftError where it does not work with gradient checkpointing."""

@@ -95,7 +95,7 @@ def choose(model: Spec, adapter: Spec, budget: int, turned: str = "own") -> Choi
             least,
         )
     best = max(within, key=lambda value: (within[value], -value))
-    options = {knob.option: best, **knob.also, **filled}
+    options = {**knob.turned(adapter, best), **filled}
     return Choice({**adapter, **options}, options, knob.option, best, within[best])
 
 

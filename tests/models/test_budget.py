@@ -74,6 +74,14 @@ def method(row, i):
     return resolved["model"], {"name": name} | resolved["adapter"] | set_
 
 
+@pytest.mark.parametrize(("name", "alpha"), [("lora", 8), ("lora lora_alpha=4", 4), ("dora", 6)])
+def test_the_scale_stays_when_the_rank_moves(name, alpha):
+    """alpha / r is that of the yaml, rank 4 and alpha 8, or of what the user gives."""
+    chosen = choose(*method(name, 3), BUDGETS[3]).adapter
+    assert chosen["lora_alpha"] == alpha and type(chosen["lora_alpha"]) is int
+    assert choose(*method("lora", 2), BUDGETS[2]).options == {"r": 1, "lora_alpha": 2}
+
+
 @pytest.mark.parametrize("name, i", CASES)
 def test_the_largest_count_within_the_budget(name, i):
     expected = TABLE[name][i]
