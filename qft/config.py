@@ -51,6 +51,11 @@ class EvaluationConfig:
     baseline: bool = False
     forgetting: str | None = None  # prose, demo or a file; None: not measured
     metrics: list[str] | None = None  # None: the run's own, else the data's
+    harness: list[str] | None = None  # tasks of lm-evaluation-harness
+    harness_tasks: str | None = None  # a directory of task yamls
+    harness_shots: int | None = number(None, at_least=0)  # None: as each task has it
+    harness_chat: bool = False
+    trust_tasks: bool = False
 
 
 @dataclass

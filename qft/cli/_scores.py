@@ -64,9 +64,27 @@ def report(form: str, directory: Path, document: Metrics, title: str) -> None:
     for name in names:
         scores = [m.test.get(name) for m in kinds.values()]
         rows.append([name, *(_cell(s.value, s.interval, measure(name).digits) if s else "-" for s in scores)])
+    rows += _standard(kinds)
     show(form, {"directory": str(directory)} | to_json(document), title, ["95 % interval in brackets", *kinds], rows)
     if any(name.endswith("_llamafactory") for name in names):
         log.info(NOTE)
+
+
+def _standard(kinds: dict[str, Scores]) -> list[list[str]]:
+    """A row a score of lm-evaluation-harness, with its standard error."""
+    tasks = {name: task for m in kinds.values() for name, task in (m.harness or {}).items()}
+    rows = []
+    for name, task in tasks.items():
+        for score in task.scores:
+            measured = [(m.harness or {}).get(name) for m in kinds.values()]
+            found = [m.scores.get(score) if m else None for m in measured]
+            cells = [_with_error(s.value, s.stderr) if s else "-" for s in found]
+            rows.append([f"{name}: {score} ({task.shots}-shot, n={task.samples})", *cells])
+    return rows
+
+
+def _with_error(value: float, error: float | None) -> str:
+    return f"{value:.4f}" if error is None else f"{value:.4f}  ± {error:.4f}"
 
 
 def _cell(value: float | None, interval: Interval | None, digits: int) -> str:

@@ -77,6 +77,8 @@ def check(cfg: Any, given: Collection[str]) -> None:
         raise QftError("overwrite=true deletes, and counts on the command line only; take it out of ./configs.")
     if OmegaConf.select(cfg, "yes") is True and "yes" not in given:
         raise QftError("yes=true deletes, and counts on the command line only; take it out of ./configs.")
+    if OmegaConf.select(cfg, "evaluation.trust_tasks") is True and "evaluation.trust_tasks" not in given:
+        raise QftError("evaluation.trust_tasks=true counts on the command line only; take it out of ./configs.")
     if (action := OmegaConf.select(cfg, "action")) not in (None, "list") and "action" not in given:
         raise QftError(f"action={action} can cost, and counts on the command line only; take it out of ./configs.")
     targets = set(_users_targets()) if trusted else set()

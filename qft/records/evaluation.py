@@ -105,6 +105,28 @@ class Score:
 
 
 @dataclass
+class HarnessScore:
+    """One score of a task of lm-evaluation-harness."""
+
+    value: float  # as the harness gives it: most are shares, 0 to 1
+    stderr: float | None  # standard error over questions; null where the harness knows none
+    higher_is_better: bool | None  # null where the task does not say
+
+
+@dataclass
+class HarnessTask:
+    """The scores of a task of lm-evaluation-harness."""
+
+    version: str | None  # of the task
+    shots: int  # examples before each question
+    samples: int  # questions
+    chat: bool  # whether they were put into the chat template of training
+    scores: dict[str, HarnessScore]  # metric, and its filter where there are several -> score
+    package: str  # lm_eval and its version
+    digest: str  # SHA-256 over the task's config, its questions and the options
+
+
+@dataclass
 class Scores:
     """Everything measured of one model: fine-tuned, or its base."""
 
@@ -114,6 +136,7 @@ class Scores:
     scored: str | None = absent()  # SHA-256 of the answers that were scored
     heldout_loss: float | None = absent()  # of the untuned base, nats per token: that of a run is in record.json
     forgetting: Forgetting | None = absent()  # loss on general text, where it was asked for
+    harness: dict[str, HarnessTask] | None = absent()  # task of lm-evaluation-harness -> its scores
 
 
 @dataclass

@@ -1,12 +1,15 @@
 """Options of an evaluation that cannot work are refused here, before anything is read or loaded."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from qft import ranges
 from qft.config import EvaluationConfig
 from qft.errors import QftError
 from qft.records import Plain
+
+if TYPE_CHECKING:
+    from qft.evaluation.harness.tasks import Selection
 
 Options = dict[str, Plain]  # metric -> its options
 
@@ -64,7 +67,24 @@ def check_evaluation(
         raise QftError("evaluation.temperature and top_p do nothing to greedy answers; add evaluation.do_sample=true.")
     if evaluation.forgetting is not None:
         general.read(evaluation.forgetting)
+    harness(evaluation)
     return metric_options(metrics, options)
+
+
+def harness(evaluation: EvaluationConfig) -> "Selection | None":
+    """The tasks of lm-evaluation-harness that are asked for; None for none.
+
+    Raises:
+        QftError: The package is missing, or the directory of tasks cannot be used or is not trusted.
+    """
+    e = evaluation
+    if not e.harness:
+        if e.harness_tasks is not None:
+            raise QftError("evaluation.harness_tasks= says where tasks are; name them, too: evaluation.harness=[NAME].")
+        return None
+    from qft.evaluation.harness import tasks
+
+    return tasks.select(e.harness, e.harness_tasks, e.harness_shots, e.limit, e.harness_chat, e.trust_tasks)
 
 
 def check_baseline(evaluation: EvaluationConfig, whole: bool) -> None:

@@ -3,6 +3,7 @@
 import hashlib
 import logging
 from collections import Counter
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from qft.data.template import Encoded, Prompt, Template
     from qft.evaluation.decoding import Decoding
     from qft.evaluation.forgetting import GeneralLoss
+    from qft.evaluation.harness.tasks import Tasks
     from qft.quantum.backends.base import Backend
 
 log = logging.getLogger(__name__)
@@ -28,7 +30,8 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Questions:
-    """Prompts, validation and held-out samples and, where forgetting is measured, general text as tokens.
+    """Prompts, validation and held-out samples and, where they are asked for, general text as tokens and tasks
+    of lm-evaluation-harness.
 
     ``cut`` counts the prompts that were cut or left out.
     """
@@ -40,6 +43,7 @@ class Questions:
     heldout: "Encoded"
     cut: Counter[str]
     general: "GeneralLoss | None"
+    tasks: "Tasks | None"
 
 
 def evaluate(config: EvalConfig) -> RunDirectory:
@@ -132,7 +136,8 @@ def _questions(config: EvalConfig, subject: Subject, parts: "Parts") -> Question
     )
     untuned = parts.heldout if subject.adapter is None else []  # a run measured them when it was trained
     heldout = template.encode(untuned, tokenizer, chosen, subject.max_seq_len, overlong, needed=False)
-    return Questions(tokenizer, chosen, prompts, validation, heldout, cut, _general(config, subject, tokenizer))
+    general = _general(config, subject, tokenizer)
+    return Questions(tokenizer, chosen, prompts, validation, heldout, cut, general, _tasks(config))
 
 
 def _general(config: EvalConfig, subject: Subject, tokenizer: Any) -> "GeneralLoss | None":
@@ -143,6 +148,16 @@ def _general(config: EvalConfig, subject: Subject, tokenizer: Any) -> "GeneralLo
     from qft.evaluation import forgetting
 
     return forgetting.encode(general.read(config.evaluation.forgetting), tokenizer, subject.max_seq_len)
+
+
+def _tasks(config: EvalConfig) -> "Tasks | None":
+    """Tasks of lm-evaluation-harness with their data; None where none is asked for."""
+    selection = checks.harness(config.evaluation)
+    if selection is None:
+        return None
+    from qft.evaluation.harness import tasks
+
+    return tasks.load(selection)
 
 
 def _decoding(config: EvalConfig, subject: Subject) -> "Decoding":
@@ -245,6 +260,7 @@ def _answer(
     for sentence in template.report(questions.cut, "prompts", subject.max_seq_len - e.max_new_tokens):
         log.info("%s", sentence)
     log.info("evaluating %d prompts into %s", len(questions.prompts), directory.path)
+    earlier = _earlier(directory)
     asked = (questions.tokenizer, questions.prompts, questions.validation, decoding)
     scores: list[records.Scores] = []
     for of_base in (False, True) if e.baseline and subject.adapter is not None else (False,):
@@ -255,6 +271,7 @@ def _answer(
             measured.heldout_loss = _measure(directory, model, parts, questions, decoding)
         if questions.general is not None and not of_base:
             measured.forgetting = _forgetting(questions.general, model, subject, directory)
+        measured.harness = _standard(questions, model, decoding, earlier, of_base)
         scores.append(score.score_file(directory.path, rows, subject.metrics, options, of_base, measured))
     document = records.Metrics(
         settings=settings,
@@ -292,6 +309,29 @@ def _forgetting(general: "GeneralLoss", model: Any, subject: Subject, directory:
     if found.truncated:
         log.info("%d general texts cut to %d tokens", found.truncated, general.max_len)
     return found
+
+
+def _earlier(directory: RunDirectory) -> records.Metrics | None:
+    """What an earlier evaluation with these settings has found; None where there is none."""
+    try:
+        return directory.metrics() if (directory / records.Metrics.FILE).exists() else None
+    except QftError:
+        return None  # damaged: it is written again
+
+
+def _standard(
+    questions: Questions, model: Any, decoding: "Decoding", earlier: records.Metrics | None, of_base: bool
+) -> dict[str, records.HarnessTask] | None:
+    """Scores on tasks of lm-evaluation-harness, those of an earlier evaluation included; None for none."""
+    scores = (earlier.base if of_base else earlier.metrics) if earlier else None
+    known = scores.harness if scores else None
+    if questions.tasks is None:
+        return known
+    from qft.evaluation.harness.scores import measure
+
+    asked = (questions.tokenizer, questions.template, questions.tasks, decoding.batch_size)
+    with model.disable_adapter() if of_base else nullcontext():
+        return measure(model, *asked, known)
 
 
 def _digest(adapter: Path | None) -> str | None:
