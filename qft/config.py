@@ -104,6 +104,24 @@ class EvalConfig(CommonConfig):
 
 
 @dataclass
+class ForecastConfig(EvalConfig):
+    """``qft forecast``; ``run`` is needed."""
+
+    chip: str = "wukong_like"
+    shots: int = number(1000, at_least=1)
+    mode: str = "direct"
+    repeats: int = number(8, at_least=2)
+    samples: int | None = number(None, at_least=1)
+    answers: int = number(10, at_least=0)
+    retrain: int = number(0, at_least=0)
+    batch_size: int = number(50, at_least=1)
+    price: float | None = number(None, at_least=0)
+    per: str = "circuit"
+    rate: float | None = number(None, above=0)
+    round_trip: float | None = number(None, at_least=0)
+
+
+@dataclass
 class ScoringConfig:
     """Which scores are computed from existing answers."""
 

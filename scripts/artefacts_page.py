@@ -31,6 +31,7 @@ key that is unknown, missing or of the wrong type. In Python, `qft.records.RunDi
 | `curve.png` | the losses of `history.csv` as a picture |
 | `log.txt` | the log of all starts |
 | `checkpoints/` | checkpoints to resume from, removed at the end |
+| `forecast/` | what `qft forecast` wrote, a directory for each chip, number of shots and mode |
 """
 RUN = {
     "record.json": records.Record,
@@ -45,6 +46,7 @@ RUN = {
     "COMPLETE": records.Completion,
     "SCORED": records.Scoring,
     "DIVERGED": records.Divergence,
+    "forecast/NAME/forecast.json": records.Forecast,
 }
 OUTPUT = {"untuned-KEY.json": records.UntunedLosses}
 SWEEP = {
@@ -56,6 +58,8 @@ SWEEP = {
 AFTER = {
     "predictions.jsonl": "Answers of the base, with the adapter switched off, stand in `base_predictions.jsonl`, their "
     "scores in `base_scores.jsonl` and the base's losses in `base_validation.jsonl`.",
+    "forecast/NAME/forecast.json": "Beside it stand the same as a page, `forecast.html`, and as Markdown, "
+    "`forecast.md`, with its pictures.",
     "cells/NAME/cell.json": "The rest of `cells/NAME/` is an ordinary run.",
 }
 ROOT = Path(__file__).parent.parent

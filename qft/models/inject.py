@@ -33,10 +33,11 @@ def weight_files(path: Path) -> list[Path]:
     return files
 
 
-def load_adapter(base: PreTrainedModel, path: str | Path) -> nn.Module:
+def load_adapter(base: PreTrainedModel, path: str | Path, trainable: bool = False) -> nn.Module:
     """Put a saved adapter on the base; a whole model, from full tuning, takes the base's place.
 
-    Raises QftError for a directory that is none or does not fit.
+    ``trainable``: let it be trained on, as it was when it was saved. Raises QftError for a directory that is none or
+    does not fit.
     """
     path = Path(path)
     if path / "adapter_model.safetensors" not in weight_files(path):
@@ -49,7 +50,7 @@ def load_adapter(base: PreTrainedModel, path: str | Path) -> nn.Module:
             warnings.filterwarnings("error", message=".*missing adapter keys.*")
             # said of AdaLoRA's pattern, which is then applied; where another's does not fit, its sizes do not either
             warnings.filterwarnings("ignore", message=".*rank_pattern keys did not match.*")
-            model: nn.Module = PeftModel.from_pretrained(base, str(path))
+            model: nn.Module = PeftModel.from_pretrained(base, str(path), is_trainable=trainable)
     except Exception as error:  # a stranger's adapter_config.json fails in as many ways as there are methods
         lines = [line.strip() for line in str(error).splitlines() if line.strip()]
         detail = next((line for line in lines if "size mismatch" in line), first_line(error))

@@ -36,6 +36,15 @@ from qft.records.evaluation import (
     UntunedLosses,
     ValidationRow,
 )
+from qft.records.forecast import (
+    CostForecast,
+    CurvePoint,
+    Expected,
+    Forecast,
+    LayerForecast,
+    Retrained,
+    ScoreForecast,
+)
 from qft.records.heldout import HELDOUT, HeldoutLoss, mean_loss, read_heldout, write_heldout
 from qft.records.history import HISTORY, HistoryRow, read_history, write_history
 from qft.records.jsonfile import line, read, read_json, read_lines, strict_json, write, write_json, write_lines
@@ -90,11 +99,15 @@ __all__ = [
     "Choices",
     "CircuitCount",
     "Completion",
+    "CostForecast",
+    "CurvePoint",
     "DataRecord",
     "Divergence",
     "Document",
     "EvaluationSettings",
+    "Expected",
     "FileDigest",
+    "Forecast",
     "Forgetting",
     "GeneralRow",
     "Generation",
@@ -106,6 +119,7 @@ __all__ = [
     "Identities",
     "Identity",
     "Interval",
+    "LayerForecast",
     "LeftOut",
     "Loss",
     "MemoryBytes",
@@ -118,9 +132,11 @@ __all__ = [
     "Prediction",
     "Prompts",
     "Record",
+    "Retrained",
     "RunDirectory",
     "Sampling",
     "Score",
+    "ScoreForecast",
     "ScoreRow",
     "Scores",
     "Scoring",

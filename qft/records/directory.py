@@ -23,7 +23,7 @@ ANSWERS = ("predictions.jsonl", "scores.jsonl", "validation.jsonl")
 GENERAL = "general.jsonl"
 SCORES = (EvaluationSettings.FILE, Metrics.FILE, HELDOUT, GENERAL, *ANSWERS, *(f"base_{name}" for name in ANSWERS))
 M = TypeVar("M", bound=Completion | Scoring)
-WITHIN = ("adapter", "checkpoints")  # directories of a run
+WITHIN = ("adapter", "checkpoints", "forecast")  # directories of a run
 
 
 def check_files(folder: Path) -> None:

@@ -17,7 +17,7 @@ STARTED = (".lock", "log.txt", "cell.json", "record.json")  # a directory withou
 # A journal of jobs that were paid for is not among them: it is never deleted with a run.
 FILES = {
     *STARTED,
-    *("config.yaml", "history.csv", "curve.png", "adapter", "checkpoints", COMPLETE, DIVERGED),
+    *("config.yaml", "history.csv", "curve.png", "adapter", "checkpoints", "forecast", COMPLETE, DIVERGED),
     *(*SCORES, SCORED),
 }
 NEVER_CLEARED = (".lock", "log.txt", "cell.json")  # the last: what a sweep recorded of the cell

@@ -130,3 +130,12 @@ def surrogate(circuits: Sequence[Circuit], terms: Terms) -> Cost:
     """Every module's grid and held-out settings, once. Raises ValueError for a circuit that has no grid."""
     sent = sum(settings(circuit) + HELD_OUT for circuit in circuits)
     return terms.cost("surrogate", sent, ceil(sent / terms.batch_size), 1)
+
+
+def ways(circuits: Sequence[Circuit], work: Work, terms: Terms) -> list[Cost]:
+    """All ways to evaluate circuits for each token; the surrogate is left out where a circuit has no grid."""
+    costs = [direct(way, circuits, work, terms, way == "per_observable") for way in ("grouped", "per_observable")]
+    try:
+        return [*costs, surrogate(circuits, terms)]
+    except ValueError:
+        return costs

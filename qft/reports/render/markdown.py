@@ -48,23 +48,29 @@ def _report(report: Report) -> list[str]:
     for heading, group in groupby(report.sections, key=lambda section: section.title):
         sections = list(group)
         shared = _shared_notes([table for s in sections if (table := _table(s)) is not None])
-        body = [line for section in sections for line in _section(section, shared, facts.caution(sweep))]
+        body = [line for s in sections for line in section(s, shared, facts.caution(sweep))]
         if body:
             notes = [*(f"- {md(note)}" for note in shared), ""] if shared else []
             lines += [f"### {md(heading)}", "", *notes, *body]
     return lines
 
 
-def _section(section: Section, shared: Sequence[str], caution: str | None) -> list[str]:
-    """Lead, notes, and the table, folded where it stands aside; pictures and what is long stay in the directory."""
-    lines = [md(section.lead), ""] if section.lead else []
-    if notes := [note for note in section.notes if note != caution]:  # that stands above all sweeps
+def section(of: Section, shared: Sequence[str] = (), caution: str | None = None) -> list[str]:
+    """Lead, notes, and the table, folded where it stands aside; pictures and what is long stay in the directory.
+
+    Args:
+        of: The section.
+        shared: Notes that stand elsewhere already.
+        caution: A note that stands above all sections.
+    """
+    lines = [md(of.lead), ""] if of.lead else []
+    if notes := [note for note in of.notes if note != caution]:
         lines += [*(f"- {md(note)}" for note in notes), ""]
-    table = _table(section)
+    table = _table(of)
     if table is None:
         return lines
     text = markdown(replace(table, notes=[note for note in table.notes if note not in shared]))
-    if not section.aside:
+    if not of.aside:
         return [*lines, text]
     return [*lines, "<details>", f"<summary>{escape(table.title)}</summary>", "", text, "</details>", ""]
 

@@ -16,24 +16,46 @@ from qft.version import __version__
 
 def page(report: Report) -> str:
     """The whole document. Its links are relative to the sweep's directory, where it belongs."""
-    folder, sweep = Path(__file__), report.analysis.sweep
+    sweep = report.analysis.sweep
+    return document(
+        f"qft: {sweep.name}, scale {sweep.scale}",
+        f"<h1>Sweep <code>{escape(sweep.name)}</code>, scale {escape(sweep.scale)}</h1>",
+        _tiles(sweep),
+        report.sections,
+        "This page loads nothing; its links lead to the runs in this directory.",
+    )
+
+
+def document(
+    title: str, heading: str, tiles: Sequence[tuple[str, str]], sections: Sequence[Section], footnote: str
+) -> str:
+    """Sections as one page.
+
+    Args:
+        title: Of the browser's window.
+        heading: HTML, an h1.
+        tiles: Numbers at the top, (number, what it is).
+        sections: In order; those of one title share a heading.
+        footnote: The last sentence.
+    """
+    folder = Path(__file__)
     style, script = (folder.with_name(name).read_text(encoding="utf-8") for name in ("page.css", "page.js"))
-    taken = [table.name for table in report.tables]
+    taken = [section.table.name for section in sections if section.table is not None]
     links, bodies = "", ""
-    for heading, sections in groupby(report.sections, key=lambda section: section.title):
-        if body := "".join(map(_section, sections)):
-            name = slug(heading.casefold(), taken)
+    for words, group in groupby(sections, key=lambda section: section.title):
+        if body := "".join(map(_section, group)):
+            name = slug(words.casefold(), taken)
             taken.append(name)
-            links += f'<a href="#{name}">{escape(heading)}</a>'
-            bodies += f'<section aria-labelledby="{name}"><h2 id="{name}">{escape(heading)}</h2>{body}</section>'
+            links += f'<a href="#{name}">{escape(words)}</a>'
+            bodies += f'<section aria-labelledby="{name}"><h2 id="{name}">{escape(words)}</h2>{body}</section>'
+    items = "".join(f"<li><b>{escape(value)}</b><span>{escape(words)}</span></li>" for value, words in tiles)
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1"><link rel="icon" href="data:,">'
-        f"<title>qft: {escape(sweep.name)}, scale {escape(sweep.scale)}</title><style>{style}</style></head><body>"
-        f"<header><h1>Sweep <code>{escape(sweep.name)}</code>, scale {escape(sweep.scale)}</h1>"
-        f'{_tiles(sweep)}<nav aria-label="Sections">{links}</nav></header><main>{bodies}</main>'
-        f"<footer>qft {__version__}, {time.strftime('%Y-%m-%d')}. This page loads nothing; its links lead to the runs "
-        f"in this directory.</footer><script>{script}</script></body></html>\n"
+        f"<title>{escape(title)}</title><style>{style}</style></head><body>"
+        f'<header>{heading}<ul class="tiles">{items}</ul><nav aria-label="Sections">{links}</nav></header>'
+        f"<main>{bodies}</main><footer>qft {__version__}, {time.strftime('%Y-%m-%d')}. {escape(footnote)}</footer>"
+        f"<script>{script}</script></body></html>\n"
     )
 
 
@@ -52,14 +74,12 @@ def _section(section: Section) -> str:
     return out
 
 
-def _tiles(sweep: Sweep) -> str:
+def _tiles(sweep: Sweep) -> list[tuple[str, str]]:
     tiles = [(str(count), state) for state, count in facts.counts(sweep).items() if count or state == "done"]
     tiles.append((str(len(sweep.cells)), "planned runs"))
     seeds = {c.seed for c in sweep.final() if c.role != "base"}
     tiles.append((str(len(seeds)), "seed" if len(seeds) == 1 else "seeds"))
-    tiles += [(name, f"base, {size:,} parameters") for name, size in facts.bases(sweep)]
-    items = (f"<li><b>{escape(value)}</b><span>{escape(words)}</span></li>" for value, words in tiles)
-    return f'<ul class="tiles">{"".join(items)}</ul>'
+    return tiles + [(name, f"base, {size:,} parameters") for name, size in facts.bases(sweep)]
 
 
 def _figure(figure: Figure | None) -> str:

@@ -7,6 +7,7 @@ import io
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from qft.reports.document import Figure, Panel
@@ -94,3 +95,11 @@ def figure(
         panel.svg = re.sub(r'\bid="', f'id="{name}{k}-', panel.svg)
         panel.svg = re.sub(r'(url\(#|href="#)', rf"\1{name}{k}-", panel.svg)
     return Figure(name, title, caption, panels, list(legend), wide, scrolls) if panels else None
+
+
+def standalone(picture: str) -> str:
+    """A picture as a file of its own, with the page's colours, light and dark."""
+    css = Path(__file__).with_name("page.css").read_text(encoding="utf-8")
+    colours = css[: css.index("* {")]
+    style = f"<style>{colours} svg {{ background: var(--paper) }} text {{ font-family: sans-serif }}</style>"
+    return picture.replace(">", f">{style}", 1) + "\n"

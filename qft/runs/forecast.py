@@ -1,0 +1,251 @@
+"""The recipe of ``qft forecast``: a trained run on a chip that exists only as its errors. Sends nothing.
+
+    ideal      the loss without noise
+    exact      the loss with the chip's errors and infinitely many shots: exact noisy read-outs in every layer
+    loss       ``repeats`` times the loss with N shots, each drawn from the exact distribution of the outcomes; the
+               interval holds one more such measurement with probability 95 % (``statistics.prediction``)
+    curve      to first order in the variance of a read-out, which is as 1/N: mean exact + a/N, deviation b/sqrt(N)
+    layers     the read-outs of each layer beside ideal ones, and the loss with that layer alone on the chip
+
+The intervals are those of one measurement on these very samples: they cover shots, shared as the job runner shares
+them (``rehearsal.py``). They do not cover what the noise model does not know: drift since the calibration, crosstalk,
+errors that depend on the angles.
+"""
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from math import ceil
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from qft import records
+from qft.config import ForecastConfig
+from qft.errors import QftError, nearest
+from qft.evaluation import metrics
+from qft.records import Expected, Forecast, LayerForecast, Plain, RunDirectory, ScoreForecast
+from qft.runs import checks, noise_aware, on_chip, stored
+from qft.runs.on_chip import OnChip
+from qft.runs.stored import Subject
+from qft.statistics.prediction import prediction_interval
+
+if TYPE_CHECKING:
+    from qft.quantum.backends.base import Backend
+    from qft.quantum.circuit import Circuit
+    from qft.quantum.hardware.cost import Cost, Terms, Work
+
+SIXTEENTHS = (1, 4, 16, 64, 256)  # of the shots: the points of the curve
+WAYS = {"direct": "grouped", "surrogate": "surrogate"}  # mode -> way of ``qft cost``
+
+
+def forecast(config: ForecastConfig) -> Forecast:
+    """What the chip will do to a finished run. Writes nothing.
+
+    Args:
+        config: ``run`` names the run; ``backend`` is the simulator that forecasts, without shots and seed.
+
+    Returns:
+        The forecast.
+
+    Raises:
+        QftError: A problem that the user can fix.
+    """
+    subject = stored.subject(config)
+    assert subject.run is not None
+    trained_with = stored.read_config(subject.run)
+    options = _check(config, subject)
+    circuits = on_chip.circuits_of(trained_with.adapter, subject.model)
+    chip = _simulator(config, circuits)
+    noise_aware.check(chip, config.retrain)
+    run = on_chip.load(config, subject)
+    ideal = _ideal()
+    run.use(ideal)
+    base, without = run.base_loss(), run.loss("ideal")
+    written = run.scores(config, options, "ideal answers")
+    exact, layers = _layers(run, config, ideal, chip, without)
+    losses, sent, drawn = _measured(run, config, options)
+    terms, work = _terms(config), _work(run, config)
+    loss = _expected(losses)
+    retrained = None
+    if config.retrain:
+        retrained = noise_aware.retrain(run, trained_with, config.retrain, ideal, chip, exact)
+    return Forecast(
+        run=str(subject.run),
+        adapter=trained_with.adapter["name"],
+        chip=config.chip,
+        backend=config.backend,
+        shots=config.shots,
+        mode=config.mode,
+        seed=subject.seed,
+        part=run.part,
+        samples=len(run.rows),
+        tokens=run.tokens,
+        base=base,
+        ideal=without,
+        exact=exact,
+        loss=loss,
+        margin=run.parts.summary.margin,
+        circuits=round(sum(sent) / len(sent)),
+        layers=layers,
+        curve=_curve(config, exact, loss, circuits, work),
+        answers=len(run.prompts),
+        scores={s.name: _score(s, [draw[k].value for draw in drawn]) for k, s in enumerate(written)},
+        costs=[records.CostForecast(**asdict(cost)) for cost in _costs(circuits, work, terms)],
+        record=records.new_record(subject.seed, metrics.packages()),
+        retrained=retrained,
+    )
+
+
+def measure(run: OnChip, simulator: "Backend", mode: str) -> float:
+    """The loss as one measurement on a chip gives it.
+
+    Args:
+        run: Loaded.
+        simulator: The chip's stand-in, which samples shots.
+        mode: direct or surrogate.
+    """
+    from qft.quantum.hardware.rehearsal import Rehearsal
+
+    run.use(Rehearsal(simulator, mode))
+    return run.loss(f"loss on {simulator.name}")
+
+
+def _check(config: ForecastConfig, subject: Subject) -> checks.Options:
+    """Refuse what can be refused before anything is loaded; return the options of the metrics."""
+    if config.mode not in WAYS:
+        raise QftError(f"mode={config.mode} does not exist.{nearest(config.mode, WAYS)}")
+    if config.per not in ("circuit", "shot"):
+        raise QftError(f"per={config.per} does not exist.{nearest(config.per, ('circuit', 'shot'))}")
+    if not {"noise", "shots"} <= set(config.backend):
+        raise QftError(f"backend={config.backend['name']} simulates no chip; forecast with backend=noisy.")
+    for key in ("shots", "seed"):
+        if config.backend.get(key) not in (None, config.seed):
+            raise QftError(f"backend.{key}= is for an evaluation; of a forecast, write {key}=.")
+    return checks.check_evaluation(config.evaluation, subject.metrics, config.metric, subject.max_seq_len)
+
+
+def _options(config: ForecastConfig) -> Plain:
+    return {key: value for key, value in config.backend.items() if key not in ("shots", "seed")}
+
+
+def _simulator(config: ForecastConfig, circuits: "Sequence[Circuit]") -> "Backend":
+    """The chip with infinitely many shots. Raises QftError where it cannot run the circuits."""
+    from qft.adapters import binding
+    from qft.quantum import backends
+    from qft.quantum.hardware import surrogate
+
+    chip = backends.load(**_options(config))
+    for circuit in circuits:
+        binding.check(chip, circuit)
+        if config.mode == "surrogate":
+            try:
+                surrogate.settings(circuit)
+            except ValueError as error:
+                raise QftError(f"mode=surrogate does not fit this circuit: {error}.") from error
+    return chip
+
+
+def _ideal() -> "Backend":
+    from qft.quantum.backends.statevector import Statevector
+
+    return Statevector()
+
+
+def _layers(
+    run: OnChip, config: ForecastConfig, ideal: "Backend", chip: "Backend", without: float
+) -> tuple[float, list[LayerForecast]]:
+    """The loss with exact noisy read-outs, and of each layer its read-outs and what it alone adds to the loss."""
+    from qft.quantum.readout_errors import Compared, ReadoutErrors
+
+    errors = {name: ReadoutErrors() for name in run.layers}
+    for name in run.layers:
+        run.use(Compared(chip, ideal, errors[name]), name)
+    exact = run.loss("all layers on the chip")
+    rises = {}
+    for name in run.layers:
+        run.use(ideal)
+        run.use(chip, name)
+        rises[name] = run.loss(f"layer {name} on the chip") - without
+    return exact, [
+        LayerForecast(
+            layer=name,
+            circuits=sum(len(delta.circuits()) for delta in deltas),
+            error=errors[name].error,
+            kept=errors[name].slope,
+            shot_error=errors[name].shot_error(config.shots),
+            loss_rise=rises[name],
+        )
+        for name, deltas in run.layers.items()
+    ]
+
+
+def _measured(
+    run: OnChip, config: ForecastConfig, options: checks.Options
+) -> tuple[list[float], list[int], list[list[Any]]]:
+    """Losses, circuits of a loss and scores of ``repeats`` simulated measurements."""
+    from qft.quantum import backends
+    from qft.quantum.hardware.rehearsal import Rehearsal
+
+    losses, sent, drawn = [], [], []
+    for k in range(config.repeats):
+        simulator = backends.load(**_options(config), shots=config.shots, seed=run.subject.seed * 1000 + k)
+        rehearsal = Rehearsal(simulator, config.mode)
+        run.use(rehearsal)
+        losses.append(run.loss(f"measurement {k + 1} of {config.repeats}"))
+        sent.append(rehearsal.sent)
+        drawn.append(run.scores(config, options, f"answers {k + 1} of {config.repeats}"))
+    return losses, sent, drawn
+
+
+def _expected(draws: list[float]) -> Expected:
+    equal = max(draws) == min(draws)  # which says little of the next
+    return Expected(sum(draws) / len(draws), None if equal else prediction_interval(draws), draws)
+
+
+def _score(ideal: Any, draws: list[float | None]) -> ScoreForecast:
+    known = [value for value in draws if value is not None]
+    chip = _expected(known) if len(known) == len(draws) else None
+    return ScoreForecast(ideal.value, chip, ideal.higher_is_better)
+
+
+def _terms(config: ForecastConfig, shots: int | None = None) -> "Terms":
+    from qft.quantum.hardware.cost import Terms
+
+    return Terms(config.batch_size, shots or config.shots, config.price, config.per, config.rate, config.round_trip)
+
+
+def _work(run: OnChip, config: ForecastConfig) -> "Work":
+    """The loss and the answers, as ``qft cost`` counts them: with the mean length of the samples and prompts."""
+    from qft.quantum.hardware.cost import Work
+
+    tokens = ceil(sum(len(row["input_ids"]) for row in run.rows) / len(run.rows))
+    prompt = ceil(sum(len(p.ids) for p in run.prompts) / len(run.prompts)) if run.prompts else 0
+    return Work(len(run.rows), tokens, len(run.prompts), prompt, config.evaluation.max_new_tokens, run.batch_size)
+
+
+def _costs(circuits: "Sequence[Circuit]", work: "Work", terms: "Terms") -> "list[Cost]":
+    from qft.quantum.hardware import cost
+
+    return cost.ways(circuits, work, terms)
+
+
+def _curve(
+    config: ForecastConfig, exact: float, loss: Expected, circuits: "Sequence[Circuit]", work: "Work"
+) -> list[records.CurvePoint]:
+    points = []
+    half = (loss.interval[1] - loss.interval[0]) / 2 if loss.interval else None
+    for shots in sorted({max(1, config.shots * part // 16) for part in SIXTEENTHS}):
+        ratio = config.shots / shots
+        mean = exact + (loss.mean - exact) * ratio
+        interval = None if half is None else (mean - half * ratio**0.5, mean + half * ratio**0.5)
+        costs = _costs(circuits, work, _terms(config, shots))
+        money = next((c.money for c in costs if c.way == WAYS[config.mode]), None)
+        points.append(records.CurvePoint(shots, mean, interval, money))
+    return points
+
+
+def place(config: ForecastConfig, made: Forecast) -> Path:
+    """Where the forecast is written: ``out``, or a directory of its own in the run's."""
+    if config.out is not None:
+        return Path(config.out)
+    name = "-".join((Path(made.chip).stem, str(made.shots), made.mode))
+    return RunDirectory(Path(made.run)) / "forecast" / name
