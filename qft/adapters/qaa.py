@@ -36,6 +36,8 @@ from qft.quantum import ansatz
 from qft.quantum.autodiff import checkpointed
 from qft.quantum.backends.base import Backend
 from qft.quantum.backends.statevector import Statevector
+from qft.quantum.chip_noise import ChipNoise
+from qft.quantum.noise import NoiseModel
 from qft.quantum.simulators import cnot_chain
 
 
@@ -88,7 +90,7 @@ def read_out(h: Tensor, left: Tensor, right: Tensor, split: Tensor, parity: Tens
 
 def check_encoding(backend: Backend, n: int) -> None:
     """Raise QftError for a backend that would have to encode a hidden vector in the amplitudes of ``n`` qubits."""
-    if backend.plain_torch:
+    if backend.plain_torch and not isinstance(backend.noise, ChipNoise):
         return
     with_shots = "" if backend.shots is None else f" with backend.shots={backend.shots}"
     raise QftError(
@@ -127,7 +129,7 @@ class QAADelta(Delta):
         half = self.n // 2
         factors = rotation(self.theta[:half]), rotation(self.theta[half:])
         split, parity = signs(self.n, self.theta)
-        if self.backend.noise is not None:
+        if isinstance(self.backend.noise, NoiseModel):
             parity = torch.as_tensor(cnot_chain.values(self.n, self.backend.noise)).to(parity)
         return Factors(*factors, split, parity, self.up[:, : self.out_features])
 

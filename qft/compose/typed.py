@@ -24,6 +24,7 @@ from qft.config import EvalConfig
 from qft.errors import QftError, nearest
 from qft.names import shortened
 from qft.progress import borrow_logging
+from qft.quantum import calibration
 from qft.records import Plain, RunDirectory
 from qft.runs.run import Run
 
@@ -113,7 +114,7 @@ def _composed(name: str, overrides: Sequence[str], options: Mapping[str, Any]) -
 def prepare(name: str, args: Sequence[str], assigned: Collection[str] = ()) -> list[str]:
     """The words as Hydra takes them, once all of them can be read and each choice exists."""
     words.check(args)
-    args = [_as_choice(a) for a in args]
+    args = [word for a in args for word in _as_choice(a)]
     if name != "sweep" and _wants_local_model(words.keys(args) | set(assigned), args):
         args.append("model=local")
     args = [f"+{a}" if a.startswith("metric.") else a for a in args]  # its keys are those of the plug-ins
@@ -174,11 +175,23 @@ def _of_peft(arg: str) -> bool:
     return arg.startswith("adapter.") and not arg.startswith(("adapter.type=", "adapter._target_"))
 
 
-def _as_choice(arg: str) -> str:
-    """``backend.noise=ideal`` chooses from the group configs/backend/noise, which Hydra writes with a slash."""
+def _as_choice(arg: str) -> list[str]:
+    """``backend.noise=ideal`` chooses from the group configs/backend/noise, which Hydra writes with a slash.
+
+    ``backend.noise=torino``, a calibration and no yaml of the group, is the choice ``chip`` with that calibration.
+    """
     key, equals, value = arg.partition("=")
     group = key.replace(".", "/")
-    return f"{group}={value}" if equals and "." in key and group in configs.groups() else arg
+    if not equals or "." not in key or group not in configs.groups():
+        return [arg]
+    plain = value.strip("'\"")
+    choices = configs.groups()[group]
+    if group != "backend/noise" or plain in choices or "," in plain:
+        return [f"{group}={value}"]
+    if not calibration.is_one(plain):
+        hint = nearest(plain, [*choices, *calibration.names()])
+        raise QftError(f"backend.noise={plain} does not exist.{hint} The calibration of another chip is a FILE.json.")
+    return [f"{group}=chip", f"backend.noise.chip={value}"]
 
 
 def _check_choices(args: Sequence[str]) -> None:

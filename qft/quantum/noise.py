@@ -74,6 +74,8 @@ class NoiseModel:
     @classmethod
     def of(cls, options: Mapping[str, Any], scale: float = 1.0) -> "NoiseModel":
         """From a config's ``noise`` keys. Raises QftError for unknown ones."""
+        if "chip" in options:
+            raise QftError("The noise of a calibrated chip is simulated by backend=noisy.")
         known = [f.name for f in fields(cls) if f.name != "scale"]
         if unknown := [key for key in options if key not in known]:
             raise QftError(f"noise: there is no key '{unknown[0]}'.{nearest(unknown[0], known)}")

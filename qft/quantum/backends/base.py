@@ -8,9 +8,9 @@ from typing import Any, ClassVar, Literal
 import torch
 from torch import Tensor
 
+from qft.quantum.chip_noise import Noise
 from qft.quantum.circuit import Circuit
 from qft.quantum.gradients import Readout
-from qft.quantum.noise import NoiseModel
 
 __all__ = ["Backend", "Gradient", "Readout"]
 
@@ -27,7 +27,8 @@ class Backend(ABC):
         trains: False where no options give a gradient, so that training is refused before the backend is built.
         shots: Measurements of a circuit; None where expectations are exact.
         seeded: Whether equal seeds give equal shots.
-        noise: The noise model it simulates; None where there is none, or where it is not known.
+        noise: The noise it simulates, a model or that of a calibrated chip; None where there is none, or where it is
+            not known.
         plain_torch: Whether read-outs are made of torch's own operations alone, which torch.func and forward-mode
             derivatives can follow.
         compiles: Whether torch.compile can follow them, too.
@@ -40,7 +41,7 @@ class Backend(ABC):
     trains: ClassVar[bool] = True
     shots: int | None = None
     seeded: bool = True
-    noise: NoiseModel | None = None
+    noise: Noise | None = None
     plain_torch: bool = False
     compiles: bool = False
     transient: ClassVar[tuple[str, ...]] = ()

@@ -1,5 +1,8 @@
 """A noisy chip, exactly: the circuit in the chip's basis under a noise model (``qft.quantum.noise``).
 
+``noise.chip=NAME`` or a file: the noise of a real chip as it was calibrated (``qft.quantum.chip_noise``), on circuits
+that are placed and routed for it (``qft.quantum.routing``).
+
 Expectations are those of infinitely many shots, differentiable, so that training can take the noise into account;
 how, and what it costs, is said in ``qft.quantum.simulators.noisy``. ``shots=N`` measures every qubit of each circuit N
 times instead: counts of the 2^r joint outcomes are drawn from their exact distribution, wrong readings included, by a
@@ -8,6 +11,7 @@ with shots of its own.
 """
 
 from collections.abc import Mapping
+from importlib.metadata import version
 from typing import Any
 
 import numpy as np
@@ -17,8 +21,8 @@ from torch import Tensor
 from qft.errors import QftError
 from qft.quantum import gradients
 from qft.quantum.backends.base import Backend, Readout
+from qft.quantum.chip_noise import ChipNoise, Noise, noise_of
 from qft.quantum.circuit import Circuit
-from qft.quantum.noise import NoiseModel
 from qft.quantum.simulators import noisy
 from qft.quantum.simulators.shots import frequencies
 from qft.quantum.simulators.transfer import z_observables, z_strings
@@ -28,7 +32,7 @@ class Noisy(Backend):
     """Equals a density-matrix simulation of the chip's circuit to rounding (tests: 1e-9 against pyqpanda3)."""
 
     name = "noisy"
-    noise: NoiseModel
+    noise: Noise
 
     def __init__(
         self,
@@ -40,18 +44,25 @@ class Noisy(Backend):
         super().__init__()
         if shots is not None and shots < 1:
             raise QftError(f"backend.shots={shots} must be at least 1; null means exact expectations.")
-        self.noise = NoiseModel.of(noise or {}, scale)
+        self.noise = noise_of(noise or {}, scale)
         self.shots, self._seed = shots, seed or 0
         self.gradient = "autograd" if shots is None else "parameter_shift"
         self.plain_torch = shots is None
 
     def refusal(self, circuit: Circuit) -> str | None:
-        return noisy.refusal(circuit)
+        return noisy.refusal(circuit, self.noise)
 
     def bind(self, circuit: Circuit, weights: Tensor) -> Readout:
         if self.shots is not None:
             return gradients.by_shift(circuit, weights, self._sampled)
         return self._counted(noisy.bind(circuit, weights, self.noise, z_observables(circuit.qubits, weights)))
+
+    def report(self) -> dict[str, Any]:
+        """Of a calibrated chip, which numbers and which transpiler decided the result."""
+        if not isinstance(self.noise, ChipNoise):
+            return {}
+        chip = self.noise.chip
+        return {"chip": chip.name, "calibrated": chip.date, "calibration": chip.digest, "qiskit": version("qiskit")}
 
     def _counted(self, values: Readout) -> Readout:
         def read(inputs: Tensor) -> Tensor:

@@ -23,22 +23,26 @@ import torch
 from torch import Tensor
 
 from qft.quantum.autodiff import checkpointed
+from qft.quantum.chip_noise import ChipNoise, Noise
 from qft.quantum.chunks import in_chunks
 from qft.quantum.circuit import Circuit
 from qft.quantum.gradients import Readout
-from qft.quantum.noise import NoiseModel
-from qft.quantum.simulators import fourier, multilinear
+from qft.quantum.routing import route
+from qft.quantum.simulators import fourier, multilinear, routed_layers
 from qft.quantum.simulators.noisy_layers import PLANES, Layer, Upload, noisy_layers, transfer_steps
 from qft.quantum.simulators.transfer import Step, pull_back
 
 MAX_QUBITS = 6  # of a circuit that uploads again: 4^6 numbers a row; encoding once, multilinear.MAX_QUBITS
+MAX_ROUTED = 8  # of a chip's qubits, for a circuit that encodes once
 DENSE_QUBITS = 4  # above, a dense matrix costs more than its gates
 MAX_GRID = 2**16  # angles of a Fourier series: its coefficients, up to 2^r times as many, must stay small
 AT_ONCE = {"cpu": 2**20, "cuda": 2**25}  # numbers held of a layer at a time
 
 
-def refusal(circuit: Circuit) -> str | None:
+def refusal(circuit: Circuit, noise: Noise) -> str | None:
     """Why this file cannot evaluate the circuit, as the end of a sentence, or None."""
+    if isinstance(noise, ChipNoise):
+        return _refused_routed(circuit, noise)
     if multilinear.is_multilinear(circuit) or circuit.qubits <= MAX_QUBITS:
         return None
     limit, what = (
@@ -49,13 +53,24 @@ def refusal(circuit: Circuit) -> str | None:
     return f"{circuit.qubits} qubits, and noise is simulated on at most {limit} for {what}"
 
 
-def bind(circuit: Circuit, weights: Tensor, noise: NoiseModel, observables: Tensor) -> Readout:
+def _refused_routed(circuit: Circuit, noise: ChipNoise) -> str | None:
+    try:
+        taken = len(route(circuit, noise.chip, noise.seed, noise.level).physical)
+    except ValueError as error:
+        return str(error)
+    limit = MAX_ROUTED if routed_layers.encodes_once(circuit, noise) else MAX_QUBITS
+    if taken <= limit:
+        return None
+    return f"{taken} qubits of {noise.chip.name} once it is routed, and its noise is simulated on at most {limit}"
+
+
+def bind(circuit: Circuit, weights: Tensor, noise: Noise, observables: Tensor) -> Readout:
     """A read-out of observables under noise, wrong read-out included; differentiable once in weights and inputs.
 
     Args:
         circuit: Within the limits that ``refusal`` tells.
         weights: (num_weights,), float32 or float64; angles in radians.
-        noise: Acts on the circuit in the chip's basis.
+        noise: Acts on the circuit in the chip's basis; that of a calibrated chip, on the circuit routed for it.
         observables: (k, 4, ..., 4) over (I, X, Y, Z) of each qubit, in the weights' dtype.
 
     Returns:
@@ -65,8 +80,10 @@ def bind(circuit: Circuit, weights: Tensor, noise: NoiseModel, observables: Tens
         ValueError: The circuit is beyond the limits.
     """
     r = circuit.qubits
-    if reason := refusal(circuit):
+    if reason := refusal(circuit, noise):
         raise ValueError(reason)
+    if isinstance(noise, ChipNoise):
+        return _bind_routed(circuit, weights, noise, observables)
     layers = noisy_layers(circuit)
     steps = transfer_steps(layers, weights, noise)
     reading = torch.as_tensor(noise.readout_transfer(), dtype=weights.dtype, device=weights.device)
@@ -74,7 +91,18 @@ def bind(circuit: Circuit, weights: Tensor, noise: NoiseModel, observables: Tens
     if multilinear.is_multilinear(circuit):
         c = multilinear.on_encoding(pull_back(observables, steps[1], r), r)
         return lambda z: multilinear.evaluate(c, z)
-    return _Reader(_chain(layers, steps, weights, observables, r), circuit, layers, weights)
+    return _Reader(_chain(layers, steps, weights, observables, r), circuit, layers, weights, 4**r)
+
+
+def _bind_routed(circuit: Circuit, weights: Tensor, noise: ChipNoise, observables: Tensor) -> Readout:
+    routed, layers, _ = routed_layers.routed_layers(circuit, noise)
+    steps = routed_layers.steps(circuit, weights, noise)
+    observables = routed_layers.placed(observables, routed, noise)
+    if routed_layers.encodes_once(circuit, noise):
+        c = routed_layers.coefficients(circuit, noise, steps, observables)
+        return lambda z: multilinear.evaluate(c, z)
+    n = len(routed.physical)
+    return _Reader(_chain(layers, steps, weights, observables, n), circuit, layers, weights, 4**n)
 
 
 def _chain(
@@ -108,10 +136,10 @@ def _chain(
 class _Reader:
     """Reads rows in chunks; without gradients, by the Fourier series once enough rows have been read."""
 
-    def __init__(self, run: Readout, circuit: Circuit, layers: list[Layer], like: Tensor) -> None:
+    def __init__(self, run: Readout, circuit: Circuit, layers: list[Layer], like: Tensor, numbers: int) -> None:
         self._run, self._like = run, like
         self._inputs, self._degree = circuit.num_inputs, _degree(layers)
-        self._numbers = 4**circuit.qubits  # a row
+        self._numbers = numbers  # a row
         self._seen = 0
         self._series: Readout | None = None
 

@@ -61,7 +61,11 @@ def _transfer_basis(name: str) -> tuple[np.ndarray, np.ndarray]:
 @cache
 def fixed_transfer(name: str) -> np.ndarray:
     """Transfer matrix of a gate without an angle, real (4^m, 4^m)."""
-    u = gate_matrix(name)
+    return unitary_transfer(gate_matrix(name))
+
+
+def unitary_transfer(u: np.ndarray) -> np.ndarray:
+    """Transfer matrix of a unitary (2^m, 2^m), first qubit slowest: real (4^m, 4^m)."""
     strings = _strings(int(np.log2(len(u))))
     moved = np.einsum("yx,iyz,zw->ixw", u.conj(), strings, u)
     out: np.ndarray = np.einsum("ixw,jwx->ij", moved, strings).real / len(u)

@@ -112,8 +112,8 @@ def test_memory_of_a_step_is_a_chunk_and_the_inputs(monkeypatch):
 
 
 def test_too_many_qubits_are_refused_with_the_limit():
-    assert "at most 8" in noisy.refusal(ansatz.qwthn(9))
-    assert "at most 6" in noisy.refusal(ansatz.qtha(7))
-    assert noisy.refusal(ansatz.qwthn(8)) is None and noisy.refusal(ansatz.qtha(6)) is None
+    assert "at most 8" in noisy.refusal(ansatz.qwthn(9), NoiseModel())
+    assert "at most 6" in noisy.refusal(ansatz.qtha(7), NoiseModel())
+    assert noisy.refusal(ansatz.qwthn(8), NoiseModel()) is None and noisy.refusal(ansatz.qtha(6), NoiseModel()) is None
     with pytest.raises(ValueError, match="at most 6"):
         bind(ansatz.qtha(7, 2), torch.zeros(56), NoiseModel())
