@@ -110,6 +110,9 @@ def _body(name: str, config: TrainConfig, record: Record, scores: Scores | None)
     if scores and scores.generation:
         given = scores.generation.answers
         results += [(f"{key} ({_answers(s.samples, given)})", _number(s.value)) for key, s in scores.test.items()]
+        for name, task in (scores.harness or {}).items():
+            asked = f"lm-evaluation-harness, {task.shots}-shot, {task.samples:,} questions"
+            results += [(f"{name}: {key} ({asked})", _number(s.value)) for key, s in task.scores.items()]
     lines += ["", "## Results", "", *_table("result", results)]
     options = {k: v for k, v in adapter.items() if k not in ("_target_", "name", "about", "card", "supports")}
     settings = [(f"adapter.{k}", v) for k, v in options.items()]
