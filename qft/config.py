@@ -220,6 +220,27 @@ class RmConfig:
 
 
 @dataclass
+class ShowConfig:
+    """``qft show``."""
+
+    run: str = "???"
+    answers: int = number(3, at_least=0)
+    output_dir: str = "outputs"
+    format: str = "table"
+
+
+@dataclass
+class CompareConfig:
+    """``qft compare``."""
+
+    run: Any = "???"
+    html: str | None = None
+    answers: int = number(3, at_least=0)
+    output_dir: str = "outputs"
+    format: str = "table"
+
+
+@dataclass
 class SweepConfig:
     """``qft sweep``; ``options`` go to every cell."""
 

@@ -2,6 +2,7 @@
 
 import json
 import logging
+import shutil
 import sys
 from collections.abc import Sequence
 from typing import Any
@@ -46,6 +47,11 @@ def show(form: str, document: Any, title: str, columns: Sequence[str], rows: Seq
     console = Console(file=sys.stdout)  # what reads a pipe gets each row on one line
     width = max(console.width, 100) if console.is_terminal else UNFOLDED
     Console(file=sys.stdout, width=width).print(table)
+
+
+def terminal_width() -> int:
+    """Columns of text for people."""
+    return min(max(shutil.get_terminal_size((120, 24)).columns, 60), 140)
 
 
 def _numeric(value: Any) -> bool:

@@ -33,7 +33,7 @@ _lock = threading.RLock()  # Hydra is one for the process; a job of a multirun c
 # torch's random numbers and what is written to a run's log.txt are of the whole process
 _one_at_a_time = threading.RLock()
 REQUIRED = {"run": ", or its name or directory as a word", "dir": ", or the directory as a word"}
-PATHS = ("output_dir", "run", "out", "dir", "markdown", "journal")
+PATHS = ("output_dir", "run", "out", "dir", "html", "markdown", "journal")
 
 
 class OwnConfigsFirst(SearchPathPlugin):

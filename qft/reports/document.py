@@ -75,6 +75,28 @@ class Figure:
 
 
 @dataclass(frozen=True)
+class Answered:
+    """One question with its reference, and what each row answered: row -> text. ``scores``: row -> words."""
+
+    title: str
+    prompt: str
+    reference: str
+    answers: dict[str, str]
+    scores: dict[str, str]
+
+
+@dataclass(frozen=True)
+class SideBySide:
+    """Answers beside each other; a reader chooses which two of ``rows`` are shown, at first ``shown``."""
+
+    name: str
+    title: str
+    rows: list[str]
+    shown: tuple[str, str]
+    samples: list[Answered]
+
+
+@dataclass(frozen=True)
 class Section:
     """A piece of a report. Every part may be left out, and an empty section is not shown.
 
@@ -87,6 +109,7 @@ class Section:
         short: the rows of ``table`` that a reader needs first, for where there is no figure.
         folded: the line that stands for the whole table until a reader opens it; empty: the table is in sight.
         aside: whether a Markdown page folds the table away.
+        answers: texts beside each other, which a page of HTML alone shows.
     """
 
     title: str
@@ -97,6 +120,7 @@ class Section:
     short: Table | None = None
     folded: str = ""
     aside: bool = True
+    answers: SideBySide | None = None
 
 
 @dataclass(frozen=True)

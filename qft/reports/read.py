@@ -109,8 +109,13 @@ def _fill(cell: Cell, folder: Path) -> None:
     ]
     left = [name for name in (Record.FILE, Metrics.FILE) if (folder / name).is_file()]
     cell.link = f"cells/{cell.name}/{left[0] if left else CellState.FILE}"
-    if not cell.done:
-        return
+    if cell.done:
+        fill(cell, run)
+
+
+def fill(cell: Cell, run: RunDirectory) -> None:
+    """Put the results of a finished run into a cell. Raises QftError where its files are not what they were."""
+    left = [name for name in (Record.FILE, Metrics.FILE) if (run / name).is_file()]
     if not left:
         raise QftError("it is done, but holds neither record.json nor metrics.json")
     cell.record = run.record() if Record.FILE in left else None

@@ -66,6 +66,13 @@ def canvas(alt: str, x: str, y: str, height: float = 3.0, width: float = 4.2) ->
     out.append(_themed(text.getvalue(), alt))
 
 
+def whole_steps(axes: Any) -> None:
+    """Ticks of the horizontal axis at whole numbers: half a step is none."""
+    from matplotlib.ticker import MaxNLocator
+
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=6))
+
+
 def _themed(svg: str, alt: str) -> str:
     """Only the <svg> element, sized by its frame, coloured and lettered by the page."""
     svg = svg[svg.index("<svg") :]

@@ -58,9 +58,13 @@ def latex(table: Table) -> str:
     return "\n".join([*lines, r"\end{table}"]) + "\n"
 
 
-def html_text(table: Table) -> str:
-    """A sortable table in a frame that scrolls sideways by itself; page.js does the sorting."""
-    out = [f'<figure class="table" id="{table.name}"><figcaption>{escape(table.title)}</figcaption>']
+def html_text(table: Table, csv: str = "") -> str:
+    """A sortable table in a frame that scrolls sideways by itself; page.js does the sorting and searching.
+
+    ``csv``: the address of the table as CSV; empty: it has none.
+    """
+    link = f' <a class="csv" href="{escape(csv)}" download="{table.name}.csv">CSV</a>' if csv else ""
+    out = [f'<figure class="table" id="{table.name}"><figcaption>{escape(table.title)}{link}</figcaption>']
     out.append('<div class="scroll" tabindex="0" role="region" aria-label="' + escape(table.title) + '"><table>')
     out.append("<thead>")
     if table.groups:

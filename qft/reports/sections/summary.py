@@ -39,6 +39,7 @@ def _sentences(analysis: Analysis) -> list[str]:
         lines.append("No run has held-out samples: losses are shown without a verdict.")
     if any(c.data.startswith("demo") for c in trained):
         lines.append(FAMILIES)
+    lines += facts.near_duplicates(sweep)
     if worse := diverged(sweep):
         lines.append(f"Validation loss above the untuned base's: {'; '.join(worse)}. The means include these runs.")
     if gone := without_loss(sweep):

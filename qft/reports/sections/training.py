@@ -11,7 +11,7 @@ from qft.reports.analysis import measures, pareto
 from qft.reports.analysis.analysis import Analysis
 from qft.reports.analysis.convergence import percent_of_steps
 from qft.reports.document import DASH, Entry, Figure, Panel, Section, Table
-from qft.reports.render.svg import MARKERS, canvas, colour, dash, figure
+from qft.reports.render.svg import MARKERS, canvas, colour, dash, figure, whole_steps
 from qft.reports.sections.entries import mean_over_seeds, number, row_name
 from qft.reports.sweep import Cell, Sweep, is_lora, ordered
 from qft.statistics.summary import mean_sd
@@ -65,6 +65,7 @@ def _curves(cells: Sequence[Cell], places: dict[str, int], loss_range: tuple[flo
             axes.plot(steps, losses.mean(0), color=colour(k), linestyle=dash(k), linewidth=1.6)
             if len(runs) > 1:
                 axes.fill_between(steps, losses.min(0), losses.max(0), color=colour(k), alpha=0.18, linewidth=0)
+        whole_steps(axes)
         if top > bottom:  # runs of a single step have one loss
             axes.set_ylim(bottom - 0.05 * (top - bottom), top)
     return Panel(data, f"{data}, n = {n}", svg[0])
