@@ -122,6 +122,43 @@ class ForecastConfig(EvalConfig):
 
 
 @dataclass
+class ChatConfig:
+    """``qft chat``. Of a run, None means the run's own; ``model`` then holds what is given over its own."""
+
+    model: Any = None
+    adapter: Any = None
+    run: str | None = None
+    system: str | None = None
+    prompt: str | None = None
+    max_new_tokens: int = number(512, at_least=1)
+    temperature: float = number(0.0, at_least=0)  # 0: greedy
+    top_p: float = number(1.0, above=0, at_most=1)
+    seed: int = a_seed()
+    max_seq_len: int | None = number(None, at_least=2)
+    output_dir: str = "outputs"
+    trust_configs: bool = False
+    format: str = "table"
+
+
+@dataclass
+class ServeConfig:
+    """``qft serve``. ``model`` and ``max_seq_len`` as for ``qft chat``."""
+
+    model: Any = None
+    run: Any = None  # one, or a list
+    adapters: list[str] = field(default_factory=list)
+    host: str = "127.0.0.1"
+    port: int = number(8000, at_least=0, at_most=65535)
+    hosts: list[str] = field(default_factory=list)
+    queue: int = number(8, at_least=1, at_most=1000)
+    max_new_tokens: int = number(1024, at_least=1)
+    max_seq_len: int | None = number(None, at_least=2)
+    output_dir: str = "outputs"
+    trust_configs: bool = False
+    format: str = "table"
+
+
+@dataclass
 class ScoringConfig:
     """Which scores are computed from existing answers."""
 
@@ -282,6 +319,9 @@ class CircuitConfig(CommonConfig):
     out: str | None = None
     inputs: list[float] | None = None
     weights: list[float] | None = None
+
+
+TAKES_OVER = (EvalConfig, ChatConfig, ServeConfig)  # of a run, what is not given
 
 
 def without_card(config: Mapping[str, Any]) -> dict[str, Any]:

@@ -23,6 +23,7 @@ from qft.records import Plain
 INTERPOLATION = re.compile(r"\$\{(?!hydra\b)[A-Za-z_]\w*(\.\w+)*\}|\$\{oc\.select:(?!hydra\b)[A-Za-z_][\w.]*,[\w.-]*\}")
 # what the runs of a sweep's yaml may not contain: it counts only from the user; services (backends) add their own
 USERS_WORDS = ("_target_", "trust_", "hydra")
+LISTENING = {"host": "127.0.0.1", "hosts": []}  # where a server is reached
 VOLATILE = ("runtime", "overrides")  # of Hydra's node: different for each command by itself
 
 
@@ -81,6 +82,11 @@ def check(cfg: Any, given: Collection[str]) -> None:
         raise QftError("evaluation.trust_tasks=true counts on the command line only; take it out of ./configs.")
     if (action := OmegaConf.select(cfg, "action")) not in (None, "list") and "action" not in given:
         raise QftError(f"action={action} can cost, and counts on the command line only; take it out of ./configs.")
+    for key, default in LISTENING.items():
+        if (value := OmegaConf.select(cfg, key)) not in (None, default) and key not in given:
+            raise QftError(
+                f"{key}={value} lets others in, and counts on the command line only; take it out of ./configs."
+            )
     targets = set(_users_targets()) if trusted else set()
     for group in trust.PACKAGES:
         target = OmegaConf.select(cfg, f"{group}._target_")

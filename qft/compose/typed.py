@@ -20,7 +20,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from qft import ranges, trust
 from qft.compose import configs, sized, trusted, words
-from qft.config import EvalConfig
+from qft.config import TAKES_OVER
 from qft.errors import QftError, nearest
 from qft.names import shortened
 from qft.progress import borrow_logging
@@ -59,7 +59,7 @@ def compose(
             in them is special; a text for a group (``adapter``) chooses one of its yamls.
 
     Returns:
-        The config. Of an ``EvalConfig`` with a run, ``model`` and ``data`` hold the keys that were given only.
+        The config. Of one that takes over a run's settings, ``model`` and ``data`` hold the keys that were given only.
 
     Raises:
         QftError: For the first override that is wrong, or the first thing that a file of ./configs may not say.
@@ -234,8 +234,10 @@ def _typed(composed: DictConfig, choices: dict[str, str], given: set[str], args:
     sized.check(config, given)
     if config.format not in ("table", "json"):
         raise QftError(f"format={config.format} does not exist.{nearest(config.format, ['table', 'json'])}")
-    if isinstance(config, EvalConfig) and config.run is not None:
+    if isinstance(config, TAKES_OVER) and config.run is not None:
         for group in ("model", "data"):
+            if group not in content:
+                continue
             keys = {key.split(".")[1] for key in given if key.startswith(f"{group}.")}
             if any(a.startswith(f"{group}=") for a in args):  # local, which stands for any path, has no name
                 keys.add("name")

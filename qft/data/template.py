@@ -99,7 +99,7 @@ def choose(tokenizer: Any, name: str = "auto") -> Template:
 
 def _fits(tokenizer: Any, template: Template) -> bool:
     question = [{"role": "user", "content": "A"}]
-    prompt = _prompt(tokenizer, template, question)[1]
+    prompt = as_prompt(tokenizer, template, question)[1]
     whole = (
         tokenizer.apply_chat_template(
             [*question, {"role": "assistant", "content": beginning}], chat_template=template.text, return_dict=True
@@ -109,7 +109,14 @@ def _fits(tokenizer: Any, template: Template) -> bool:
     return all(ids[: len(prompt)] == prompt for ids in whole)
 
 
-def _prompt(tokenizer: Any, template: Template, chat: list[dict[str, str]]) -> tuple[str, list[int]]:
+def as_prompt(tokenizer: Any, template: Template, chat: list[dict[str, str]]) -> tuple[str, list[int]]:
+    """The text and the token ids of a conversation that the assistant is to continue.
+
+    Args:
+        tokenizer: The model's.
+        template: As ``choose`` returns it.
+        chat: The turns so far, each with ``role`` (system, user, assistant) and ``content``.
+    """
     text = tokenizer.apply_chat_template(chat, chat_template=template.text, add_generation_prompt=True, tokenize=False)
     return text, tokenizer(text, add_special_tokens=False)["input_ids"]
 
@@ -268,7 +275,7 @@ def prompts(
     for sample in samples:
         answers = [k for k, m in enumerate(sample.messages) if m.role == "assistant"]
         for k in answers if turns == "all" else answers[-1:]:
-            text, ids = _prompt(tokenizer, template, _chat(sample, k))
+            text, ids = as_prompt(tokenizer, template, _chat(sample, k))
             if too_long := len(ids) > room:
                 problem = f"the prompt of {sample.id} has {len(ids)} tokens, more than the {room} that "
                 _refuse(overlong, f"{problem}max_seq_len={max_len} leaves beside max_new_tokens={max_new_tokens}")

@@ -158,7 +158,7 @@ def subject(config: EvalConfig) -> Subject:
             is given beside it.
     """
     if (config.adapter or {}).get("name", "saved") != "saved":
-        raise QftError("qft eval takes a trained adapter: run=DIR or adapter.path=DIR (neither: the base model).")
+        raise QftError("A trained adapter is needed: run=DIR or adapter.path=DIR (neither: the base model).")
     path = (config.adapter or {}).get("path")
     if config.run is None:
         return given_subject(config)
