@@ -137,6 +137,8 @@ def _prompt(engine: Engine, name: str, asked: ChatRequest) -> list[int]:
         return engine.prompt(name, asked.turns())
     except TooLong as error:
         raise ApiError(400, str(error), "context_length_exceeded", "messages") from None
+    except QftError as error:
+        raise ApiError(400, str(error), "invalid_value", "messages") from None
 
 
 def _decoding(asked: ChatRequest, longest: int) -> Decoding:
@@ -144,7 +146,9 @@ def _decoding(asked: ChatRequest, longest: int) -> Decoding:
     key = "max_tokens" if asked.max_completion_tokens is None else "max_completion_tokens"
     wanted = asked.max_tokens if asked.max_completion_tokens is None else asked.max_completion_tokens
     if wanted is not None and wanted > longest:
-        raise ApiError(400, f"{key}={wanted} is above this server's limit of {longest}.", "invalid_value", key)
+        raise ApiError(
+            400, f"{key}={shortened(str(wanted))} is above this server's limit of {longest}.", "invalid_value", key
+        )
     seed = secrets.randbelow(SEEDS) if asked.seed is None else asked.seed % (SEEDS + 1)
     drawn = bool(asked.temperature)
     top_p = 1.0 if asked.top_p is None else asked.top_p

@@ -58,6 +58,8 @@ class Chat:
                     if type(stop) is not KeyboardInterrupt:  # another signal than Ctrl-C
                         raise
                     self.write("\n(Ctrl-D or /quit ends)\n")
+                except UnicodeDecodeError:
+                    self.write("That was not UTF-8.\n")
                 except EOFError:
                     self.write("\n")
                     return
@@ -80,7 +82,7 @@ class Chat:
         asked = [*self.turns, {"role": "user", "content": text}]
         try:
             asked, prompt = self._fitting(asked)
-        except TooLong as error:
+        except QftError as error:
             self.write(f"{error} Your message was not added.\n")
             return
         self._asked = asked

@@ -89,8 +89,11 @@ class Engine:
 
         Raises:
             TooLong: They leave no room for a token of an answer.
+            QftError: A turn holds half a character.
         """
         chosen = self.models[name]
+        if any("\ud800" <= character <= "\udfff" for turn in turns for character in turn["content"]):
+            raise QftError("The text holds half of a character (a lone surrogate), which is none; take it out.")
         chat = [
             {"role": t["role"], "content": t["content"].strip() if t["role"] == "assistant" else t["content"]}
             for t in turns

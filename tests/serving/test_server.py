@@ -24,6 +24,7 @@ from qft.evaluation.decoding import Decoding
 from qft.serving import guard, server
 from qft.serving.engine import Engine
 
+GREEDY = Decoding(60, 1)
 SECRET = "a-token-of-some-length"
 QUESTION = [{"role": "user", "content": ASKED}]
 
@@ -53,7 +54,7 @@ def client(served: server.Server) -> openai.OpenAI:
     return openai.OpenAI(base_url=served.url, api_key="none", max_retries=0)
 
 
-def expected(engine: Engine, name: str, decoding: Decoding = Decoding(60, 1)) -> str:
+def expected(engine: Engine, name: str, decoding: Decoding = GREEDY) -> str:
     return engine.answer(name, engine.prompt(name, QUESTION), decoding, lambda _: None, lambda: False).text
 
 
@@ -119,7 +120,7 @@ BAD: list[tuple[int, str, Any]] = [
     (400, "role", VALID | {"messages": [{"role": "tool", "content": "x"}]}),
     (400, "content", VALID | {"messages": [{"role": "user", "content": 3}]}),
     (400, "content", VALID | {"messages": [{"role": "user", "content": [{"type": "image_url", "image_url": "x"}]}]}),
-    (400, "content", b'{"model": "demo", "messages": [{"role": "user", "content": "\\ud800"}]}'),
+    (400, "half of a character", b'{"model": "demo", "messages": [{"role": "user", "content": "\\ud800"}]}'),
     (400, "empty", VALID | {"messages": [{"role": "user", "content": " "}]}),
     (400, "tool_calls", VALID | {"messages": [{"role": "assistant", "content": "x", "tool_calls": [1]}]}),
     (400, "tools is not supported", VALID | {"tools": [{"type": "function"}]}),
