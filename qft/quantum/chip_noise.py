@@ -89,6 +89,11 @@ class ChipNoise:
         out[3, 0] = down - up
         return out
 
+    def calibrated(self, qubit: int) -> tuple[float, float]:
+        """The means of +-1 that calibration circuits read of a qubit: of 0, and of a 1 that one X has made."""
+        reading = self.readout_transfer(qubit)[3]
+        return float(reading @ [1, 0, 0, 1]), float(reading @ self.after("x", (qubit,)) @ [1, 0, 0, -1])
+
     @cached_property
     def _lifetimes(self) -> list[tuple[float, float]]:
         """T1 and T2 of each qubit in nanoseconds."""

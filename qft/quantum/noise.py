@@ -123,6 +123,11 @@ class NoiseModel:
         out[3, 0] = (z0 + z1) / 2
         return out
 
+    def calibrated(self) -> tuple[float, float]:
+        """The means of +-1 that calibration circuits read of a qubit: of 0, and of a 1 that one U3 has made."""
+        reading = self.readout_transfer()[3]
+        return float(reading @ [1, 0, 0, 1]), float(reading @ self.transfer(1) @ [1, 0, 0, -1])
+
     def kraus(self, qubits: int) -> list[np.ndarray]:
         """The same channel as Kraus matrices (2^m, 2^m), for simulators that want those. Textbook forms."""
         p, joint = self.depolarising(qubits)

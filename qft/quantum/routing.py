@@ -11,7 +11,7 @@ from functools import cache
 from typing import Any
 
 from qft.errors import QftError
-from qft.quantum.calibration import ONE_QUBIT, Calibration, GateQuality
+from qft.quantum.calibration import ONE_QUBIT, TWO_QUBIT, Calibration, GateQuality
 from qft.quantum.circuit import Angle, Circuit, Input, Weight
 
 _METHODS = {"RX": "rx", "RY": "ry", "RZ": "rz", "CRZ": "crz", "H": "h", "X": "x", "CNOT": "cx", "CZ": "cz"}
@@ -62,7 +62,7 @@ class Routed:
 
 
 @cache
-def route(circuit: Circuit, chip: Calibration, seed: int = 0, level: int = 2) -> Routed:
+def route(circuit: Circuit, chip: Calibration, seed: int = 0, level: int = 2, folds: int = 1) -> Routed:
     """The circuit as the chip runs it.
 
     Args:
@@ -70,12 +70,13 @@ def route(circuit: Circuit, chip: Calibration, seed: int = 0, level: int = 2) ->
         chip: Its calibration.
         seed: Of the transpiler.
         level: Its optimisation level, 0 to 3.
+        folds: How often each gate on two qubits is run, an odd number: the same circuit with more noise.
 
     Raises:
         QftError: Qiskit is not installed.
         ValueError: The circuit does not fit on the chip.
     """
-    placed = transpiled(circuit, chip, seed, level)
+    placed = transpiled(circuit, chip, seed, level, folds)
     used: dict[int, None] = {}
     measured = [0] * circuit.qubits
     ops: list[tuple[str, tuple[int, ...], Any]] = []
@@ -125,7 +126,7 @@ def _time(ops: list[tuple[str, tuple[int, ...], Any]], chip: Calibration, measur
 
 
 @cache
-def transpiled(circuit: Circuit, chip: Calibration, seed: int = 0, level: int = 2) -> Any:
+def transpiled(circuit: Circuit, chip: Calibration, seed: int = 0, level: int = 2, folds: int = 1) -> Any:
     """The routed circuit as Qiskit's QuantumCircuit: in the chip's gates, delays written out, qubits read at the end.
 
     Classical bit k is qubit k of ``circuit``. The parameter ``a3`` is the angle of the circuit's gate number 3, where
@@ -148,10 +149,20 @@ def transpiled(circuit: Circuit, chip: Calibration, seed: int = 0, level: int = 
     from qiskit.transpiler import generate_preset_pass_manager
 
     passes = generate_preset_pass_manager(level, target=target(chip), seed_transpiler=seed, scheduling_method="alap")
+    scheduling, passes.scheduling = passes.scheduling, None
     try:
-        return passes.run(out)
+        return scheduling.run(_folded(passes.run(out), folds))
     except qiskit.transpiler.TranspilerError as error:
         raise ValueError(f"Qiskit cannot route it for {chip.name} ({error.message})") from error
+
+
+def _folded(placed: Any, folds: int) -> Any:
+    out = placed.copy_empty_like()
+    for instruction in placed.data:
+        pair = len(instruction.qubits) == 2 and instruction.name in TWO_QUBIT
+        for _ in range(folds if pair else 1):
+            out._append(instruction)
+    return out
 
 
 @cache

@@ -11,6 +11,7 @@ from torch import Tensor
 from qft.quantum.chip_noise import Noise
 from qft.quantum.circuit import Circuit
 from qft.quantum.gradients import Readout
+from qft.quantum.mitigation import Mitigation
 
 __all__ = ["Backend", "Gradient", "Readout"]
 
@@ -29,6 +30,7 @@ class Backend(ABC):
         seeded: Whether equal seeds give equal shots.
         noise: The noise it simulates, a model or that of a calibrated chip; None where there is none, or where it is
             not known.
+        mitigation: What it does against that noise.
         plain_torch: Whether read-outs are made of torch's own operations alone, which torch.func and forward-mode
             derivatives can follow.
         compiles: Whether torch.compile can follow them, too.
@@ -42,6 +44,7 @@ class Backend(ABC):
     shots: int | None = None
     seeded: bool = True
     noise: Noise | None = None
+    mitigation: Mitigation = Mitigation()
     plain_torch: bool = False
     compiles: bool = False
     transient: ClassVar[tuple[str, ...]] = ()

@@ -8,6 +8,9 @@ how, and what it costs, is said in ``qft.quantum.simulators.noisy``. ``shots=N``
 times instead: counts of the 2^r joint outcomes are drawn from their exact distribution, wrong readings included, by a
 generator that ``seed`` and the circuits evaluated so far decide. What is sampled is differentiated by parameter shift,
 with shots of its own.
+
+``mitigation`` takes errors off again as a chip's user would (``qft.quantum.mitigation``): without shots, what that
+gives with infinitely many.
 """
 
 from collections.abc import Mapping
@@ -23,7 +26,9 @@ from qft.quantum import gradients
 from qft.quantum.backends.base import Backend, Readout
 from qft.quantum.chip_noise import ChipNoise, Noise, noise_of
 from qft.quantum.circuit import Circuit
+from qft.quantum.mitigation import Mitigation, Reading
 from qft.quantum.simulators import noisy
+from qft.quantum.simulators.routed_layers import routed_layers
 from qft.quantum.simulators.shots import frequencies
 from qft.quantum.simulators.transfer import z_observables, z_strings
 
@@ -40,12 +45,14 @@ class Noisy(Backend):
         scale: float = 1.0,
         shots: int | None = None,
         seed: int | None = None,
+        mitigation: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__()
         if shots is not None and shots < 1:
             raise QftError(f"backend.shots={shots} must be at least 1; null means exact expectations.")
         self.noise = noise_of(noise or {}, scale)
         self.shots, self._seed = shots, seed or 0
+        self.mitigation = Mitigation.of(mitigation)
         self.gradient = "autograd" if shots is None else "parameter_shift"
         self.plain_torch = shots is None
 
@@ -55,7 +62,9 @@ class Noisy(Backend):
     def bind(self, circuit: Circuit, weights: Tensor) -> Readout:
         if self.shots is not None:
             return gradients.by_shift(circuit, weights, self._sampled)
-        return self._counted(noisy.bind(circuit, weights, self.noise, z_observables(circuit.qubits, weights)))
+        z = z_observables(circuit.qubits, weights)
+        each = [noisy.bind(circuit, weights, self.noise, z, folds) for folds in self.mitigation.folds]
+        return self._counted(self._mitigated(circuit, each))
 
     def report(self) -> dict[str, Any]:
         """Of a calibrated chip, which numbers and which transpiler decided the result."""
@@ -66,7 +75,7 @@ class Noisy(Backend):
 
     def _counted(self, values: Readout) -> Readout:
         def read(inputs: Tensor) -> Tensor:
-            self.count(inputs.shape[-1])
+            self.count(inputs.shape[-1] * len(self.mitigation.folds))
             return values(inputs)
 
         return read
@@ -76,19 +85,56 @@ class Noisy(Backend):
         shots = self.shots
         assert shots is not None
         strings, signs = z_strings(circuit.qubits, weights)
-        correlations = noisy.bind(circuit, weights, self.noise, strings)
+        singles = signs[[2**q for q in reversed(range(circuit.qubits))]]
 
-        @torch.no_grad()
-        def values(inputs: Tensor) -> Tensor:
-            probabilities = signs @ correlations(inputs) / len(signs)
-            singles = signs[[2**q for q in reversed(range(circuit.qubits))]]
-            return singles @ frequencies(probabilities, shots, self._generator(probabilities.device))
+        def measured(folds: int) -> Readout:
+            correlations = noisy.bind(circuit, weights, self.noise, strings, folds)
 
-        return self._counted(values)
+            @torch.no_grad()
+            def values(inputs: Tensor) -> Tensor:
+                probabilities = signs @ correlations(inputs) / len(signs)
+                return singles @ frequencies(probabilities, shots, self._generator(probabilities.device, folds))
 
-    def _generator(self, device: torch.device) -> torch.Generator:
+            return values
+
+        return self._counted(self._mitigated(circuit, [measured(folds) for folds in self.mitigation.folds]))
+
+    def _mitigated(self, circuit: Circuit, each: list[Readout]) -> Readout:
+        """The read-out that follows from those of the circuits with folded gates."""
+        if self.mitigation == Mitigation():
+            return each[0]
+        readings = self._readings(circuit) if self.mitigation.readout else [Reading(0.0, 1.0)] * circuit.qubits
+
+        def read(inputs: Tensor) -> Tensor:
+            terms = [c * values(inputs) for c, values in zip(self.mitigation.weights, each, strict=True)]
+            offset, slope = torch.as_tensor(readings, dtype=torch.float64).to(inputs).T.unsqueeze(-1)
+            mitigated: Tensor = (torch.stack(terms).sum(0) - offset) / slope
+            return mitigated
+
+        return read
+
+    def _readings(self, circuit: Circuit) -> list[Reading]:
+        """What calibration circuits say of the qubits; with shots, the same counts for the same qubits."""
+        if isinstance(self.noise, ChipNoise):
+            routed = routed_layers(circuit, self.noise).routed
+            qubits = [routed.physical[place] for place in routed.measured]
+            means = [self.noise.calibrated(q) for q in qubits]
+        else:
+            qubits = list(range(circuit.qubits))
+            means = [self.noise.calibrated()] * circuit.qubits
+        if self.shots is None:
+            return [Reading.of(*each) for each in means]
+        out = []
+        for q, each in zip(qubits, means, strict=True):
+            draw = np.random.default_rng([self._seed % 2**64, q])
+            zero, one = (2 * draw.binomial(self.shots, (1 + mean) / 2) / self.shots - 1 for mean in each)
+            out.append(Reading.of(zero, one))
+        return out
+
+    def _generator(self, device: torch.device, folds: int) -> torch.Generator:
         """From what a checkpoint holds, so that a resumed run draws what an uninterrupted one would have."""
-        words = np.random.SeedSequence([self._seed % 2**64, self.evaluations]).generate_state(1, np.uint64)
+        entropy = [self._seed % 2**64, self.evaluations] + [folds] * (folds > 1)
+        words = np.random.SeedSequence(entropy).generate_state(1, np.uint64)
         return torch.Generator(device).manual_seed(int(words[0]))
 
 

@@ -27,7 +27,6 @@ from qft.quantum.chip_noise import ChipNoise, Noise
 from qft.quantum.chunks import in_chunks
 from qft.quantum.circuit import Circuit
 from qft.quantum.gradients import Readout
-from qft.quantum.routing import route
 from qft.quantum.simulators import fourier, multilinear, routed_layers
 from qft.quantum.simulators.noisy_layers import PLANES, Layer, Upload, noisy_layers, transfer_steps
 from qft.quantum.simulators.transfer import Step, pull_back
@@ -55,16 +54,17 @@ def refusal(circuit: Circuit, noise: Noise) -> str | None:
 
 def _refused_routed(circuit: Circuit, noise: ChipNoise) -> str | None:
     try:
-        taken = len(route(circuit, noise.chip, noise.seed, noise.level).physical)
+        found = routed_layers.routed_layers(circuit, noise)
     except ValueError as error:
         return str(error)
-    limit = MAX_ROUTED if routed_layers.encodes_once(circuit, noise) else MAX_QUBITS
+    taken = len(found.routed.physical)
+    limit = MAX_ROUTED if routed_layers.encodes_once(circuit, found) else MAX_QUBITS
     if taken <= limit:
         return None
     return f"{taken} qubits of {noise.chip.name} once it is routed, and its noise is simulated on at most {limit}"
 
 
-def bind(circuit: Circuit, weights: Tensor, noise: Noise, observables: Tensor) -> Readout:
+def bind(circuit: Circuit, weights: Tensor, noise: Noise, observables: Tensor, folds: int = 1) -> Readout:
     """A read-out of observables under noise, wrong read-out included; differentiable once in weights and inputs.
 
     Args:
@@ -72,6 +72,7 @@ def bind(circuit: Circuit, weights: Tensor, noise: Noise, observables: Tensor) -
         weights: (num_weights,), float32 or float64; angles in radians.
         noise: Acts on the circuit in the chip's basis; that of a calibrated chip, on the circuit routed for it.
         observables: (k, 4, ..., 4) over (I, X, Y, Z) of each qubit, in the weights' dtype.
+        folds: How often each gate on two qubits is run, an odd number (``mitigation.py``).
 
     Returns:
         A function of inputs (num_inputs, t), of the weights' dtype, that gives expectations (k, t).
@@ -83,9 +84,9 @@ def bind(circuit: Circuit, weights: Tensor, noise: Noise, observables: Tensor) -
     if reason := refusal(circuit, noise):
         raise ValueError(reason)
     if isinstance(noise, ChipNoise):
-        return _bind_routed(circuit, weights, noise, observables)
+        return _bind_routed(circuit, weights, noise, observables, folds)
     layers = noisy_layers(circuit)
-    steps = transfer_steps(layers, weights, noise)
+    steps = transfer_steps(layers, weights, noise, folds)
     reading = torch.as_tensor(noise.readout_transfer(), dtype=weights.dtype, device=weights.device)
     observables = pull_back(observables, [((q,), reading) for q in range(r)], r)
     if multilinear.is_multilinear(circuit):
@@ -94,12 +95,13 @@ def bind(circuit: Circuit, weights: Tensor, noise: Noise, observables: Tensor) -
     return _Reader(_chain(layers, steps, weights, observables, r), circuit, layers, weights, 4**r)
 
 
-def _bind_routed(circuit: Circuit, weights: Tensor, noise: ChipNoise, observables: Tensor) -> Readout:
-    routed, layers, _ = routed_layers.routed_layers(circuit, noise)
-    steps = routed_layers.steps(circuit, weights, noise)
+def _bind_routed(circuit: Circuit, weights: Tensor, noise: ChipNoise, observables: Tensor, folds: int) -> Readout:
+    found = routed_layers.routed_layers(circuit, noise, folds)
+    routed, layers = found.routed, found.layers
+    steps = routed_layers.steps(circuit, weights, noise, folds)
     observables = routed_layers.placed(observables, routed, noise)
-    if routed_layers.encodes_once(circuit, noise):
-        c = routed_layers.coefficients(circuit, noise, steps, observables)
+    if routed_layers.encodes_once(circuit, found):
+        c = routed_layers.coefficients(found, steps, observables)
         return lambda z: multilinear.evaluate(c, z)
     n = len(routed.physical)
     return _Reader(_chain(layers, steps, weights, observables, n), circuit, layers, weights, 4**n)

@@ -7,6 +7,7 @@ channel of its noise included.
 from functools import cache
 from typing import NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -74,8 +75,11 @@ def noisy_layers(circuit: Circuit) -> list[Layer]:
     return out
 
 
-def transfer_steps(layers: list[Layer], weights: Tensor, noise: NoiseModel) -> list[list[Step]]:
-    """Transfer matrices of the layers' fixed operations with the noise of each, all U3 in a few products."""
+def transfer_steps(layers: list[Layer], weights: Tensor, noise: NoiseModel, folds: int = 1) -> list[list[Step]]:
+    """Transfer matrices of the layers' fixed operations with the noise of each, all U3 in a few products.
+
+    Every CZ is run ``folds`` times.
+    """
 
     kind = weights.dtype, weights.device
     pulses = [op for layer in layers for op in layer.ops if isinstance(op, Local)]
@@ -85,7 +89,7 @@ def transfer_steps(layers: list[Layer], weights: Tensor, noise: NoiseModel) -> l
         matrices = table[index[:, d]] @ matrices
     noisy = torch.tensor([op.noisy for op in pulses], device=weights.device)[:, None, None]
     matrices = torch.where(noisy, constant(noise.transfer(1), *kind) @ matrices, matrices)
-    cz = constant(noise.transfer(2) @ fixed_transfer("CZ"), *kind)
+    cz = constant(np.linalg.matrix_power(noise.transfer(2) @ fixed_transfer("CZ"), folds), *kind)
     each = iter(matrices.unbind())
     return [
         [(op.qubits, cz) if isinstance(op, CZ) else ((op.qubit,), next(each)) for op in layer.ops] for layer in layers

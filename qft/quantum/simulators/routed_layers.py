@@ -56,12 +56,14 @@ class RoutedLayers(NamedTuple):
 
 
 @cache
-def routed_layers(circuit: Circuit, noise: ChipNoise) -> RoutedLayers:
+def routed_layers(circuit: Circuit, noise: ChipNoise, folds: int = 1) -> RoutedLayers:
     """The routed circuit in as few layers as the order on each qubit allows; the first has no uploads.
+
+    Every gate on two qubits is run ``folds`` times.
 
     Raises as ``route``.
     """
-    routed = route(circuit, noise.chip, noise.seed, noise.level)
+    routed = route(circuit, noise.chip, noise.seed, noise.level, folds)
     out = RoutedLayers(routed, [Layer([], [])], [[]])
     n = len(routed.physical)
     level = [0] * n
@@ -150,12 +152,12 @@ class _Plan(NamedTuple):
 
 
 @cached_constant
-def _plan(circuit: Circuit, noise: ChipNoise, dtype: torch.dtype, device: torch.device) -> _Plan:
+def _plan(circuit: Circuit, noise: ChipNoise, folds: int, dtype: torch.dtype, device: torch.device) -> _Plan:
     fixed: list[np.ndarray] = [np.eye(4)]
     turns: list[Turn] = []
     pulses: list[list[tuple[bool, int]]] = []
     steps: list[list[tuple[tuple[int, ...], Tensor | int]]] = []
-    for ops in routed_layers(circuit, noise).fused:
+    for ops in routed_layers(circuit, noise, folds).fused:
         steps.append([])
         for op in ops:
             if len(op.parts) == 1 and not isinstance(op.parts[0], Turn):
@@ -184,9 +186,9 @@ def _plan(circuit: Circuit, noise: ChipNoise, dtype: torch.dtype, device: torch.
     )
 
 
-def steps(circuit: Circuit, weights: Tensor, noise: ChipNoise) -> list[list[Step]]:
+def steps(circuit: Circuit, weights: Tensor, noise: ChipNoise, folds: int) -> list[list[Step]]:
     """Transfer matrices of what lies between the uploads, layer by layer, all pulses in a few products."""
-    plan = _plan(circuit, noise, weights.dtype, weights.device)
+    plan = _plan(circuit, noise, folds, weights.dtype, weights.device)
     table = torch.cat((plan.fixed, transfer_matrices("RZ", plan.turns @ weights)))
     matrices = table[plan.order[:, 0]]
     for d in range(1, plan.order.shape[1]):
@@ -198,8 +200,8 @@ def steps(circuit: Circuit, weights: Tensor, noise: ChipNoise) -> list[list[Step
 def placed(observables: Tensor, routed: Routed, noise: ChipNoise) -> Tensor:
     """Observables (k, 4, ..., 4) of the circuit's qubits on those that take part, as they are read."""
     r, n = len(routed.measured), len(routed.physical)
-    readings = [noise.readout_transfer(routed.physical[place]) for place in routed.measured]
     kind = observables.dtype, observables.device
+    readings = [noise.readout_transfer(routed.physical[place]) for place in routed.measured]
     o = pull_back(observables, [((q,), constant(m.tolist(), *kind)) for q, m in enumerate(readings)], r)
     out = o.new_zeros(len(o), *(4,) * n)
     where = tuple(slice(None) if place in routed.measured else 0 for place in range(n))
@@ -207,9 +209,8 @@ def placed(observables: Tensor, routed: Routed, noise: ChipNoise) -> Tensor:
     return out
 
 
-def encodes_once(circuit: Circuit, noise: ChipNoise) -> bool:
+def encodes_once(circuit: Circuit, found: RoutedLayers) -> bool:
     """Whether each input turns one qubit, once, before any gate on two qubits."""
-    found = routed_layers(circuit, noise)
     if len(found.layers) != 2 or any(len(op.qubits) == 2 for op in found.fused[0]):
         return False
     uploads = found.layers[1].uploads
@@ -218,12 +219,11 @@ def encodes_once(circuit: Circuit, noise: ChipNoise) -> bool:
     )
 
 
-def coefficients(circuit: Circuit, noise: ChipNoise, steps: list[list[Step]], observables: Tensor) -> Tensor:
+def coefficients(found: RoutedLayers, steps: list[list[Step]], observables: Tensor) -> Tensor:
     """Observables (k, 4, ..., 4) on the qubits that take part as polynomials of the inputs (``multilinear.py``).
 
     For a circuit that ``encodes_once``. Returns (k, 3^inputs), input 0 slowest.
     """
-    found = routed_layers(circuit, noise)
     n = len(found.routed.physical)
     o = pull_back(observables, steps[1], n)
     state = constant([1.0, 0.0, 0.0, 1.0], o.dtype, o.device)
