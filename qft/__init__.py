@@ -17,9 +17,12 @@ from typing import TYPE_CHECKING, Any
 from qft.version import __version__
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
+    from qft.export.hub import Pushed
     from qft.runs.run import Run
 
-__all__ = ["__version__", "evaluate", "load_run", "score", "train"]
+__all__ = ["__version__", "evaluate", "export_run", "load_run", "push_run", "score", "train"]
 
 
 def train(*overrides: str, **options: Any) -> "Run":
@@ -90,6 +93,51 @@ def score(run: "Run | str | PathLike[str]", /, *overrides: str, **options: Any) 
 
     shown = show_call("score", run, *overrides, **options)
     return call("score", ScoreConfig, recipe, overrides, options | {"run": run}, shown)
+
+
+def export_run(run: "Run | str | PathLike[str]", /, *overrides: str, **options: Any) -> "Path":
+    """Write a finished run as a plain model or as an ordinary LoRA. What ``qft export`` does.
+
+    Args:
+        run: A finished run, its directory, or its name below ``outputs``.
+        *overrides: As on the command line: ``"to=lora"``, ``"rank=8"``.
+        **options: Values: ``to="merged"``, ``out="DIR"``.
+
+    Returns:
+        The directory that was written.
+
+    Raises:
+        qft.errors.QftError: A problem that you can fix; nothing is written then.
+    """
+    from qft.compose.typed import called, show_call
+    from qft.config import ExportConfig
+    from qft.export.export import export as recipe
+
+    shown = show_call("export_run", run, *overrides, **options)
+    return called("export", ExportConfig, recipe, overrides, options | {"run": run}, shown)
+
+
+def push_run(run: "Run | str | PathLike[str]", repo: str, /, *overrides: str, **options: Any) -> "Pushed":
+    """Put a run's adapter, or what ``export_run`` wrote, on the Hugging Face hub. What ``qft push`` does.
+
+    Args:
+        run: A finished run, an export, its directory, or its name below ``outputs``.
+        repo: OWNER/NAME on the hub.
+        *overrides: As on the command line: ``"private=false"``.
+        **options: Values: ``dry_run=True``.
+
+    Returns:
+        Its files, and ``url`` where they are; None with ``dry_run``.
+
+    Raises:
+        qft.errors.QftError: A problem that you can fix.
+    """
+    from qft.compose.typed import called, show_call
+    from qft.config import PushConfig
+    from qft.export.hub import push as recipe
+
+    shown = show_call("push_run", run, repo, *overrides, **options)
+    return called("push", PushConfig, recipe, overrides, options | {"run": run, "repo": repo}, shown)
 
 
 def load_run(path: "str | PathLike[str]", output_dir: str = "outputs") -> "Run":

@@ -159,6 +159,32 @@ class ServeConfig:
 
 
 @dataclass
+class ExportConfig(EvalConfig):
+    """``qft export``; None means the run's own, as in ``EvalConfig``."""
+
+    to: str | None = None
+    rank: Any = "auto"
+    bias: bool = False
+    samples: int | None = number(None, at_least=1)
+    scores: bool = False
+    dtype: str = "auto"
+
+
+@dataclass
+class PushConfig:
+    """``qft push``."""
+
+    run: str = "???"
+    repo: str = "???"
+    private: bool = True
+    base: str | None = None
+    dry_run: bool = False
+    output_dir: str = "outputs"
+    format: str = "table"
+    verbose: bool = False
+
+
+@dataclass
 class ScoringConfig:
     """Which scores are computed from existing answers."""
 

@@ -43,12 +43,13 @@ RUN = {
     "scores.jsonl": records.ScoreRow,
     "validation.jsonl": records.ValidationRow,
     "general.jsonl": records.GeneralRow,
+    "conversion.json": records.Conversion,
     "COMPLETE": records.Completion,
     "SCORED": records.Scoring,
     "DIVERGED": records.Divergence,
     "forecast/NAME/forecast.json": records.Forecast,
 }
-OUTPUT = {"untuned-KEY.json": records.UntunedLosses}
+OUTPUT = {"untuned-KEY.json": records.UntunedLosses, "RUN-lora/export.json, RUN-merged/export.json": records.Export}
 SWEEP = {
     "sweep.json": records.SweepPlan,
     "choices.json": records.Choices,

@@ -23,7 +23,7 @@ from torch import Tensor, nn
 from qft.adapters.config import QftConfig
 from qft.adapters.delta import Delta
 from qft.adapters.method_card import MethodCard
-from qft.adapters.targets import all_linear, base_modules, linear_sizes
+from qft.adapters.targets import all_linear, base_modules, linear_sizes, shortened
 
 CLASSIFYING = (TaskType.SEQ_CLS, TaskType.TOKEN_CLS)
 
@@ -106,13 +106,6 @@ class BitFitConfig(QftConfig):
     def notes(self, shapes: list[tuple[int, int]]) -> list[str]:
         """Said of a model without biases."""
         return ["no layer of this model has a bias: each linear layer but the head is given one"] * self._gives_biases
-
-
-def shortened(chosen: list[str], every: list[str]) -> list[str]:
-    """The last word of each name, sorted, where all modules that end in it are chosen; else the name as it is."""
-    others = {name.rpartition(".")[2] for name in set(every) - set(chosen)}
-    leaves = ((name, name.rpartition(".")[2]) for name in chosen)
-    return sorted({name if leaf in others else leaf for name, leaf in leaves})
 
 
 def has_bias(module: nn.Module) -> bool:

@@ -71,6 +71,10 @@ class Delta(nn.Module):
         """Of a linear delta: weight (out, in) and bias (out,) or None."""
         raise NotImplementedError
 
+    def low_rank(self) -> tuple[Tensor, Tensor] | None:
+        """A (r, in) and B (out, r) whose product is ``matrix()``'s weight, exactly; None: no such factors are known."""
+        return None
+
     @staticmethod
     def count(in_features: int, out_features: int, config: Any) -> int:
         """Trainable parameters by formula, of a layer of this size under this config."""

@@ -33,6 +33,10 @@ class FactorDelta(Delta):
         a, b = precomputed
         return Stacked(lambda y, z: torch.addmm(y, z, b.T), rows=a)
 
+    def low_rank(self) -> tuple[Tensor, Tensor]:
+        with self.in_float32():
+            return self.factors()
+
     def matrix(self) -> tuple[Tensor, None]:
         a, b = self.factors()
         return b @ a, None

@@ -129,3 +129,10 @@ def target_sizes(
         also = f" with {', '.join(narrowed)}" if narrowed else ""
         raise TargetError(f"target_modules={targets}{also} matches no layer.{nearest(wanted, leaves)}")
     return {name: able[name] for name in chosen}
+
+
+def shortened(chosen: list[str], every: list[str]) -> list[str]:
+    """The last word of each name, sorted, where all modules that end in it are chosen; else the name as it is."""
+    others = {name.rpartition(".")[2] for name in set(every) - set(chosen)}
+    leaves = ((name, name.rpartition(".")[2]) for name in chosen)
+    return sorted({name if leaf in others else leaf for name, leaf in leaves})

@@ -29,10 +29,15 @@ from qft.records import Plain, RunDirectory
 from qft.runs.run import Run
 
 C = TypeVar("C")
+R = TypeVar("R")
 _lock = threading.RLock()  # Hydra is one for the process; a job of a multirun composes within it
 # torch's random numbers and what is written to a run's log.txt are of the whole process
 _one_at_a_time = threading.RLock()
-REQUIRED = {"run": ", or its name or directory as a word", "dir": ", or the directory as a word"}
+REQUIRED = {
+    "run": ", or its name or directory as a word",
+    "dir": ", or the directory as a word",
+    "repo": ", OWNER/NAME on the hub",
+}
 PATHS = ("output_dir", "run", "out", "dir", "html", "markdown", "journal")
 
 
@@ -279,18 +284,33 @@ def call(
     options: Mapping[str, Any],
     shown: str,
 ) -> Run:
+    """Compose the config of a command, hand it to its recipe, and open the run that it leaves.
+
+    Arguments and errors are those of ``called``.
+    """
+    return Run(called(command, schema, recipe, overrides, options, shown).path)
+
+
+def called(
+    command: str,
+    schema: Callable[[], Any],
+    recipe: Callable[[Any], R],
+    overrides: Sequence[str],
+    options: Mapping[str, Any],
+    shown: str,
+) -> R:
     """Compose the config of a command and hand it to its recipe. Calls of several threads are done one by one.
 
     Args:
         command: ``configs/COMMAND.yaml`` is composed.
         schema: The dataclass of its config.
-        recipe: The function of ``qft.runs``.
+        recipe: The function of ``qft.runs`` or ``qft.export``.
         overrides: As on the command line.
         options: Values by key.
         shown: The call as the record shows it.
 
     Returns:
-        The run that the recipe leaves.
+        What the recipe returns.
 
     Raises:
         QftError: For what cannot be meant, and for what the recipe refuses.
@@ -299,7 +319,7 @@ def call(
     with trust.command(trust.Given(command=shown)):
         config = compose(command, schema, overrides, options)
         with borrow_logging(config.verbose), _one_at_a_time:
-            return Run(recipe(config).path)
+            return recipe(config)
 
 
 def _check_texts(overrides: Sequence[Any]) -> None:

@@ -180,6 +180,27 @@ class Moments:
             else:
                 self._sums[key] = value
 
+    def of_linear(self, weight: Tensor) -> "Moments":
+        """The moments of the same inputs with changes W x, for W (out, in)."""
+        out = Moments()
+        w, xx, x = weight.to(self._sums["xx"]), self._sums["xx"], self._sums["x"]
+        dx = w @ xx
+        out.rows, out._sums = self.rows, {"xx": xx, "x": x, "dx": dx, "d": w @ x, "dd": (dx * w).sum()}
+        return out
+
+    def about(self, x: Tensor, d: Tensor) -> "Moments":
+        """The moments of the same rows with ``x`` (in,) taken off the inputs and ``d`` (out,) off the changes."""
+        out, sums, rows = Moments(), self._sums, self.rows
+        out.rows = rows
+        out._sums = {
+            "xx": sums["xx"] - torch.outer(sums["x"], x) - torch.outer(x, sums["x"]) + rows * torch.outer(x, x),
+            "dx": sums["dx"] - torch.outer(sums["d"], x) - torch.outer(d, sums["x"]) + rows * torch.outer(d, x),
+            "dd": sums["dd"] - 2 * sums["d"] @ d + rows * d @ d,
+            "x": sums["x"] - rows * x,
+            "d": sums["d"] - rows * d,
+        }
+        return out
+
     def _mean(self, key: str) -> Tensor:
         return self._sums[key] / self.rows
 

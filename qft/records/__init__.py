@@ -36,6 +36,7 @@ from qft.records.evaluation import (
     UntunedLosses,
     ValidationRow,
 )
+from qft.records.export import Agreement, Conversion, Export, LayerConversion, Losses
 from qft.records.forecast import (
     CostForecast,
     CurvePoint,
@@ -90,6 +91,7 @@ __all__ = [
     "SCORED",
     "SCORES",
     "WITHIN",
+    "Agreement",
     "Attempt",
     "BackendRecord",
     "BackendUse",
@@ -99,6 +101,7 @@ __all__ = [
     "Choices",
     "CircuitCount",
     "Completion",
+    "Conversion",
     "CostForecast",
     "CurvePoint",
     "DataRecord",
@@ -106,6 +109,7 @@ __all__ = [
     "Document",
     "EvaluationSettings",
     "Expected",
+    "Export",
     "FileDigest",
     "Forecast",
     "Forgetting",
@@ -119,9 +123,11 @@ __all__ = [
     "Identities",
     "Identity",
     "Interval",
+    "LayerConversion",
     "LayerForecast",
     "LeftOut",
     "Loss",
+    "Losses",
     "MemoryBytes",
     "Metrics",
     "Misfit",

@@ -7,6 +7,7 @@ from qft.names import shortened
 from qft.process.files import remove
 from qft.records.directory import COMPLETE, DIVERGED, SCORED, SCORES
 from qft.records.evaluation import EvaluationSettings
+from qft.records.export import Conversion
 from qft.records.jsonfile import read
 from qft.records.markers import Completion
 from qft.records.record import Record
@@ -18,7 +19,7 @@ STARTED = (".lock", "log.txt", "cell.json", "record.json")  # a directory withou
 FILES = {
     *STARTED,
     *("config.yaml", "history.csv", "curve.png", "adapter", "checkpoints", "forecast", COMPLETE, DIVERGED),
-    *(*SCORES, SCORED),
+    *(*SCORES, SCORED, Conversion.FILE),
 }
 NEVER_CLEARED = (".lock", "log.txt", "cell.json")  # the last: what a sweep recorded of the cell
 

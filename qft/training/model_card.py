@@ -57,7 +57,7 @@ def _header(name: str, config: TrainConfig, scores: Scores | None) -> Plain:
     """The hub's metadata; a base or a data set that lies on this machine only is not named as one of the hub's."""
     whole = config.adapter["_target_"] is None
     header: Plain = {"library_name": "transformers" if whole else "peft", "pipeline_tag": "text-generation"}
-    if base := _hub_id(config.model["path"]):
+    if base := hub_id(config.model["path"]):
         header |= {"base_model": base, "base_model_relation": "finetune" if whole else "adapter"}
     header["tags"] = ["qft", config.adapter["name"]]
     if scores and scores.test:
@@ -73,7 +73,7 @@ def _header(name: str, config: TrainConfig, scores: Scores | None) -> Plain:
     return header
 
 
-def _hub_id(path: str) -> str | None:
+def hub_id(path: str) -> str | None:
     """The path where it is an id of a hub (OWNER/NAME) and no directory here."""
     named = re.fullmatch(r"\w[\w.-]*/\w[\w.-]*", path)
     return path if named and not Path(path).exists() else None
@@ -83,7 +83,7 @@ def _body(name: str, config: TrainConfig, record: Record, scores: Scores | None)
     adapter, model, training, parameters = config.adapter, record.model, record.training, record.parameters
     if model is None or training is None or parameters is None:
         raise QftError(f"{name} gets no model card: its record.json has no model, parameters or training.")
-    base = _hub_id(config.model["path"]) or model.name
+    base = hub_id(config.model["path"]) or model.name
     lines = [f"# {name}", "", f"`{adapter['name']}` on `{base}`, fine-tuned with qft {record.qft} on "]
     lines[-1] += f"`{config.data['name']}` (n={config.n}, seed {config.seed})."
     lines += [
@@ -92,7 +92,7 @@ def _body(name: str, config: TrainConfig, record: Record, scores: Scores | None)
         "",
         WHOLE
         if adapter["_target_"] is None
-        else LOADING.format(base=_hub_id(config.model["path"]) or "DIRECTORY_OF_THE_BASE_MODEL"),
+        else LOADING.format(base=hub_id(config.model["path"]) or "DIRECTORY_OF_THE_BASE_MODEL"),
     ]
     results = [
         ("trainable parameters", f"{parameters.trainable:,}"),

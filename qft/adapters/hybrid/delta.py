@@ -132,18 +132,29 @@ class HybridDelta(Delta):
             return read
         return lambda z: few(z) if z.shape[1] <= FEW else read(z)
 
+    def low_rank(self) -> tuple[Tensor, Tensor] | None:
+        if not self.linear:
+            return None
+        with self.in_float32():
+            f = self.precompute()
+            return f.a, f.b @ self._affine(f)[1]
+
     def matrix(self) -> tuple[Tensor, Tensor | None]:
-        """Of what is affine: read off at z = 0 and at the unit vectors."""
+        """Of what is affine."""
         f = self.precompute()
-        points = torch.cat((f.a.new_zeros(len(f.a), 1), torch.eye(len(f.a), dtype=f.a.dtype, device=f.a.device)), 1)
-        o = self.fuse(points, None if f.read is None else f.read(points))
-        slope = o[:, 1:] - o[:, :1]
+        start, slope = self._affine(f)
         weight = f.b @ slope @ f.a
         if f.a0 is None and f.read is None:
             return weight, None
-        shift = o[:, 0] if f.a0 is None else o[:, 0] + (slope @ f.a0).squeeze(1)
+        shift = start if f.a0 is None else start + (slope @ f.a0).squeeze(1)
         bias = f.b @ shift
         return weight, bias if f.b0 is None else bias + f.b0
+
+    def _affine(self, f: Factors) -> tuple[Tensor, Tensor]:
+        """o = start + slope z, (r,) and (r, r), of what is affine: read off at z = 0 and at the unit vectors."""
+        points = torch.cat((f.a.new_zeros(len(f.a), 1), torch.eye(len(f.a), dtype=f.a.dtype, device=f.a.device)), 1)
+        o = self.fuse(points, None if f.read is None else f.read(points))
+        return o[:, 0], o[:, 1:] - o[:, :1]
 
     @staticmethod
     def count(in_features: int, out_features: int, config: HybridConfig) -> int:

@@ -1,0 +1,1 @@
+"""The way out: a trained adapter as a plain model, as an ordinary LoRA, on a hub."""
