@@ -1,14 +1,13 @@
 """The cards of what is exported: README.md with the hub's header, how it is loaded, and what was measured."""
 
 from pathlib import Path
-from typing import Any
 
 import yaml
 
 from qft.config import TrainConfig
 from qft.names import visible
 from qft.process.files import write_text
-from qft.records import Agreement, Conversion, Record
+from qft.records import Agreement, Conversion, Plain, Record
 from qft.training.model_card import hub_id
 
 LORA = """\
@@ -28,15 +27,15 @@ tokenizer = AutoTokenizer.from_pretrained("THIS_DIRECTORY")
 ```"""
 
 
-def write_card(folder: Path, header: dict[str, Any], body: str) -> None:
+def write_card(folder: Path, header: Plain, body: str) -> None:
     """README.md of an export."""
     text = yaml.safe_dump(header, allow_unicode=True, sort_keys=False)
     write_text(folder / "README.md", f"---\n{text}---\n\n{visible(body, keep=chr(10))}")
 
 
-def header(trained: TrainConfig, merged: bool) -> dict[str, Any]:
+def header(trained: TrainConfig, merged: bool) -> Plain:
     """The hub's metadata; a base that lies on this machine only is not named as one of the hub's."""
-    out: dict[str, Any] = {"library_name": "transformers" if merged else "peft", "pipeline_tag": "text-generation"}
+    out: Plain = {"library_name": "transformers" if merged else "peft", "pipeline_tag": "text-generation"}
     if base := hub_id(trained.model["path"]):
         out |= {"base_model": base, "base_model_relation": "merge" if merged else "adapter"}
     return out | {"tags": ["qft", trained.adapter["name"], *([] if merged else ["lora"])]}

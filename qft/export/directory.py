@@ -10,7 +10,7 @@ from qft.errors import QftError
 from qft.export.card import write_card
 from qft.names import one_name, place, shortened
 from qft.process.files import remove, whole_directory
-from qft.records import Export, write
+from qft.records import Export, Plain, write
 
 TAGS = re.compile(r"\{%-?\s*(?:end)?generation\s*-?%\}")  # mark what is learned; other programs do not know them
 
@@ -59,7 +59,7 @@ def add_tokenizer(folder: Path, tokenizer: Any, template: str) -> None:
         tokenizer.chat_template = before
 
 
-def finish(folder: Path, export: Export, header: dict[str, Any], body: str) -> None:
+def finish(folder: Path, export: Export, header: Plain, body: str) -> None:
     """The card and, last, the record of what the directory holds."""
     write_card(folder, header, body)
     write(folder / Export.FILE, export)

@@ -5,6 +5,7 @@ ends with: B A h = B (A W) z + B A c.
 """
 
 import contextlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -189,7 +190,7 @@ def _numerically_low(weight: Tensor) -> Factors | None:
     return Factors(vh[:rank], u[:, :rank] * s[:rank]) if rank <= len(s) // 2 else None
 
 
-def _ends(model: Any, blocks: dict[str, Any], batch: Batch) -> dict[str, tuple[str, nn.Module]]:
+def _ends(model: Any, blocks: Mapping[str, Any], batch: Batch) -> dict[str, tuple[str, nn.Module]]:
     """Block -> name and module of the linear layer in it whose output is the block's."""
     if not blocks:
         return {}

@@ -27,7 +27,7 @@ Batch = Mapping[str, Tensor]  # input_ids and attention_mask, (rows, tokens)
 See = Callable[[str, Tensor, Tensor | None], None]  # layer, inputs (t, in), changes (t, out) where they are asked for
 
 
-def adapted(model: nn.Module) -> dict[str, Any]:
+def adapted(model: nn.Module) -> Mapping[str, Any]:
     """The adapted layers by their names in the base model, in the model's order."""
     return {
         name.removeprefix("base_model.model."): module
@@ -106,7 +106,7 @@ def _hook(name: str, layer: Any, rows: Callable[[Tensor], Tensor], see: See, cha
 
         return delta.register_forward_hook(added)
 
-    def around(_: Any, args: tuple[Any, ...], kwargs: dict[str, Any], output: Any) -> None:
+    def around(_: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any], output: Any) -> None:
         given = next(iter((*args, *kwargs.values())))
         change = output - layer.get_base_layer()(given) if changes else None
         see(name, rows(given), None if change is None else rows(change))
