@@ -11,18 +11,22 @@ from qft.compose.words import words_as
 from qft.config import ForecastConfig
 from qft.errors import QftError, nearest
 from qft.progress import start_logging
+from qft.quantum import calibration
 from qft.records import to_json
 
 USAGE = "RUN"
+CALIBRATED = "chip"  # the choice of backend.noise that stands for all calibrations
 
 
 def arguments(args: list[str]) -> list[str]:
     """``qft forecast DIR chip=NAME`` is ``qft forecast run=DIR chip=NAME backend.noise=NAME``."""
-    chips = [a.partition("=")[2] for a in args if a.startswith("chip=")]
-    known = configs.groups()["backend/noise"]
-    if chips and chips[-1] not in known:
-        raise QftError(f"chip={chips[-1]} does not exist.{nearest(chips[-1], known)}")
-    return [*words_as("run", args), *(f"backend.noise={chip}" for chip in chips[-1:])]
+    chips = [a.partition("=")[2] for a in args if a.startswith("chip=")][-1:]
+    known = [name for name in configs.groups()["backend/noise"] if name != CALIBRATED] + calibration.names()
+    for chip in (given.strip("'\"") for given in chips):
+        if chip not in known and not calibration.is_one(chip):
+            hint = nearest(chip, known)
+            raise QftError(f"chip={chip} does not exist.{hint} The calibration of another chip is a FILE.json.")
+    return [*words_as("run", args), *(f"backend.noise={chip}" for chip in chips)]
 
 
 def run(config: ForecastConfig) -> None:

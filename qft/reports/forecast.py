@@ -35,8 +35,8 @@ def headline(made: Forecast) -> str:
     if made.margin is not None:
         margin = f", {'more' if rise > made.margin else 'no more'} than the {made.margin:g} that count as equal"
     if (gained := made.base - made.ideal) > 0:
-        gain = f" Of the {gained:.4f} that the adapter gains over its base, {1 - rise / gained:.0%} are left."
-    between = f", {_ends(made.loss.interval, 4)} with probability 95 %" if made.loss.interval else ""
+        gain = f" Of the {gained:.4f} that the adapter gains over its base, {1 - rise / gained:.1%} are left."
+    between = f" ({_ends(made.loss.interval, 4)} with probability 95 %)" if made.loss.interval else ""
     return (
         f"On {made.chip} with {made.shots:,} shots the {made.part} loss will be {made.loss.mean:.4f}{between}. That is "
         f"{_signed(rise)} nats a token{margin}: {_signed(rise - by_shots)} from the chip's errors, whatever the shots, "

@@ -120,7 +120,8 @@ def _check(config: ForecastConfig, subject: Subject) -> checks.Options:
     for key in ("shots", "seed"):
         if config.backend.get(key) not in (None, config.seed):
             raise QftError(f"backend.{key}= is for an evaluation; of a forecast, write {key}=.")
-    return checks.check_evaluation(config.evaluation, subject.metrics, config.metric, subject.max_seq_len)
+    room = subject.max_seq_len if config.answers else None
+    return checks.check_evaluation(config.evaluation, subject.metrics, config.metric, room)
 
 
 def _options(config: ForecastConfig) -> Plain:
