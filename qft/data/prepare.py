@@ -8,10 +8,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from qft.data import heldout
 from qft.data.datasets.base import Source
 from qft.data.duplicates import near_duplicates, question
 from qft.data.messages import Sample
+from qft.data.spool import chosen, ids
 from qft.errors import QftError, nearest
 from qft.ranges import Range, check_one
 from qft.trust import Family, build
@@ -163,7 +166,7 @@ def only_test(spec: Mapping[str, Any]) -> bool:
 
 def _all_test(source: Source, n: int, name: str, margin: float | None) -> Parts:
     """A set to test with only; no row of it is trained or validated on."""
-    test = source.usable or sorted([*source.pool, *source.test], key=_place)
+    test = list(source.usable) or sorted([*source.pool, *source.test], key=_place)
     summary = Summary(
         name=name,
         fingerprint=source.fingerprint(),
@@ -192,9 +195,11 @@ def _sha256(names: Iterable[str]) -> str:
     return hashlib.sha256("\n".join(names).encode()).hexdigest()
 
 
-def _ordered(pool: Sequence[Sample], seed: int = 0) -> list[Sample]:
+def _ordered(pool: Sequence[Sample], seed: int = 0) -> Sequence[Sample]:
     """The order that samples are taken in, by the SHA-256 of (seed, id)."""
-    return sorted(pool, key=lambda s: hashlib.sha256(f"{seed}|{s.id}".encode()).digest())
+    digests = b"".join(hashlib.sha256(f"{seed}|{name}".encode()).digest() for name in ids(pool))
+    words = np.frombuffer(digests, dtype=">u8").reshape(-1, 4)
+    return chosen(pool, np.lexsort(words.T[::-1]).tolist())
 
 
 def subset(pool: Sequence[Sample], n: int, seed: int = 0) -> tuple[list[Sample], list[Sample]]:

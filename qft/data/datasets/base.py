@@ -7,12 +7,12 @@ for a set that is generated.
 """
 
 import hashlib
-import json
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 from qft.data.messages import Sample
 from qft.data.rows import ALL
+from qft.data.spool import lines
 from qft.errors import QftError
 from qft.names import shortened
 
@@ -30,20 +30,18 @@ class Source:
             what a set for testing only tests on. Empty where that is the pool with the test set.
     """
 
-    pool: list[Sample]
+    pool: Sequence[Sample]
     test: list[Sample]
     counts: dict[str, int] = field(default_factory=dict)
     left_out: list[str] = field(default_factory=list)
-    usable: list[Sample] = field(default_factory=list)
+    usable: Sequence[Sample] = ()
 
     def fingerprint(self) -> str:
         """SHA-256 over ids, texts and stated answers, in order: the same exactly where the data are the same."""
         digest = hashlib.sha256()
         for part in (self.pool, self.test):
-            for s in part:
-                row: list[Any] = [s.id, [[m.role, m.content, m.reasoning] for m in s.messages]]
-                row += [] if s.answer is None else [s.answer]
-                digest.update(json.dumps(row, ensure_ascii=False).encode())
+            for text in lines(part):
+                digest.update(text)
             digest.update(b"|")
         return digest.hexdigest()
 
