@@ -37,7 +37,7 @@ from qft.quantum.autodiff import checkpointed
 from qft.quantum.backends.base import Backend
 from qft.quantum.backends.statevector import Statevector
 from qft.quantum.chip_noise import ChipNoise
-from qft.quantum.mitigation import Mitigation
+from qft.quantum.mitigation import OFF
 from qft.quantum.noise import NoiseModel
 from qft.quantum.simulators import cnot_chain
 
@@ -91,7 +91,7 @@ def read_out(h: Tensor, left: Tensor, right: Tensor, split: Tensor, parity: Tens
 
 def check_encoding(backend: Backend, n: int) -> None:
     """Raise QftError for a backend that would have to encode a hidden vector in the amplitudes of ``n`` qubits."""
-    if isinstance(backend.noise, ChipNoise) or backend.mitigation != Mitigation():
+    if isinstance(backend.noise, ChipNoise) or backend.mitigation != OFF:
         raise QftError("qaa is computed under the noise of U3 and CZ alone: no chip's calibration, and no mitigation.")
     if backend.plain_torch:
         return

@@ -29,6 +29,7 @@ def run(config: CostConfig) -> None:
     from qft.adapters import methods
     from qft.models import inject, load
     from qft.quantum.hardware import clients, cost
+    from qft.quantum.mitigation import Mitigation
 
     base, targets = load.meta_base(config.model), config.model.get("target_modules")
     model = methods.of(config.adapter).add_to(base, targets, seed=0)
@@ -39,7 +40,10 @@ def run(config: CostConfig) -> None:
     side_by_side = USUAL_BATCH if e.batch_size == "auto" else int(e.batch_size)
     work = cost.Work(validation, whole, answers, config.prompt_tokens, written, side_by_side)
     charge = clients.of(b["name"]).price
-    terms = cost.Terms(b["batch_size"], b["shots"], config.price, config.per, config.rate, config.round_trip, charge)
+    mitigation = Mitigation.of(b.get("mitigation"))
+    terms = cost.Terms(
+        b["batch_size"], b["shots"], config.price, config.per, config.rate, config.round_trip, charge, mitigation
+    )
     if published := charge(1, 1, b["shots"]):
         log.info("price=null: %s", published.rule)
     if not circuits:

@@ -103,3 +103,6 @@ class Mitigation:
     def variance(self) -> float:
         """By how much extrapolation multiplies the variance of a mean: sum c_n^2."""
         return sum(c * c for c in self.weights)
+
+
+OFF = Mitigation()

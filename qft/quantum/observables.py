@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from math import pi
 
 from qft.quantum.circuit import Circuit, Gate
+from qft.quantum.mitigation import Reading
 
 _TURNS = {"X": ("RY", -pi / 2), "Y": ("RX", pi / 2)}
 
@@ -67,19 +68,34 @@ def measured(basis: str) -> list[int]:
     return [q for q, p in enumerate(basis) if p != "I"]
 
 
-def expectation(counts: dict[str, int], string: str, basis: str) -> float:
+def expectation(counts: dict[str, int], string: str, basis: str, readings: Sequence[Reading] | None = None) -> float:
     """<P> of one string from the counts of its group's circuit.
 
     Args:
         counts: Bits, classical bit 0 rightmost, and how often they were read; at least one.
         string: A member of the group.
         basis: Of the group.
+        readings: Of each qubit, where wrong readings are to be corrected; None: as read.
 
     Returns:
-        A number in [-1, 1].
+        A number in [-1, 1]; corrected, it may lie outside.
     """
+    if readings is not None:
+        return _corrected(counts, string, basis, readings)
     bits = [k for k, q in enumerate(measured(basis)) if string[q] != "I"]
     mask = sum(1 << k for k in bits)
     total = sum(counts.values())
     signed = (-n if (int(key, 2) & mask).bit_count() % 2 else n for key, n in counts.items())
     return sum(signed) / total
+
+
+def _corrected(counts: dict[str, int], string: str, basis: str, readings: Sequence[Reading]) -> float:
+    """<P> with each reading +-1 of a qubit replaced by (+-1 - offset) / slope."""
+    total = 0.0
+    for key, n in counts.items():
+        bits, value = int(key, 2), float(n)
+        for k, q in enumerate(measured(basis)):
+            if string[q] != "I":
+                value *= ((-1 if bits >> k & 1 else 1) - readings[q].offset) / readings[q].slope
+        total += value
+    return total / sum(counts.values())

@@ -11,7 +11,7 @@ from torch import Tensor
 from qft.quantum.chip_noise import Noise
 from qft.quantum.circuit import Circuit
 from qft.quantum.gradients import Readout
-from qft.quantum.mitigation import Mitigation
+from qft.quantum.mitigation import OFF, Mitigation
 
 __all__ = ["Backend", "Gradient", "Readout"]
 
@@ -44,7 +44,7 @@ class Backend(ABC):
     shots: int | None = None
     seeded: bool = True
     noise: Noise | None = None
-    mitigation: Mitigation = Mitigation()
+    mitigation: Mitigation = OFF
     plain_torch: bool = False
     compiles: bool = False
     transient: ClassVar[tuple[str, ...]] = ()

@@ -26,7 +26,7 @@ from qft.quantum import gradients
 from qft.quantum.backends.base import Backend, Readout
 from qft.quantum.chip_noise import ChipNoise, Noise, noise_of
 from qft.quantum.circuit import Circuit
-from qft.quantum.mitigation import Mitigation, Reading
+from qft.quantum.mitigation import OFF, Mitigation, Reading
 from qft.quantum.simulators import noisy
 from qft.quantum.simulators.routed_layers import routed_layers
 from qft.quantum.simulators.shots import frequencies
@@ -101,7 +101,7 @@ class Noisy(Backend):
 
     def _mitigated(self, circuit: Circuit, each: list[Readout]) -> Readout:
         """The read-out that follows from those of the circuits with folded gates."""
-        if self.mitigation == Mitigation():
+        if self.mitigation == OFF:
             return each[0]
         readings = self._readings(circuit) if self.mitigation.readout else [Reading(0.0, 1.0)] * circuit.qubits
 

@@ -3,6 +3,7 @@
 The key is in the environment (QFT_QCLOUD_KEY), nowhere else. What is measured and how: ``hardware/backend.py``.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 from qft.errors import QftError
@@ -10,6 +11,7 @@ from qft.quantum.hardware.backend import HardwareBackend, HardwareOptions
 from qft.quantum.hardware.clients import qcloud
 from qft.quantum.hardware.clients.base import canonical
 from qft.quantum.hardware.poller import Waiting
+from qft.quantum.mitigation import OFF, Mitigation
 
 OPTIONS = {"amend_flag": 0, "mapping": True, "optimization": False}  # of the service, where none are given
 
@@ -39,6 +41,7 @@ class QCloud(HardwareBackend):
         poll: float = 2.0,
         poll_max: float = 60.0,
         seed: int = 0,
+        mitigation: Mapping[str, Any] | None = None,
     ) -> None:
         checked = HardwareOptions(
             chip=chip,
@@ -54,7 +57,15 @@ class QCloud(HardwareBackend):
             moved=moved,
             waiting=Waiting(deadline, poll, poll_max),
             seed=seed,
+            mitigation=Mitigation.of(mitigation),
         )
+        if checked.mitigation != OFF and checked.options["optimization"]:
+            raise QftError("backend.mitigation needs backend.options.optimization=false: folded gates must stay.")
+        if checked.mitigation.readout and checked.options["mapping"] and not checked.options.get("specified_block"):
+            raise QftError(
+                "backend.mitigation.readout=true calibrates qubits that must stay the same: name them with "
+                "backend.options.specified_block=[...], or set backend.options.mapping=false."
+            )
         if mode == "surrogate" and checked.options["optimization"]:
             raise QftError("backend.mode=surrogate needs backend.options.optimization=false: all settings run alike.")
         client = qcloud.QCloud(url, plain_http)

@@ -23,6 +23,7 @@ from qft.quantum.hardware.journal import Journal, file_of
 from qft.quantum.hardware.poller import Waiting
 from qft.quantum.hardware.sampler import GROUPINGS, Request, Sampler
 from qft.quantum.hardware.surrogate import HELD_OUT, Surrogates, settings
+from qft.quantum.mitigation import CALIBRATIONS, OFF, Mitigation
 
 MOST = 10**9  # shots and circuits
 MODES = ("direct", "surrogate")
@@ -45,6 +46,7 @@ class HardwareOptions:
     moved: bool
     waiting: Waiting
     seed: int
+    mitigation: Mitigation = OFF
 
     def __post_init__(self) -> None:
         for key, value in (("shots", self.shots), ("batch_size", self.batch_size), ("max_qubits", self.max_qubits)):
@@ -77,8 +79,15 @@ class HardwareBackend(Backend):
         self._folder, self._experiment = Path("outputs"), ""
         self._job_runner: JobRunner | None = None
         self.sampler = Sampler(
-            client, self._run, options.chip, options.shots, canonical(options.options), options.grouping
+            client,
+            self._run,
+            options.chip,
+            options.shots,
+            canonical(options.options),
+            options.grouping,
+            options.mitigation,
         )
+        self.mitigation = options.mitigation
         self.surrogates = Surrogates(self.sampler, options.shots, options.seed)
 
     def begin(self, folder: Path, experiment: str, circuits: Sequence[tuple[Circuit, Tensor]]) -> None:
@@ -118,8 +127,9 @@ class HardwareBackend(Backend):
         def read(inputs: Tensor) -> Tensor:
             if torch.is_grad_enabled() and (inputs.requires_grad or weights.requires_grad):
                 raise QftError(f"backend={self.name} gives no gradient; train with backend=statevector.")
-            self.count(inputs.shape[-1])
-            if self.options.mode == "direct":
+            direct = self.options.mode == "direct"
+            self.count(inputs.shape[-1] * (len(self.mitigation.folds) if direct else 1))
+            if direct:
                 return self.expectations(circuit, weights, inputs, observables.single_z(circuit.qubits))
             if (circuit, weights) not in self.surrogates:
                 self._measure([(circuit, weights)])
@@ -170,7 +180,9 @@ class HardwareBackend(Backend):
     def _measure(self, circuits: Sequence[tuple[Circuit, Tensor]]) -> None:
         """Measure surrogates, unless their grids are larger than what may be sent."""
         try:
-            total = sum(settings(circuit) + HELD_OUT for circuit, _ in circuits)
+            total = sum(settings(circuit) + HELD_OUT for circuit, _ in circuits) * len(self.mitigation.folds)
+            if self.mitigation.readout:
+                total += CALIBRATIONS * len({circuit.qubits for circuit, _ in circuits})
         except ValueError as error:
             raise QftError(f"backend.mode=surrogate does not fit this circuit: {error}.") from error
         # checked here and not only before sending, as large grids take long to write out; known results cost nothing
@@ -178,7 +190,7 @@ class HardwareBackend(Backend):
         most = self.options.max_circuits
         if most is not None and total > most + known:
             raise QftError(
-                f"The grids of {len(circuits)} circuits have {total:,} settings, more than "
+                f"The grids of {len(circuits)} circuits take {total:,} circuits, more than "
                 f"backend.max_circuits={most:,}; nothing was sent."
             )
         for circuit, _ in circuits:

@@ -8,6 +8,7 @@ of p prompt and g written tokens, generated side by side in batches of b:
     circuits                modules x rows                x r with one circuit an observable
     round trips             modules x passes              each waits for the one before
     blocks                  ceil(blocks of the module / blocks side by side on the chip) in place of r
+    mitigation              x folds (3 with zne=[1,3,5]); + 2 calibration circuits in a job of their own
     surrogate               sum over modules of its grid + held-out settings, all in one round trip
 
 Padding of unequal prompts comes on top, equal circuits (sent once) come off.
@@ -20,6 +21,7 @@ from math import ceil
 from qft.quantum.circuit import Circuit
 from qft.quantum.hardware.clients.base import Client, Price
 from qft.quantum.hardware.surrogate import HELD_OUT, settings
+from qft.quantum.mitigation import CALIBRATIONS, OFF, Mitigation
 
 
 @dataclass(frozen=True)
@@ -70,6 +72,8 @@ class Terms:
         rate: Circuits a second; None: as ``charge`` says.
         round_trip: Seconds from a submission to its results.
         charge: A client's ``price``.
+        mitigation: Its circuits are counted: a circuit for each number of folds, and two calibration circuits, in a
+            job of their own, for each number of qubits.
     """
 
     batch_size: int
@@ -79,6 +83,11 @@ class Terms:
     rate: float | None = None
     round_trip: float | None = None
     charge: Callable[[int, int, int], Price | None] = Client.price
+    mitigation: Mitigation = OFF
+
+    def calibrations(self, circuits: Sequence[Circuit]) -> int:
+        """How often calibration circuits are sent for these."""
+        return len({circuit.qubits for circuit in circuits}) if self.mitigation.readout else 0
 
     def cost(self, way: str, circuits: int, jobs: int, round_trips: int) -> Cost:
         """Time (seconds) and money of a number of circuits, jobs and round trips."""
@@ -97,12 +106,14 @@ class Terms:
 
 def direct(way: str, circuits: Sequence[Circuit], work: Work, terms: Terms, apart: bool) -> Cost:
     """A circuit a row and module; ``apart``: one for each of its qubits."""
-    return each_row(way, [circuit.qubits if apart else 1 for circuit in circuits], work, terms)
+    folds = len(terms.mitigation.folds)
+    counts = [folds * (circuit.qubits if apart else 1) for circuit in circuits]
+    return each_row(way, counts, work, terms, terms.calibrations(circuits))
 
 
-def each_row(way: str, counts: Sequence[int], work: Work, terms: Terms) -> Cost:
+def each_row(way: str, counts: Sequence[int], work: Work, terms: Terms, calibrations: int = 0) -> Cost:
     """So many circuits a row, of each module."""
-    sent = jobs = trips = 0
+    sent, jobs, trips = CALIBRATIONS * calibrations, calibrations, calibrations
     for each in counts:
         for rows, times in work.passes():
             sent += rows * each * times
@@ -128,8 +139,9 @@ def step(circuit: Circuit, terms: Terms) -> list[Cost]:
 
 def surrogate(circuits: Sequence[Circuit], terms: Terms) -> Cost:
     """Every module's grid and held-out settings, once. Raises ValueError for a circuit that has no grid."""
-    sent = sum(settings(circuit) + HELD_OUT for circuit in circuits)
-    return terms.cost("surrogate", sent, ceil(sent / terms.batch_size), 1)
+    sent = sum(settings(circuit) + HELD_OUT for circuit in circuits) * len(terms.mitigation.folds)
+    extra = terms.calibrations(circuits)
+    return terms.cost("surrogate", sent + CALIBRATIONS * extra, ceil(sent / terms.batch_size) + extra, 1 + extra)
 
 
 def ways(circuits: Sequence[Circuit], work: Work, terms: Terms) -> list[Cost]:

@@ -12,7 +12,8 @@ at r = 4, 6,561 for QTHA with 4 uploads. The grid is shifted, so that no angle i
 
 import logging
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from math import pi, prod
 
 import numpy as np
@@ -21,7 +22,7 @@ from torch import Tensor
 
 from qft.quantum.chunks import in_chunks
 from qft.quantum.circuit import Circuit, Input
-from qft.quantum.hardware.sampler import Request, Sampler
+from qft.quantum.hardware.sampler import Request, Sampler, variance
 
 log = logging.getLogger(__name__)
 
@@ -63,18 +64,18 @@ def held_out(circuit: Circuit, generator: np.random.Generator) -> np.ndarray:
     return generator.uniform(-pi, pi, (circuit.num_inputs, HELD_OUT))
 
 
-def variance(means: Tensor, shots: int) -> Tensor:
-    """Variance of the mean of ``shots`` outcomes +-1; never 0, as one of each is added."""
-    p = ((1 + means) / 2 * shots + 1) / (shots + 2)
-    return 4 * p * (1 - p) / shots
-
-
 class Surrogate:
-    """The polynomial through ``means`` (r, settings), each of ``shots`` shots, in the order of ``grid``."""
+    """The polynomial through ``means`` (r, settings), each of ``shots`` shots, in the order of ``grid``.
 
-    def __init__(self, circuit: Circuit, means: Tensor, shots: int) -> None:
+    ``variances`` gives the variance of such means where it is not that of ``shots`` outcomes: they were mitigated.
+    """
+
+    def __init__(
+        self, circuit: Circuit, means: Tensor, shots: int, variances: Callable[[Tensor], Tensor] | None = None
+    ) -> None:
         self.uploads = uploads(circuit)
-        self.means, self.variances = means.double(), variance(means.double(), shots)
+        self._variance = variances or partial(variance, shots=shots)
+        self.means, self.variances = means.double(), self._variance(means.double())
         self.shots = shots
 
     def evaluate(self, z: Tensor) -> Tensor:
@@ -103,7 +104,7 @@ class Surrogate:
         Squares of residuals over their standard errors have mean 1 and, N of them, deviation sqrt(2 / N).
         """
         residual = measured.double() - self._contract(self.means, z.double(), 1)
-        expected = self._contract(self.variances, z.double(), 2) + variance(measured.double(), self.shots)
+        expected = self._contract(self.variances, z.double(), 2) + self._variance(measured.double())
         squares = residual.square() / expected
         excess = (squares.mean() - 1) / (2 / squares.numel()) ** 0.5
         return float(residual.square().mean().sqrt()), float(excess)
@@ -160,7 +161,7 @@ class Surrogates:
             self._fit(number, request, torch.as_tensor(means))
 
     def _fit(self, number: int, request: Request, means: Tensor) -> None:
-        fit = Surrogate(request.circuit, means[:, :-HELD_OUT], self._shots)
+        fit = Surrogate(request.circuit, means[:, :-HELD_OUT], self._shots, self._sampler.variances)
         checked = torch.as_tensor(request.inputs[:, -HELD_OUT:])
         residual, excess = fit.check(checked, means[:, -HELD_OUT:])
         error = float(fit.errors(checked).square().mean().sqrt())
