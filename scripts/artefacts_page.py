@@ -31,6 +31,7 @@ key that is unknown, missing or of the wrong type. In Python, `qft.records.RunDi
 | `curve.png` | the losses of `history.csv` as a picture |
 | `log.txt` | the log of all starts |
 | `checkpoints/` | checkpoints to resume from, removed at the end |
+| `tensorboard/` | with `trainer.report_to=[tensorboard]`, what TensorBoard shows |
 | `forecast/` | what `qft forecast` wrote, a directory for each chip, number of shots and mode |
 """
 RUN = {

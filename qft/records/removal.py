@@ -18,7 +18,8 @@ STARTED = (".lock", "log.txt", "cell.json", "record.json")  # a directory withou
 # A journal of jobs that were paid for is not among them: it is never deleted with a run.
 FILES = {
     *STARTED,
-    *("config.yaml", "history.csv", "curve.png", "adapter", "checkpoints", "forecast", COMPLETE, DIVERGED),
+    *("config.yaml", "history.csv", "curve.png", "adapter", "checkpoints", "forecast", "tensorboard"),
+    *(COMPLETE, DIVERGED),
     *(*SCORES, SCORED, Conversion.FILE),
 }
 NEVER_CLEARED = (".lock", "log.txt", "cell.json")  # the last: what a sweep recorded of the cell

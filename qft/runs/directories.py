@@ -189,6 +189,8 @@ def _with_rate(mine: Plain, started: Plain) -> Plain:
 def _deciding(config: Mapping[str, Any]) -> Plain:
     """The part of a resolved config that decides the trained weights."""
     deciding = {k: v for k, v in without_card(config).items() if k not in TRANSIENT}
+    if isinstance(trainer := deciding.get("trainer"), Mapping):
+        deciding["trainer"] = {k: v for k, v in trainer.items() if k != "report_to"}  # trackers only watch
     first = ("subset", 0)  # the one that runs were trained on before there was a choice
     return deciding | {"data": {k: v for k, v in config["data"].items() if k not in AFTERWARDS and (k, v) != first}}
 

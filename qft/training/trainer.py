@@ -27,7 +27,7 @@ from qft.process.memory import peak_bytes
 from qft.process.signals import DeferredStop
 from qft.quantum.backends.base import Backend
 from qft.records import CircuitCount, HistoryRow, Plain, RunDirectory, TrainingRecord, newest_checkpoint, read
-from qft.training import checkpoints, distributed, packing
+from qft.training import checkpoints, distributed, packing, trackers
 from qft.training.callbacks import Checkpoints, Finite, History, Lines, circuits_file, history_rows, progress
 from qft.training.interrupt import Interrupt
 from qft.training.rank_schedule import rank_schedules
@@ -174,19 +174,13 @@ def check(config: TrainerConfig) -> None:
     """Refuse settings that no run can have."""
     ranges.check(config, "trainer.")
     from transformers import SchedulerType
-    from transformers.integrations.integration_utils import get_reporting_integration_callbacks
     from transformers.training_args import OptimizerNames
 
     known = (("scheduler", config.scheduler, SchedulerType), ("optimizer", config.optimizer, OptimizerNames))
     for name, value, choices in known:
         if value not in {c.value for c in choices}:
             raise QftError(f"trainer.{name}={value} does not exist.{nearest(value, (c.value for c in choices))}")
-    try:
-        for tracker in get_reporting_integration_callbacks(list(config.report_to)):
-            if isinstance(tracker, type):
-                tracker()
-    except (ValueError, RuntimeError, ImportError) as error:
-        raise QftError(f"trainer.report_to={config.report_to}: {error}") from error
+    trackers.check(config.report_to)
 
 
 def fit(
@@ -226,26 +220,28 @@ def fit(
     args = arguments(config, steps, folder, seed, dtype)
     if checkpoint and (checkpoint / circuits_file(args)).is_file():  # those of earlier versions have none
         backend.evaluations = read(checkpoint / circuits_file(args), CircuitCount).circuits
+    args.run_name, args.project = directory.path.name, trackers.PROJECT  # as trackers call it
     args.eval_on_start = checkpoint is None  # the base's loss, where the method starts at zero
     padded = DataCollatorForSeq2Seq(tokenizer, label_pad_token_id=-100)
     ours = [History(directory / "history.csv"), Finite(), Checkpoints(backend)]
-    trainer = QftTrainer(
-        model=model,
-        args=args,
-        train_dataset=Rows(train),
-        eval_dataset=Rows(validation),
-        data_collator=packing.collator() if config.packing else padded,
-        padded=padded,
-        callbacks=[*rank_schedules(model), *ours, *method_callbacks(model), Interrupt(stop)],
-        backend=backend,
-    )
-    trainer.remove_callback(PrinterCallback)
-    trainer.remove_callback(ProgressCallback)
-    bar = progress()
-    trainer.add_callback(bar)
-    if not isinstance(bar, Lines) and trainer.is_world_process_zero():
-        args.disable_tqdm = False
-    trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+    with trackers.tracked(config.report_to, directory.path):
+        trainer = QftTrainer(
+            model=model,
+            args=args,
+            train_dataset=Rows(train),
+            eval_dataset=Rows(validation),
+            data_collator=packing.collator() if config.packing else padded,
+            padded=padded,
+            callbacks=[*rank_schedules(model), *ours, *method_callbacks(model), Interrupt(stop)],
+            backend=backend,
+        )
+        trainer.remove_callback(PrinterCallback)
+        trainer.remove_callback(ProgressCallback)
+        bar = progress()
+        trainer.add_callback(bar)
+        if not isinstance(bar, Lines) and trainer.is_world_process_zero():
+            args.disable_tqdm = False
+        trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
     if trainer.state.global_step < trainer.state.max_steps:
         stop.check()
     backend.evaluations = distributed.total(backend.evaluations)
