@@ -51,9 +51,16 @@ def check(names: Sequence[str]) -> None:
 
 def _check_login(wandb: Any) -> None:
     """Raise QftError where wandb would ask for a key in the middle of a run."""
-    settings = wandb.setup().settings
-    offline = settings.mode in ("offline", "disabled", "dryrun")
-    if not offline and not wandb.api.api_key:
+    if wandb.setup().settings.mode in ("offline", "disabled", "dryrun"):
+        return
+    try:
+        with redirect_stdout(sys.stderr):
+            known = wandb.login(prompt=False)
+    except TypeError:  # versions that cannot be asked without a prompt
+        return
+    except Exception as error:  # a key that cannot be one
+        raise QftError(f"trainer.report_to=wandb: {first_line(error)}") from error
+    if not known:
         raise QftError("wandb is not logged in: run wandb login, or export WANDB_MODE=offline to keep its files here.")
 
 
