@@ -113,6 +113,7 @@ class ForecastConfig(EvalConfig):
     repeats: int = number(8, at_least=2)
     samples: int | None = number(None, at_least=1)
     answers: int = number(10, at_least=0)
+    mitigate: bool = False
     retrain: int = number(0, at_least=0)
     batch_size: int = number(50, at_least=1)
     price: float | None = number(None, at_least=0)

@@ -43,6 +43,7 @@ from qft.records.forecast import (
     Expected,
     Forecast,
     LayerForecast,
+    MitigatedForecast,
     Retrained,
     ScoreForecast,
 )
@@ -131,6 +132,7 @@ __all__ = [
     "MemoryBytes",
     "Metrics",
     "Misfit",
+    "MitigatedForecast",
     "ModelRecord",
     "ModuleParameters",
     "ParameterRecord",

@@ -1,6 +1,6 @@
 """forecast.json: what a chip will do to a trained run, before anything is sent."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar
 
 from qft.records.evaluation import Interval
@@ -25,7 +25,7 @@ class LayerForecast:
     circuits: int  # modules of the layer with a circuit
     error: float  # root mean square of noisy - ideal read-outs, which lie in [-1, 1]; infinitely many shots
     kept: float | None  # slope of noisy on ideal read-outs, through 0; null: all ideal ones are 0
-    shot_error: float  # root mean square error of a read-out from these shots, each row measured by itself
+    shot_error: float | None  # root mean square error of a read-out from these shots; null: read-outs are mitigated
     loss_rise: float  # of the loss with this layer alone on the chip, infinitely many shots, in nats per token
 
 
@@ -58,6 +58,18 @@ class CostForecast:
     shots: int  # of all circuits
     round_trips: int  # that wait for one another
     seconds: float | None  # null: neither rate nor round_trip were given
+    money: float | None  # null: no price was given
+
+
+@dataclass
+class MitigatedForecast:
+    """The loss with one kind of mitigation, by the way that mode chooses."""
+
+    mitigation: str  # none, read-out, zero-noise extrapolation or both
+    options: Plain  # backend.mitigation
+    exact: float  # loss with infinitely many shots
+    loss: Expected  # loss with these shots, of each circuit that is sent
+    circuits: int  # of the loss and the answers, those of the mitigation included
     money: float | None  # null: no price was given
 
 
@@ -104,4 +116,5 @@ class Forecast(Document):
     scores: dict[str, ScoreForecast]  # name of the score -> forecast
     costs: list[CostForecast]  # of the loss and the answers together
     record: Record  # versions and machine
+    mitigated: list[MitigatedForecast] = field(default_factory=list)  # where it was asked for
     retrained: Retrained | None = absent()  # where it was asked for

@@ -23,6 +23,8 @@ def sections(made: Forecast) -> list[Section]:
     if made.scores:
         out.append(Section("Scores", scores(made), aside=False))
     out.append(Section("Circuits, time and money", costs(made), aside=False))
+    if made.mitigated:
+        out.append(Section("Mitigation", mitigated(made), aside=False))
     if made.retrained is not None:
         out.append(Section("Training with the chip's noise", retrained(made), lead=gives_back(made), aside=False))
     return out
@@ -172,6 +174,29 @@ def costs(made: Forecast) -> Table:
     return Table("cost", "What it takes", columns, [row(cost) for cost in made.costs], notes=about)
 
 
+def mitigated(made: Forecast) -> Table:
+    """A row a kind of mitigation, with its price."""
+    rows = [
+        [
+            Entry(m.mitigation),
+            number(m.exact, 4),
+            number(m.loss.mean, 4),
+            _between(m.loss.interval, 4),
+            _over(m.loss.mean, made),
+            number(m.circuits, 0),
+            number(m.money, 2),
+        ]
+        for m in made.mitigated
+    ]
+    columns = ["", "infinitely many shots", f"{made.shots:,} shots", "95 % interval", "above noiseless", "circuits"]
+    folds: list[int] = next((m.options["zne"] for m in made.mitigated if m.options["zne"]), [])
+    about = [
+        "By backend.mitigation: read-out correction by calibration circuits, and extrapolation from gates run "
+        f"{', '.join(map(str, folds))} times. It takes away errors and adds scatter.",
+    ]
+    return Table("mitigation", f"Loss with mitigation, mode={made.mode}", [*columns, "price"], rows, notes=about)
+
+
 def gives_back(made: Forecast) -> str:
     """What training with noise gives back, and of what."""
     r = made.retrained
@@ -222,7 +247,7 @@ def _layer_figure(made: Forecast) -> Figure | None:
         with canvas(title, "layer", unit) as (axes, svg):
             axes.bar(places, heights, color=colour(0), width=0.7)
             if unit != "nats a token":
-                axes.bar(places, [layer.shot_error for layer in made.layers], color=colour(1), width=0.35)
+                axes.bar(places, [layer.shot_error or 0 for layer in made.layers], color=colour(1), width=0.35)
             step = max(1, len(names) // LABELS)
             axes.set_xticks(list(places)[::step], names[::step])
             axes.grid(visible=False, axis="x")

@@ -13,7 +13,7 @@ errors that depend on the angles.
 """
 
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from math import ceil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,6 +22,7 @@ from qft import records
 from qft.config import ForecastConfig
 from qft.errors import QftError, nearest
 from qft.evaluation import metrics
+from qft.quantum.mitigation import CALIBRATIONS, Mitigation
 from qft.records import Expected, Forecast, LayerForecast, Plain, RunDirectory, ScoreForecast
 from qft.runs import checks, noise_aware, on_chip, stored
 from qft.runs.on_chip import OnChip
@@ -31,9 +32,11 @@ from qft.statistics.prediction import prediction_interval
 if TYPE_CHECKING:
     from qft.quantum.backends.base import Backend
     from qft.quantum.circuit import Circuit
-    from qft.quantum.hardware.cost import Cost, Terms, Work
+    from qft.quantum.hardware.cost import Cost, Work
+    from qft.quantum.hardware.rehearsal import Rehearsal
 
 SIXTEENTHS = (1, 4, 16, 64, 256)  # of the shots: the points of the curve
+ZNE = [1, 3]  # how often gates are run, where backend.mitigation.zne does not say
 WAYS = {"direct": "grouped", "surrogate": "surrogate"}  # mode -> way of ``qft cost``
 
 
@@ -63,7 +66,7 @@ def forecast(config: ForecastConfig) -> Forecast:
     written = run.scores(config, options, "ideal answers")
     exact, layers = _layers(run, config, ideal, chip, without)
     losses, sent, drawn = _measured(run, config, options)
-    terms, work = _terms(config), _work(run, config)
+    work = _work(run, config)
     loss = _expected(losses)
     retrained = None
     if config.retrain:
@@ -89,8 +92,9 @@ def forecast(config: ForecastConfig) -> Forecast:
         curve=_curve(config, exact, loss, circuits, work),
         answers=len(run.prompts),
         scores={s.name: _score(s, [draw[k].value for draw in drawn]) for k, s in enumerate(written)},
-        costs=[records.CostForecast(**asdict(cost)) for cost in _costs(circuits, work, terms)],
+        costs=[records.CostForecast(**asdict(cost)) for cost in _costs(config, circuits, work)],
         record=records.new_record(subject.seed, metrics.packages()),
+        mitigated=_mitigated(run, config, circuits, work) if config.mitigate else [],
         retrained=retrained,
     )
 
@@ -120,6 +124,10 @@ def _check(config: ForecastConfig, subject: Subject) -> checks.Options:
     for key in ("shots", "seed"):
         if config.backend.get(key) not in (None, config.seed):
             raise QftError(f"backend.{key}= is for an evaluation; of a forecast, write {key}=.")
+    if config.mitigate and "mitigation" not in config.backend:
+        raise QftError(
+            f"backend={config.backend['name']} mitigates nothing; leave mitigate=false, or use backend=noisy."
+        )
     room = subject.max_seq_len if config.answers else None
     return checks.check_evaluation(config.evaluation, subject.metrics, config.metric, room)
 
@@ -143,6 +151,10 @@ def _simulator(config: ForecastConfig, circuits: "Sequence[Circuit]") -> "Backen
             except ValueError as error:
                 raise QftError(f"mode=surrogate does not fit this circuit: {error}.") from error
     return chip
+
+
+def _mitigation(config: ForecastConfig) -> Mitigation:
+    return Mitigation.of(config.backend.get("mitigation"))
 
 
 def _ideal() -> "Backend":
@@ -172,7 +184,7 @@ def _layers(
             circuits=sum(len(delta.circuits()) for delta in deltas),
             error=errors[name].error,
             kept=errors[name].slope,
-            shot_error=errors[name].shot_error(config.shots),
+            shot_error=None if _mitigation(config) != Mitigation() else errors[name].shot_error(config.shots),
             loss_rise=rises[name],
         )
         for name, deltas in run.layers.items()
@@ -183,18 +195,53 @@ def _measured(
     run: OnChip, config: ForecastConfig, options: checks.Options
 ) -> tuple[list[float], list[int], list[list[Any]]]:
     """Losses, circuits of a loss and scores of ``repeats`` simulated measurements."""
-    from qft.quantum import backends
-    from qft.quantum.hardware.rehearsal import Rehearsal
-
     losses, sent, drawn = [], [], []
     for k in range(config.repeats):
-        simulator = backends.load(**_options(config), shots=config.shots, seed=run.subject.seed * 1000 + k)
-        rehearsal = Rehearsal(simulator, config.mode)
-        run.use(rehearsal)
+        rehearsal = _rehearsal(run, config, k)
         losses.append(run.loss(f"measurement {k + 1} of {config.repeats}"))
         sent.append(rehearsal.sent)
         drawn.append(run.scores(config, options, f"answers {k + 1} of {config.repeats}"))
     return losses, sent, drawn
+
+
+def _rehearsal(run: OnChip, config: ForecastConfig, k: int) -> "Rehearsal":
+    """The run on the chip with shots of its own for measurement ``k``."""
+    from qft.quantum import backends
+    from qft.quantum.hardware.rehearsal import Rehearsal
+
+    simulator = backends.load(**_options(config), shots=config.shots, seed=run.subject.seed * 1000 + k)
+    rehearsal = Rehearsal(simulator, config.mode)
+    run.use(rehearsal)
+    return rehearsal
+
+
+def _mitigated(
+    run: OnChip, config: ForecastConfig, circuits: "Sequence[Circuit]", work: "Work"
+) -> list[records.MitigatedForecast]:
+    """The loss with each kind of mitigation, and its price."""
+    from qft.quantum import backends
+
+    given = config.backend["mitigation"]
+    folds = given["zne"] or ZNE
+    kinds = {
+        "none": {"readout": False, "zne": None},
+        "read-out": {"readout": True, "zne": None},
+        "zero-noise extrapolation": {"readout": False, "zne": folds},
+        "both": {"readout": True, "zne": folds},
+    }
+    out = []
+    for name, changed in kinds.items():
+        with_it = replace(config, backend=config.backend | {"mitigation": given | changed})
+        run.use(backends.load(**_options(with_it)))
+        exact = run.loss(f"mitigation: {name}")
+        losses = []
+        for k in range(config.repeats):
+            _rehearsal(run, with_it, k)
+            losses.append(run.loss(f"mitigation: {name}, measurement {k + 1} of {config.repeats}"))
+        cost = next(c for c in _costs(with_it, circuits, work) if c.way == WAYS[config.mode])
+        options = with_it.backend["mitigation"]
+        out.append(records.MitigatedForecast(name, options, exact, _expected(losses), cost.circuits, cost.money))
+    return out
 
 
 def _expected(draws: list[float]) -> Expected:
@@ -208,12 +255,6 @@ def _score(ideal: Any, draws: list[float | None]) -> ScoreForecast:
     return ScoreForecast(ideal.value, chip, ideal.higher_is_better)
 
 
-def _terms(config: ForecastConfig, shots: int | None = None) -> "Terms":
-    from qft.quantum.hardware.cost import Terms
-
-    return Terms(config.batch_size, shots or config.shots, config.price, config.per, config.rate, config.round_trip)
-
-
 def _work(run: OnChip, config: ForecastConfig) -> "Work":
     """The loss and the answers, as ``qft cost`` counts them: with the mean length of the samples and prompts."""
     from qft.quantum.hardware.cost import Work
@@ -223,10 +264,22 @@ def _work(run: OnChip, config: ForecastConfig) -> "Work":
     return Work(len(run.rows), tokens, len(run.prompts), prompt, config.evaluation.max_new_tokens, run.batch_size)
 
 
-def _costs(circuits: "Sequence[Circuit]", work: "Work", terms: "Terms") -> "list[Cost]":
+def _costs(
+    config: ForecastConfig, circuits: "Sequence[Circuit]", work: "Work", shots: int | None = None
+) -> "list[Cost]":
+    """The ways of ``qft cost``, with the circuits that mitigation adds: folded ones, and two a width that calibrate."""
     from qft.quantum.hardware import cost
 
-    return cost.ways(circuits, work, terms)
+    terms = cost.Terms(
+        config.batch_size, shots or config.shots, config.price, config.per, config.rate, config.round_trip
+    )
+    mitigation = _mitigation(config)
+    folds = len(mitigation.folds)
+    widths = len({circuit.qubits for circuit in circuits}) if mitigation.readout else 0
+    return [
+        terms.cost(c.way, folds * c.circuits + CALIBRATIONS * widths, folds * c.jobs + widths, c.round_trips + widths)
+        for c in cost.ways(circuits, work, terms)
+    ]
 
 
 def _curve(
@@ -238,7 +291,7 @@ def _curve(
         ratio = config.shots / shots
         mean = exact + (loss.mean - exact) * ratio
         interval = None if half is None else (mean - half * ratio**0.5, mean + half * ratio**0.5)
-        costs = _costs(circuits, work, _terms(config, shots))
+        costs = _costs(config, circuits, work, shots)
         money = next((c.money for c in costs if c.way == WAYS[config.mode]), None)
         points.append(records.CurvePoint(shots, mean, interval, money))
     return points

@@ -115,6 +115,20 @@ def test_the_same_seed_forecasts_the_same_and_another_another(run: Path, made: F
     assert other.loss.mean != made.loss.mean and other.exact == made.exact
 
 
+def test_mitigation_takes_wrong_readings_away_and_is_counted(run: Path) -> None:
+    """Where nothing but reading goes wrong, its correction gives the loss without noise, and folded gates nothing."""
+    wrong_readings = ("backend.noise.p1=0", "backend.noise.p2=0", "mitigate=true", "answers=0", "repeats=2")
+    made = forecast(config(*wrong_readings, "mode=surrogate", "samples=2"))
+    found = {m.mitigation: m for m in made.mitigated}
+    assert found["none"].exact == pytest.approx(made.exact, rel=1e-6) and abs(made.exact - made.ideal) > 1e-4
+    for name in ("read-out", "both"):
+        assert found[name].exact == pytest.approx(made.ideal, abs=1e-5)
+    assert found["zero-noise extrapolation"].exact == pytest.approx(made.exact, abs=1e-5)
+    grid = 4 * 97  # and two circuits that calibrate four qubits
+    assert [m.circuits for m in made.mitigated] == [grid, grid + 2, 2 * grid, 2 * grid + 2]
+    assert found["both"].money == 0.5 * (2 * grid + 2)
+
+
 def test_training_with_noise_is_measured_beside_training_without(run: Path) -> None:
     before = {file.name: file.read_bytes() for file in (run / "adapter").iterdir()}
     made = forecast(config("answers=0", "retrain=6", "repeats=2"))
@@ -138,6 +152,8 @@ def test_the_page_and_the_markdown_say_what_the_json_says(made: Forecast, run: P
     ("words", "said"),
     [
         (["chip=wukong_lik"], "chip=wukong_lik does not exist. Did you mean 'wukong_like'?"),
+        (["chip=nowhere.json"], "nowhere.json cannot be read"),
+        (["chip=small.json"], "4 qubits, and small has 2"),
         (["shots=0"], "shots=0 must be a whole number, at least 1"),
         (["mode=grouped"], "mode=grouped does not exist"),
         (["per=job"], "per=job does not exist"),
@@ -151,7 +167,10 @@ def test_the_page_and_the_markdown_say_what_the_json_says(made: Forecast, run: P
 def test_what_makes_no_sense_is_one_sentence(
     words: list[str], said: str, run: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    given = words if words[0].startswith("run=") else ["r", *words]
+    qubit = {"t1": 100.0, "t2": 80.0, "readout": [0.01, 0.02], "sx": [0.0003, 32.0], "x": [0.0003, 32.0]}
+    small = {"schema": 1, "name": "small", "qubits": [qubit, qubit], "two_qubit": "cz", "pairs": [[0, 1, 0.004, 84.0]]}
+    Path("small.json").write_text(json.dumps(small))
+    given = words if words[0].startswith("run=") else ["r", "answers=0", *words]
     assert qft_here("forecast", *given) == 2
     error = capsys.readouterr().err.strip()
     assert said in error and "\n" not in error
