@@ -102,15 +102,14 @@ def _agreement(a: Agreement) -> str:
 
 def _losses(conversion: Conversion) -> list[str]:
     found = conversion.losses
-    rows = [("adapter", found.adapter), ("this LoRA", found.lora), ("untuned base", found.base)]
-    names = list(conversion.scores)
-    head = ["", f"{found.samples} loss, nats per token", *names]
-    lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
-    for model, loss in rows:
-        key = {"this LoRA": "lora", "untuned base": "base"}.get(model, model)
-        scores = [conversion.scores[name].get(key) for name in names]
-        cells = [model, f"{loss:.4f}", *("-" if score is None else f"{score:.2f}" for score in scores)]
-        lines.append("| " + " | ".join(cells) + " |")
+    columns = {"adapter": "adapter", "lora": "this LoRA", "base": "untuned base"}
+    lines = [f"| | {' | '.join(columns.values())} |", "|---|---|---|---|"]
+    lines.append(
+        f"| {found.samples} loss, nats per token | {found.adapter:.4f} | {found.lora:.4f} | {found.base:.4f} |"
+    )
+    for name, scores in conversion.scores.items():
+        values = (scores.get(model) for model in columns)
+        lines.append(f"| {name} | {' | '.join('-' if v is None else f'{v:.2f}' for v in values)} |")
     return lines
 
 
