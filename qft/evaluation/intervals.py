@@ -29,7 +29,7 @@ def interval(score: Score) -> Interval | None:
         if score.of is None:
             resampled += values[draws].mean(1).tolist()
         else:
-            resampled += [score.of(places[draw].tolist()) for draw in draws]
+            resampled += [score.of(places[draw]) for draw in draws]
     return bounds(resampled)
 
 

@@ -144,6 +144,16 @@ def test_functions_run_only_where_the_user_says_so(tag: str, here: Path, capsys:
     assert (here / "ran").exists()
 
 
+def test_configs_of_a_stranger_trust_nothing(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    packaged = Path(qft.__file__).parents[1] / "configs/evaluation/default.yaml"
+    (here / "configs/evaluation").mkdir(parents=True)
+    text = packaged.read_text().replace("trust_tasks: false", "trust_tasks: true")
+    (here / "configs/evaluation/default.yaml").write_text(text)
+    assert qft_here("eval") == 2
+    assert "evaluation.trust_tasks=true counts on the command line only" in capsys.readouterr().err
+    assert not (here / "outputs").exists()
+
+
 def test_a_template_reaches_nothing_of_python(here: Path) -> None:
     escape = "{{ ''.__class__.__mro__[1].__subclasses__() }}"
     folder = write(here / "tasks", doc_to_text=escape)

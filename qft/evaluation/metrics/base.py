@@ -16,6 +16,11 @@ docs/add-a-metric.md makes one from the beginning.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 LONGEST = 100_000  # characters: what a text of an answer is compared by, at most
 
@@ -73,7 +78,7 @@ class Score:
     signature: str
     per_sample: Sequence[float | None]
     reasons: Sequence[str] | None = None
-    of: Callable[[Sequence[int]], float] | None = field(default=None, compare=False, repr=False)
+    of: "Callable[[Sequence[int] | NDArray[np.int64]], float] | None" = field(default=None, compare=False, repr=False)
 
     @property
     def name(self) -> str:

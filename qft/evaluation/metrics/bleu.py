@@ -20,6 +20,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from qft.errors import QftError, nearest
 from qft.evaluation.metrics.base import Measure, Pair, Score, mean, within_limit
@@ -74,8 +75,9 @@ def _corpus(table: np.ndarray, measure: Measure, tokenize: str, smooth: str, cut
         result = BLEU.compute_bleu(n[:4], n[4:8], n[8], n[9], smooth, effective_order=effective_order)
         return min(result.score, 100.0)  # exp(log) lands at 100.00000000000004 for equal texts
 
-    def of(chosen: Sequence[int]) -> float:
-        return bleu(table[np.asarray(chosen)].sum(0).tolist(), effective_order=False)
+    def of(chosen: Sequence[int] | NDArray[np.int64]) -> float:
+        times = np.bincount(chosen, minlength=len(table))  # each row counts as often as it was chosen
+        return bleu((times @ table).tolist(), effective_order=False)
 
     corpus: Any = BLEU(tokenize=tokenize, smooth_method=smooth, force=True)
     corpus.corpus_score(["a"], [["a"]])  # the signature wants one
