@@ -324,6 +324,7 @@ class SweepConfig:
     launcher: str = "local"
     slurm: dict[str, Any] = field(default_factory=dict)
     search_from: list[str] = field(default_factory=list)
+    status: str | None = None
     retry: str | None = None
     overwrite: bool = False
     dry_run: bool = False

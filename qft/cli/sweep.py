@@ -1,7 +1,8 @@
 """Run a named sweep: qft sweep table1. Finished runs are skipped, interrupted ones resumed, failed ones kept.
 
 ``--dry-run`` checks every run, counts parameters, estimates the time and lists what is left. Ctrl-C once lets running
-ones finish their step and save, twice stops them. The same command resumes the sweep.
+ones finish their step and save, twice stops them. The same command resumes the sweep. ``qft sweep status NAME``, from
+any terminal, says how far a sweep is.
 """
 
 import importlib
@@ -17,12 +18,14 @@ from typing import Any
 from qft.cli._command import Command
 from qft.cli._dry_run import dry_run, states
 from qft.cli._output import log, show
+from qft.cli._sweep_status import show_status
 from qft.compose import configs, typed, words
 from qft.config import EvalConfig, SweepConfig, TrainConfig
 from qft.errors import QftError, nearest
 from qft.names import one_name, place, shortened
 from qft.progress import quiet_libraries, start_logging
 from qft.records import Cell, removal
+from qft.runs import stored
 from qft.sweeps import budgets, cells, estimate, fair, identity, jobs, looks, shared
 from qft.sweeps.plan import Selection, plan, rows_of, sizing
 from qft.sweeps.spec import read_spec
@@ -33,6 +36,8 @@ LAUNCHERS = ("local", "slurm")
 
 def arguments(args: list[str]) -> list[str]:
     """``table1 --dry-run model.path=DIR`` -> ``sweep=table1 dry_run=true options=['model.path=DIR']``."""
+    if args[:1] == ["status"]:
+        return words.words_as("status", args[1:] or ["."])
     known = {f.name for f in fields(SweepConfig)} - {"options"} | {"hydra"}
     out, options = [], []
     for arg in args:
@@ -53,6 +58,9 @@ def arguments(args: list[str]) -> list[str]:
 def run(config: SweepConfig) -> None:
     """Plan -> composed configs -> identities -> runs."""
     start_logging()
+    if config.status is not None:
+        show_status(stored.find(config.status, str(Path(config.output_dir) / "sweeps"), "dir"), config.format)
+        return
     _check(config)
     if config.trust_configs:
         config.options = [*config.options, "trust_configs=true"]  # the user's word, passed on to every run

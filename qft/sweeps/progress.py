@@ -13,8 +13,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from qft.errors import QftError
 from qft.names import visible
-from qft.records import Cell, CellState
+from qft.records import Cell, CellState, read_history
 from qft.sweeps import cells
 from qft.sweeps.estimate import Speed, in_words
 
@@ -84,15 +85,14 @@ class Progress(AbstractContextManager["Progress"]):
 
     def remaining(self) -> str:
         """Expected time until all is done, in words."""
-        expected = [self.speed.seconds(c) for c in self.left.values() if not self._failed(c)]
-        if any(e is None for e in expected):
-            return "unknown time"
+        states = {c.name: cells.state_of(self.directory, c) or "" for c in self.left.values()}
+        states |= {c.name: "done" for c in self.plan if c.name not in self.left} | dict.fromkeys(
+            self.running, "running"
+        )
         now = time.monotonic()
-        spent = sum(now - started for _, started in list(self.running.values()))
-        return in_words(max(0.0, sum(e or 0.0 for e in expected) - spent) / self.workers)
-
-    def _failed(self, cell: Cell) -> bool:
-        return cells.state_of(self.directory, cell) in cells.WITHOUT_RESULT and cell.name not in self.running
+        since = {name: now - started for name, (_, started) in list(self.running.items())}
+        seconds = self.speed.remaining(self.plan, states, since, self.workers)
+        return "unknown time" if seconds is None else in_words(seconds)
 
     def _bars(self) -> Any:
         with self.lock:
@@ -105,7 +105,7 @@ class Progress(AbstractContextManager["Progress"]):
 
         table = Table.grid(padding=(0, 1))
         for cell, started in list(self.running.values()):
-            share, text = self.part(cell)
+            share, text = part(self.directory, cell, self.steps.get(cell.name, 0))
             bar = ProgressBar(total=1.0, completed=share, width=24)
             table.add_row(Text(visible(cell.name)), bar, text, in_words(time.monotonic() - started))
         finished = len(self.plan) - len(self.left)
@@ -113,15 +113,15 @@ class Progress(AbstractContextManager["Progress"]):
         table.add_row("sweep", bar, f"{finished}/{len(self.plan)} cells", f"{self.remaining()} left")
         return table
 
-    def part(self, cell: Cell) -> tuple[float, str]:
-        """How far a running cell is: a share from 0 to 1, and in words."""
-        folder = cells.folder(self.directory, cell.name)
-        answers = _lines(folder / "predictions.jsonl")
-        if answers or cell.command == "eval":
-            return (0.9 if cell.command == "train" else 0.5), f"{answers} answers"
-        total = self.steps[cell.name]
-        step = _last_step(folder / "history.csv")
-        return (0.9 if cell.test else 1.0) * min(1.0, step / total), f"step {step}/{total}"
+
+def part(directory: Path, cell: Cell, steps: int) -> tuple[float, str]:
+    """How far a running cell is: a share from 0 to 1, and in words. ``steps``: of the whole training."""
+    folder = cells.folder(directory, cell.name)
+    answers = _lines(folder / "predictions.jsonl")
+    if answers or cell.command == "eval":
+        return (0.9 if cell.command == "train" else 0.5), f"{answers} answers"
+    step, _ = last_step(folder / "history.csv")
+    return (0.9 if cell.test else 1.0) * min(1.0, step / max(steps, 1)), f"step {step}/{steps}"
 
 
 def _through(console: Any) -> None:
@@ -152,11 +152,10 @@ def _lines(path: Path) -> int:
         return 0
 
 
-def _last_step(path: Path) -> int:
-    """The step of the last row of history.csv; 0 where there is none."""
+def last_step(path: Path) -> tuple[int, float | None]:
+    """Step and seconds of the last row of history.csv; 0 and None where there is none."""
     try:
-        rows = path.read_text(encoding="utf-8").splitlines()[1:]
-    except OSError:
-        return 0
-    first = rows[-1].partition(",")[0] if rows else ""
-    return int(float(first)) if first else 0
+        rows = read_history(path)
+    except (QftError, OSError):
+        return 0, None
+    return (rows[-1].step, rows[-1].seconds) if rows else (0, None)

@@ -1,4 +1,4 @@
-"""Runs what is left of a sweep: searches and bases, then final runs, then their further evaluations.
+"""Runs what is left of a sweep: bases and searches, then final runs, then their further evaluations.
 
 joblib keeps ``workers`` threads busy; each hands its cell to the launcher and waits. What became of a cell is read
 from its directory, never from the process, so a sweep that is killed at any moment resumes from what lies there.
@@ -21,13 +21,14 @@ from qft.sweeps.attempt import free
 from qft.sweeps.estimate import Speed
 from qft.sweeps.launch import Launcher, Left, died
 from qft.sweeps.progress import Progress
+from qft.sweeps.remaining import in_order
 from qft.sweeps.search import choose
 from qft.sweeps.shared import Trials, trial_id
 from qft.sweeps.spec import Row
 
 log = logging.getLogger(__name__)
 SEARCH = (("search", "train"),) * 3  # later trials build on earlier ones
-PHASES = (*SEARCH, ("base", "eval"), ("final", "train"), ("final", "eval"))
+PHASES = (("base", "eval"), *SEARCH, ("final", "train"), ("final", "eval"))  # bases tell how long answers take
 
 
 @dataclass(frozen=True)
@@ -112,7 +113,7 @@ def _phases(
             for remark in remarks if (role, command) == ("final", "train") else ():
                 log.warning("%s", remark)
             ready = [c for c in sweep.plan if (c.role, c.command) == (role, command) and _ready(sweep, c, retried)]
-            ready.sort(key=lambda c: -sweep.steps.get(c.name, 0))  # long ones first: none is left alone at the end
+            ready = in_order(ready, sweep.steps)
             _all(sweep, ready, launcher, workers, stop, progress)
             stop.check()
 

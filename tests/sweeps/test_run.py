@@ -113,7 +113,7 @@ def test_searches_come_first_and_finals_take_the_best_rate(tmp_path: Path) -> No
     assert set(go(tmp_path, launcher).values()) == {"done"}
     kinds = ["search" if "search" in n else "base" if "base" in n else "noise" if "noise" in n else "final"
              for n in launcher.order]  # fmt: skip
-    assert kinds == ["search"] * 6 + ["base"] + ["final"] * 4 + ["noise"] * 2
+    assert kinds == ["base"] + ["search"] * 6 + ["final"] * 4 + ["noise"] * 2
     sweep = json.loads((tmp_path / "sweep.json").read_text())
     assert {c["lr"] for c in sweep["cells"] if c["role"] == "final"} == {0.2}
     chosen = json.loads((tmp_path / "choices.json").read_text())
