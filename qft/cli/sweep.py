@@ -56,11 +56,16 @@ def arguments(args: list[str]) -> list[str]:
 
 
 def run(config: SweepConfig) -> None:
-    """Plan -> composed configs -> identities -> runs."""
+    """Run the sweep, or say how far it is."""
     start_logging()
-    if config.status is not None:
+    if config.status is None:
+        _run(config)
+    else:
         show_status(stored.find(config.status, str(Path(config.output_dir) / "sweeps"), "dir"), config.format)
-        return
+
+
+def _run(config: SweepConfig) -> None:
+    """Plan -> composed configs -> identities -> runs."""
     _check(config)
     if config.trust_configs:
         config.options = [*config.options, "trust_configs=true"]  # the user's word, passed on to every run
