@@ -5,9 +5,8 @@ one is compared with it by the rules of docs/statistics.md: one interval over th
 simultaneous over the rows, by the held-out loss and by each score.
 """
 
-import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -76,7 +75,9 @@ def compare(folders: Sequence[Path]) -> Compared:
     sweep = Sweep(root, "compare", "", cells, [], f"qft compare {' '.join(map(str, folders))}")
     rows = ordered(cell.row for cell in cells)
     of = {row: [cell for cell in cells if cell.row == row] for row in rows}
-    differences = comparisons.answered(sweep, [(of[row], of[rows[0]]) for row in rows[1:]])
+    differences = comparisons.answered(sweep, [_pair(of[row], of[rows[0]]) for row in rows[1:]])
+    apart = [row for row in rows[1:] if not {c.seed for c in of[row]} & {c.seed for c in of[rows[0]]}]
+    notes += [f"{row} and {rows[0]} have no seed in common: their runs are paired in order." for row in apart]
     if all(len(runs) == 1 for runs in of.values()):
         notes.append(OVER_ITEMS)
     notes += [FEW_SEEDS] if any(c.seeds < MIN_SEEDS for c in differences) else []
@@ -116,13 +117,14 @@ def _read(folder: Path) -> tuple[Cell, dict[str, Any]]:
 
 def _name_rows(runs: Sequence[tuple[Cell, dict[str, Any]]]) -> None:
     """Runs that differ in their seed alone are one row; rows of one method are told apart by what differs."""
-    groups: dict[str, list[tuple[Cell, dict[str, Any]]]] = {}
+    rows: list[list[tuple[Cell, dict[str, Any]]]] = []
     for cell, content in runs:
-        key = json.dumps(content, sort_keys=True, default=str)
-        if any(other.seed == cell.seed for other, _ in groups.get(key, [])):
-            key += cell.name  # the same run twice is two rows
-        groups.setdefault(key, []).append((cell, content))
-    rows = list(groups.values())
+        fits = (row for row in rows if _alike(row[0][1], content) and cell.seed not in {c.seed for c, _ in row})
+        row = next(fits, None)
+        if row is None:
+            rows.append([(cell, content)])
+        else:
+            row.append((cell, content))
     labels = [group[0][0].label for group in rows]
     for group, label in zip(rows, labels):
         called = label
@@ -136,6 +138,20 @@ def _name_rows(runs: Sequence[tuple[Cell, dict[str, Any]]]) -> None:
         for group in rows:
             for cell, _ in group:
                 cell.row = cell.label = visible(group[0][0].name)
+
+
+def _alike(one: dict[str, Any], other: dict[str, Any]) -> bool:
+    """Whether two configurations say the same, as far as both say it: one may be of an earlier version."""
+    a, b = _flat(one), _flat(other)
+    return all(a[key] == b[key] for key in a.keys() & b.keys())
+
+
+def _pair(row: list[Cell], reference: list[Cell]) -> tuple[list[Cell], list[Cell]]:
+    """The runs of two rows as they are paired: by seed, or in order where they have no seed in common."""
+    if {c.seed for c in row} & {c.seed for c in reference}:
+        return row, reference
+    one, other = ([replace(c, seed=k) for k, c in enumerate(sorted(r, key=lambda c: c.seed))] for r in (row, reference))
+    return one, other
 
 
 def _told_apart(content: dict[str, Any], others: Sequence[dict[str, Any]]) -> str:

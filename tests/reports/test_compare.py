@@ -13,6 +13,7 @@ from program import qft_here
 from qft import records
 from qft.errors import QftError
 from qft.records import RunDirectory
+from qft.reports import report
 from qft.reports.compare import compare
 from qft.reports.sections import compared as sections
 
@@ -66,6 +67,19 @@ def test_seeds_of_one_configuration_are_one_row_and_five_give_a_verdict(runs: di
     assert not any("does not cover another seed" in note for note in found.notes)
 
 
+def test_runs_without_a_seed_in_common_are_compared_too(runs: dict[str, Path]) -> None:
+    found = compare([runs["lora0"], runs["qwthn1"]])
+    loss = next(c for c in found.differences if c.measure.name == "heldout_loss")
+    one, other = (RunDirectory(runs[name]).heldout() for name in ("qwthn1", "lora0"))
+    assert loss.verdict.estimate == pytest.approx(records.mean_loss(one) - records.mean_loss(other))
+    assert any("no seed in common" in note for note in found.notes)
+
+
+def test_a_run_of_an_earlier_version_is_of_its_row(runs: dict[str, Path], tmp_path: Path) -> None:
+    later = copied(runs["lora1"], tmp_path / "later", lambda config: config["data"].update(split=None))
+    assert compare([runs["lora0"], later, runs["qwthn0"]]).rows == ["lora", "qwthn"]
+
+
 def test_rows_of_one_method_are_told_apart(runs: dict[str, Path], tmp_path: Path) -> None:
     longer = copied(runs["lora1"], tmp_path / "longer", lambda config: config["trainer"].update(max_steps=9))
     found = compare([runs["lora0"], longer, runs["qwthn0"]])
@@ -97,6 +111,19 @@ def test_answers_stand_side_by_side_best_to_worst(runs: dict[str, Path]) -> None
     k = ids[0][1:]
     assert first.answers == {"lora": f"lora says {k}", "qwthn": f"qwthn says {k}"}
     assert first.prompt.endswith(f"q{k}") and "im_start" not in first.prompt and first.reference == f"r{k}"
+
+
+def test_a_report_says_what_is_nearly_in_training(tmp_path: Path) -> None:
+    synthetic.table1(tmp_path / "s", seeds=5)
+    for name, near in (("final-lorar4-demo-n300-seed0", 57), ("final-lorar4-demo-n300-seed1", 65)):
+        run = RunDirectory(next(p for p in (tmp_path / "s/cells").iterdir() if p.name == name))
+        record = run.record()
+        assert record.data is not None
+        record.data.near_duplicates, record.data.heldout = {"held out near training": near}, 256
+        run.save(record)
+    made = report.make(tmp_path / "s")
+    said = [note for section in made.sections if section.title == "In short" for note in section.notes]
+    assert any("demo: 0 to 65 of 256 held-out samples are nearly in training" in note for note in said)
 
 
 def other_prompts(folder: Path) -> None:

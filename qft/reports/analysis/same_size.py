@@ -39,12 +39,19 @@ def summary(sweep: Sweep, compared: Sequence[Comparison], shown: Sequence[Measur
     for row, other in ordered((c.row, c.other) for c in compared):
         parts = []
         for measure in shown:
-            said = [c.word for c in compared if (c.row, c.other, c.measure) == (row, other, measure)]
-            counts = [f"{w} in {said.count(w)}" for w in comparisons.WORDS if w in said]
+            pairs = [c for c in compared if (c.row, c.other, c.measure) == (row, other, measure)]
+            said = [c.word for c in pairs]
+            counts = [f"{w} in {said.count(w)}{_where(pairs, w)}" for w in comparisons.WORDS if w in said]
             parts += [f"{measure.title} {', '.join(counts)} of {len(said)}"] if said else []
         sizes = " and ".join(f"{_size([c for c in sweep.plain() if c.row == r]):,}" for r in (row, other))
         lines.append(f"{row} against {other}, which is about its size ({sizes} parameters): {'; '.join(parts)}.")
     return lines
+
+
+def _where(compared: Sequence[Comparison], word: str) -> str:
+    """`` (demo_math, n = 600)`` where one comparison alone among several says the word; else nothing."""
+    alone = [c for c in compared if c.word == word]
+    return f" ({alone[0].data}, n = {alone[0].n})" if len(alone) == 1 < len(compared) else ""
 
 
 def _size(cells: Sequence[Cell]) -> int:

@@ -48,7 +48,7 @@ def canvas(alt: str, x: str, y: str, height: float = 3.0, width: float = 4.2) ->
         "svg.fonttype": "none",
         "text.parse_math": False,  # a $ in a name is a $
         "svg.hashsalt": "qft",
-        "font.size": 10,
+        "font.size": 11,
         "grid.color": LINE,
         **ink,
     }
@@ -66,11 +66,16 @@ def canvas(alt: str, x: str, y: str, height: float = 3.0, width: float = 4.2) ->
     out.append(_themed(text.getvalue(), alt))
 
 
+def hint(text: str) -> str:
+    """A gid that becomes the title of what is drawn with it: the words shown where it is pointed at."""
+    return f"hint-{text.encode().hex()}"
+
+
 def whole_steps(axes: Any) -> None:
     """Ticks of the horizontal axis at whole numbers: half a step is none."""
     from matplotlib.ticker import MaxNLocator
 
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=6))
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=6, steps=[1, 2, 5, 10]))
 
 
 def _themed(svg: str, alt: str) -> str:
@@ -85,6 +90,8 @@ def _themed(svg: str, alt: str) -> str:
     svg = svg.replace(INK, "var(--ink)").replace(LINE, "var(--line)")
     svg = re.sub(r"#0304(\d\d)", lambda m: f"var(--c{int(m[1], 16)})", svg)
     svg = re.sub(r"font-family: [^;\"]*;? ?", "", svg)
+    titled = r'<g id="hint-([0-9a-f]*)">'
+    svg = re.sub(titled, lambda m: f"<g><title>{escape(bytes.fromhex(m[1]).decode())}</title>", svg)
     return re.sub(r"\s*\n\s*", " ", svg)
 
 

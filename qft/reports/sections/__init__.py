@@ -10,6 +10,7 @@ from qft.reports.analysis.analysis import Analysis
 from qft.reports.document import Section
 from qft.reports.sections import (
     against_lora,
+    answers,
     circuit,
     cost,
     learning_rates,
@@ -37,6 +38,7 @@ CONTENTS: tuple[Callable[[Analysis], list[Section]], ...] = (
     standard_scores.sections,
     variants.sections,
     training.sections,
+    answers.sections,
     learning_rates.sections,
     cost.sections,
     runs.sections,

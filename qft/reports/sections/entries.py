@@ -33,8 +33,9 @@ def mean_over_seeds(
     remark = "1 seed" if len(finished) == 1 and cells[0].role != "base" else ""  # the untuned base has no seeds
     text = f"{mean:,.{digits}f}" + ("" if sd is None else f" ± {sd:,.{digits}f}") + unit
     runs = [c for c in cells if c.seed in finished]
-    seed = "seed " if len(runs) == 1 else ""
-    links = tuple((f"{seed}{c.seed}", c.link) for c in runs if c.link)
+    linked = [c for c in runs if c.link]
+    words_of = ("seed " if len(runs) == 1 else "seeds ", "")  # before the first number, and before the others
+    links = tuple((f"{words_of[k > 0]}{c.seed}", c.link) for k, c in enumerate(linked) if c.link)
     hint = "; ".join(f"seed {s}: {v:.6g}" for s, v in finished.items())
     if absent:
         remark = f"{len(finished)} of {len(cells)} seeds"

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Sequence
 from functools import partial
+from typing import Any
 
 import numpy as np
 
@@ -11,13 +12,15 @@ from qft.reports.analysis import measures, pareto
 from qft.reports.analysis.analysis import Analysis
 from qft.reports.analysis.convergence import percent_of_steps
 from qft.reports.document import DASH, Entry, Figure, Panel, Section, Table
-from qft.reports.render.svg import MARKERS, canvas, colour, dash, figure, whole_steps
+from qft.reports.render.svg import MARKERS, canvas, colour, dash, figure, hint, whole_steps
 from qft.reports.sections.entries import mean_over_seeds, number, row_name
 from qft.reports.sweep import Cell, Sweep, is_lora, ordered
 from qft.statistics.summary import mean_sd
 from qft.training.curve import running_mean
 
 TITLE = "Training"
+BESIDE = 1.12  # of a mean's place on the logarithmic axis: where its seeds stand
+FEW = 5  # seeds whose rings have their numbers beside them
 STEPS = (
     "Loss reduction in percent of LoRA r=4's loss of the same seed; negative: the loss is higher than LoRA's. "
     "Steps: first step at which the running mean of the train loss (a twentieth of the run) is at or below LoRA's "
@@ -77,7 +80,8 @@ def parameters_figure(sweep: Sweep) -> Figure | None:
     cells = [c for c in sweep.plain() if c.done and c.parameters and c.loss(measures.VALIDATION.name)]
     groups = ordered((c.data, c.n) for c in cells)
     panels = [_parameters([c for c in cells if (c.data, c.n) == group], places) for group in groups]
-    caption = "Lower left is better. Bars: standard deviation over seeds; none with one seed."
+    caption = "Lower left is better. Bars: standard deviation over seeds; none with one seed. Rings: the seeds, each "
+    caption += "named by its number where there is room, and by its row and loss when it is pointed at."
     return figure("parameters", "Parameters against loss", caption, panels, _legend(places, cells))
 
 
@@ -98,10 +102,28 @@ def _parameters(cells: Sequence[Cell], places: dict[str, int]) -> Panel:
             k = places[row]
             style = {"color": colour(k), "fmt": MARKERS[k % len(MARKERS)], "markersize": 7, "capsize": 3}
             axes.errorbar(_trainable(runs[0]), mean, sd, **style)
+            if len(runs) > 1:
+                _seeds(axes, row, runs, colour(k))
         counts = [_trainable(c) for c in cells]
         axes.set_xlim(min(counts) / 1.6, max(counts) * 1.6)
         axes.margins(y=0.15)
     return Panel(data, f"{data}, n = {n}", svg[0])
+
+
+def _seeds(axes: Any, row: str, runs: Sequence[Cell], shade: str) -> None:
+    """A ring a seed, a little to the right of their mean, with its number beside it."""
+    ranked = sorted(runs, key=lambda c: c.loss(measures.VALIDATION.name) or 0.0)
+    for place, cell in enumerate(ranked):
+        value = cell.loss(measures.VALIDATION.name)
+        x = _trainable(cell) * BESIDE
+        (ring,) = axes.plot([x], [value], marker="o", markersize=4, markerfacecolor="none", color=shade, linestyle="")
+        ring.set_gid(hint(f"{row}, seed {cell.seed}: {value:.4g}"))
+        if len(ranked) <= FEW:
+            side = "left" if place % 2 == 0 else "right"
+            shift = (4, 0) if side == "left" else (-4, 0)
+            axes.annotate(
+                f"{cell.seed}", (x, value), shift, textcoords="offset points", fontsize=7, ha=side, va="center"
+            )
 
 
 def reduction_table(sweep: Sweep) -> Table | None:
