@@ -11,6 +11,7 @@ from qft.names import visible
 from qft.process import files, locks
 from qft.records.checkpoints import digest, digests
 from qft.records.evaluation import EvaluationSettings, GeneralRow, Metrics, Prediction, ScoreRow, ValidationRow
+from qft.records.export import Conversion
 from qft.records.heldout import HELDOUT, HeldoutLoss, read_heldout
 from qft.records.history import HistoryRow, read_history
 from qft.records.jsonfile import read, read_lines, write
@@ -137,6 +138,10 @@ class RunDirectory:
     def general(self) -> list[GeneralRow]:
         """general.jsonl; [] where forgetting was not measured."""
         return read_lines(self.path / GENERAL, GeneralRow, "repeat qft eval")
+
+    def conversion(self) -> Conversion | None:
+        """conversion.json; None where the run was not exported as a LoRA."""
+        return read(self.path / Conversion.FILE, Conversion) if (self.path / Conversion.FILE).is_file() else None
 
     def save(self, document: Document) -> None:
         """Write a document under the name its kind has in a run."""

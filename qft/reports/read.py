@@ -125,7 +125,7 @@ def fill(cell: Cell, run: RunDirectory) -> None:
         cell.history = run.history()
         if cell.training is None or not cell.history or cell.history[-1].step != cell.training.steps:
             raise QftError("its history.csv does not end on the last step of record.json")
-    cell.heldout = run.heldout()
+    cell.heldout, cell.conversion = run.heldout(), run.conversion()
     if cell.measured.test:
         cell.scores = _scores(run)
         for name, score in cell.measured.test.items():

@@ -8,6 +8,7 @@ from typing import Any
 from qft import records
 from qft.records import (
     Attempt,
+    Conversion,
     HeldoutLoss,
     HistoryRow,
     LeftOut,
@@ -34,6 +35,7 @@ class Cell(records.Cell):
     Attributes:
         scores: name of the score -> sample -> score, 0-100.
         heldout: the loss on each held-out sample; empty where nothing is held out.
+        conversion: how far it is from its LoRA, where it was exported as one.
         link: its main file, relative to the sweep's directory.
         row: its line in the tables.
     """
@@ -46,6 +48,7 @@ class Cell(records.Cell):
     history: list[HistoryRow] = field(default_factory=list)
     scores: dict[str, dict[Sample, float]] = field(default_factory=dict)
     heldout: list[HeldoutLoss] = field(default_factory=list)
+    conversion: Conversion | None = None
     link: str | None = None
     row: str = ""
 
