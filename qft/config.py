@@ -116,6 +116,7 @@ class ForecastConfig(EvalConfig):
     mitigate: bool = False
     retrain: int = number(0, at_least=0)
     batch_size: int = number(50, at_least=1)
+    vendor: str | None = None
     price: float | None = number(None, at_least=0)
     per: str = "circuit"
     rate: float | None = number(None, above=0)

@@ -32,6 +32,7 @@ from qft.statistics.prediction import prediction_interval
 if TYPE_CHECKING:
     from qft.quantum.backends.base import Backend
     from qft.quantum.circuit import Circuit
+    from qft.quantum.hardware.clients.base import Client
     from qft.quantum.hardware.cost import Cost, Work
     from qft.quantum.hardware.rehearsal import Rehearsal
 
@@ -124,6 +125,7 @@ def _check(config: ForecastConfig, subject: Subject) -> checks.Options:
     for key in ("shots", "seed"):
         if config.backend.get(key) not in (None, config.seed):
             raise QftError(f"backend.{key}= is for an evaluation; of a forecast, write {key}=.")
+    _client(config)
     if config.mitigate and "mitigation" not in config.backend:
         raise QftError(
             f"backend={config.backend['name']} mitigates nothing; leave mitigate=false, or use backend=noisy."
@@ -264,6 +266,19 @@ def _work(run: OnChip, config: ForecastConfig) -> "Work":
     return Work(len(run.rows), tokens, len(run.prompts), prompt, config.evaluation.max_new_tokens, run.batch_size)
 
 
+def _client(config: ForecastConfig) -> "type[Client]":
+    """The vendor's, whose published rule prices circuits; that of no vendor has none."""
+    from qft.quantum.hardware import clients
+    from qft.quantum.hardware.clients.base import Client
+
+    if config.vendor is None:
+        return Client
+    try:
+        return clients.of(config.vendor)
+    except QftError:
+        raise QftError(f"vendor={config.vendor} is no service that jobs are sent to; qcloud is one.") from None
+
+
 def _costs(
     config: ForecastConfig, circuits: "Sequence[Circuit]", work: "Work", shots: int | None = None
 ) -> "list[Cost]":
@@ -271,7 +286,8 @@ def _costs(
     from qft.quantum.hardware import cost
 
     terms = cost.Terms(
-        config.batch_size, shots or config.shots, config.price, config.per, config.rate, config.round_trip
+        *(config.batch_size, shots or config.shots, config.price, config.per, config.rate, config.round_trip),
+        charge=_client(config).price,
     )
     mitigation = _mitigation(config)
     folds = len(mitigation.folds)

@@ -157,6 +157,7 @@ def test_the_page_and_the_markdown_say_what_the_json_says(made: Forecast, run: P
         (["shots=0"], "shots=0 must be a whole number, at least 1"),
         (["mode=grouped"], "mode=grouped does not exist"),
         (["per=job"], "per=job does not exist"),
+        (["vendor=qclod"], "vendor=qclod is no service that jobs are sent to"),
         (["backend=qcloud"], "backend=qcloud simulates no chip"),
         (["backend=statevector"], "backend=statevector simulates no chip"),
         (["backend.shots=5"], "backend.shots= is for an evaluation; of a forecast, write shots=."),
