@@ -16,7 +16,7 @@ from qft.errors import QftError
 from qft.evaluation import predictions
 from qft.evaluation.decoding import Decoding, batch_size
 from qft.evaluation.generate import generate
-from qft.evaluation.loss import sample_losses, summarise
+from qft.evaluation.loss import batches, sample_losses, summarise
 from qft.evaluation.score import summary
 from qft.progress import watched
 from qft.quantum.backends.base import Backend
@@ -150,5 +150,4 @@ def _validate(
 def _positions(rows: list[dict[str, list[int]]], size: int) -> int:
     """Token positions, padding included, of a pass over the rows in batches of ``size``."""
     widths = [len(row["input_ids"]) for row in rows]
-    batches = [widths[k : k + size] for k in range(0, len(widths), size)]
-    return sum(max(b) * len(b) for b in batches)
+    return sum(max(widths[k] for k in places) * len(places) for places in batches(widths, size))

@@ -16,6 +16,7 @@ from qft.data.template import Prompt
 from qft.errors import QftError
 from qft.evaluation import predictions
 from qft.evaluation.decoding import Decoding, decode, generation_config, stop_tokens
+from qft.evaluation.loss import batches
 from qft.process import files
 from qft.process.memory import peak_bytes
 from qft.records import Prediction, line, write_lines
@@ -26,9 +27,9 @@ def generate(
 ) -> Iterator[Prediction]:
     """Answer all prompts and write the answers to ``path``, resuming after the batches that are already written.
 
-    Batches are always the same, so an interrupted file becomes equal to an uninterrupted one: a batch of which only a
-    part was written is answered again. Within a batch answers are written as they finish; at the end the file is put
-    into the order of the prompts.
+    Batches are always the same, prompts of about one length together, so an interrupted file becomes equal to an
+    uninterrupted one: a batch of which only a part was written is answered again. Within a batch answers are written
+    as they finish; at the end the file is put into the order of the prompts.
 
     Args:
         model: Any causal language model of transformers, with or without an adapter.
@@ -45,10 +46,10 @@ def generate(
             memory.
     """
     done = predictions.of_prompts(path, prompts)
-    size = decoding.batch_size
-    starts = range(0, len(prompts), size)
-    missing = [s for s in starts if any(k not in done for k in range(s, min(s + size, len(prompts))))]
-    done = {k: row for k, row in sorted(done.items()) if k - k % size not in missing}
+    parts = list(enumerate(batches([len(p.ids) for p in prompts], decoding.batch_size)))
+    missing = [(number, places) for number, places in parts if any(k not in done for k in places)]
+    again = {k for _, places in missing for k in places}
+    done = {k: row for k, row in sorted(done.items()) if k not in again}
     write_lines(path, done.values())
     yield from done.values()
     if not missing:
@@ -56,12 +57,11 @@ def generate(
     model.eval()
     stops = stop_tokens(model, tokenizer)
     with files.open_append(path) as file:
-        for start in missing:
-            batch = prompts[start : start + size]
-            answers = _Batch(tokenizer, batch, stops, file)
-            _answer(model, answers, decoding, start)
+        for number, places in missing:
+            answers = _Batch(tokenizer, [prompts[k] for k in places], stops, file)
+            _answer(model, answers, decoding, number)
             for k, row in answers.rows:
-                done[start + k] = row
+                done[places[k]] = row
                 yield row
     write_lines(path, (row for _, row in sorted(done.items())))
 
@@ -122,14 +122,14 @@ class _AsTheyFinish(StoppingCriteria):  # type: ignore[misc]
         return torch.zeros(len(input_ids), dtype=torch.bool, device=input_ids.device)  # it stops nothing itself
 
 
-def _answer(model: Any, batch: _Batch, decoding: Decoding, start: int) -> None:
-    """Answer one batch, whose first prompt is number ``start`` of all."""
+def _answer(model: Any, batch: _Batch, decoding: Decoding, number: int) -> None:
+    """Answer one batch, the one of this number."""
     ids, mask = (torch.tensor(rows, device=model.device) for rows in batch.inputs())
     stopping = _AsTheyFinish(batch.width, batch.stops, batch.finish)
     try:
         with torch.inference_mode(), torch.random.fork_rng(enabled=decoding.do_sample):
             if decoding.do_sample:  # by batch, so that a resumed run draws what an uninterrupted one does
-                torch.manual_seed(decoding.seed * 1_000_003 + start)
+                torch.manual_seed(decoding.seed * 1_000_003 + number)
             out = model.generate(
                 input_ids=ids,
                 attention_mask=mask,

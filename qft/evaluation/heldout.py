@@ -16,8 +16,6 @@ def measure(
 ) -> list[HeldoutLoss]:
     """The loss of each held-out sample, in the order of ``encoded``.
 
-    Samples of about one length share a batch: what pads a batch costs as much as what is read.
-
     Args:
         model: The trained model, or the untuned base.
         tokenizer: Pads the rows.
@@ -28,14 +26,10 @@ def measure(
     Raises:
         Diverged: A loss is NaN or infinite.
     """
-    by_length = sorted(range(len(encoded.rows)), key=lambda k: len(encoded.rows[k]["input_ids"]))
-    title = "held-out loss"
-    losses = sample_losses(model, tokenizer, [encoded.rows[k] for k in by_length], batch_size, title)
-    measured = dict(zip(by_length, losses, strict=True))
+    losses = sample_losses(model, tokenizer, encoded.rows, batch_size, "held-out loss")
     by_id = {sample.id: sample for sample in samples}
     rows = []
-    for k, name in enumerate(encoded.ids):
-        loss, tokens = measured[k]
+    for name, (loss, tokens) in zip(encoded.ids, losses, strict=True):
         if not math.isfinite(loss):
             raise Diverged(f"The loss on the held-out sample {name} is not a number.")
         rows.append(HeldoutLoss(by_id[name].digest(), by_id[name].family, loss, tokens))

@@ -1,6 +1,7 @@
 """Cross-entropy over a set of rows, per token and per sample, and its perplexity."""
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -19,7 +20,8 @@ def sample_losses(
 ) -> list[tuple[float, int]]:
     """The loss of each row, in nats, and its number of supervised tokens, in order.
 
-    The loss of a row is -sum of log p(token | tokens before) over its supervised tokens.
+    The loss of a row is -sum of log p(token | tokens before) over its supervised tokens. Rows of about one length
+    share a batch: what pads a batch costs as much as what is read.
 
     Args:
         model: What is evaluated.
@@ -30,16 +32,23 @@ def sample_losses(
     """
     model.eval()
     collate = DataCollatorForSeq2Seq(tokenizer, label_pad_token_id=-100)
-    out: list[tuple[float, int]] = []
-    for start in bar(range(0, len(rows), batch_size), title, "batches"):
-        batch = {k: v.to(model.device) for k, v in collate(rows[start : start + batch_size]).items()}
+    out: dict[int, tuple[float, int]] = {}
+    for places in bar(batches([len(row["input_ids"]) for row in rows], batch_size), title, "batches"):
+        batch = {k: v.to(model.device) for k, v in collate([rows[k] for k in places]).items()}
         labels = batch.pop("labels")[:, 1:]
         logits = model(**batch, use_cache=False).logits[:, :-1].float()
         each = torch.nn.functional.cross_entropy(
             logits.flatten(0, 1), labels.flatten(), ignore_index=-100, reduction="none"
         ).view(labels.shape)
-        out += zip(each.sum(1, dtype=torch.float64).tolist(), (labels != -100).sum(1).tolist(), strict=True)
-    return out
+        each_row = zip(each.sum(1, dtype=torch.float64).tolist(), (labels != -100).sum(1).tolist(), strict=True)
+        out |= dict(zip(places, each_row, strict=True))
+    return [out[k] for k in range(len(rows))]
+
+
+def batches(lengths: Sequence[int], size: int) -> list[list[int]]:
+    """Positions of rows in batches of ``size``, by length, the shortest first; of equal lengths in their order."""
+    by_length = sorted(range(len(lengths)), key=lambda k: lengths[k])
+    return [by_length[start : start + size] for start in range(0, len(lengths), size)]
 
 
 def summarise(losses: list[tuple[float, int]]) -> Loss:

@@ -2,6 +2,7 @@
 
 import logging
 import math
+import time
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from qft.records import Plain
 from qft.training import distributed
 
 log = logging.getLogger(__name__)
+SECONDS = 60.0  # least time between checkpoints where not set otherwise: about what a killed run does again
 
 
 class Bar(ProgressCallback):
@@ -83,18 +85,21 @@ def history_rows(log_history: list[Plain]) -> list[records.HistoryRow]:
 
 
 class Checkpoints(TrainerCallback):
-    """Validates and saves at the last step too, and marks each checkpoint complete once all of it is there.
+    """Validates at the last step too, spares checkpoints, and marks each complete once all of it is there.
 
-    A checkpoint also says how many circuits were evaluated until then: the next shots depend on it.
+    A checkpoint also says how many circuits were evaluated until then: the next shots depend on it. Of a short run,
+    saving is a tenth of the work or more: of the saves that the Trainer asks for those are done that come
+    ``seconds`` after the one before. After the last step none is: what was trained is saved next.
     """
 
-    def __init__(self, backend: Backend) -> None:
-        self.backend = backend
+    def __init__(self, backend: Backend, seconds: float) -> None:
+        self.backend, self.seconds, self._saved = backend, seconds, time.monotonic()
 
     def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         if state.global_step >= state.max_steps:
-            control.should_evaluate = True
-            control.should_save = True
+            control.should_evaluate, control.should_save = True, False
+        elif control.should_save:  # in all processes at the same steps; their clocks differ
+            control.should_save = distributed.share(time.monotonic() - self._saved >= self.seconds)
 
     def on_save(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         checkpoint = Path(args.output_dir) / f"checkpoint-{state.global_step}"
@@ -104,6 +109,7 @@ class Checkpoints(TrainerCallback):
         distributed.wait()  # each process writes, and puts on the disk, its random state
         if state.is_world_process_zero:
             records.mark_checkpoint(checkpoint)
+        self._saved = time.monotonic()
 
 
 def circuits_file(args: Any) -> str:

@@ -28,14 +28,14 @@ from qft.process.signals import DeferredStop
 from qft.quantum.backends.base import Backend
 from qft.records import CircuitCount, HistoryRow, Plain, RunDirectory, TrainingRecord, newest_checkpoint, read
 from qft.training import checkpoints, distributed, packing, trackers
-from qft.training.callbacks import Checkpoints, Finite, History, Lines, circuits_file, history_rows, progress
+from qft.training.callbacks import SECONDS, Checkpoints, Finite, History, Lines, circuits_file, history_rows, progress
 from qft.training.interrupt import Interrupt
 from qft.training.rank_schedule import rank_schedules
 
 log = logging.getLogger(__name__)
 
 SHORT = 30  # steps; runs of fewer warm up over their share rounded down, and not from a rate of zero
-PARTS = 10  # validations and checkpoints of a run, where not set
+PARTS = 10  # validations of a run, where not set
 
 
 class Rows(Dataset[dict[str, list[int]]]):
@@ -223,13 +223,14 @@ def fit(
     args.run_name, args.project = directory.path.name, trackers.PROJECT  # as trackers call it
     args.eval_on_start = checkpoint is None  # the base's loss, where the method starts at zero
     padded = DataCollatorForSeq2Seq(tokenizer, label_pad_token_id=-100)
-    ours = [History(directory / "history.csv"), Finite(), Checkpoints(backend)]
+    seconds = SECONDS if config.save_every is None else 0.0
+    ours = [History(directory / "history.csv"), Finite(), Checkpoints(backend, seconds)]
     with trackers.tracked(config.report_to, directory.path):
         trainer = QftTrainer(
             model=model,
             args=args,
             train_dataset=Rows(train),
-            eval_dataset=Rows(validation),
+            eval_dataset=Rows(sorted(validation, key=lambda row: len(row["input_ids"]))),  # what pads costs as much
             data_collator=packing.collator() if config.packing else padded,
             padded=padded,
             callbacks=[*rank_schedules(model), *ours, *method_callbacks(model), Interrupt(stop)],

@@ -36,7 +36,7 @@ def test_what_is_declared_is_on_the_disk_first(tmp_path: Path, monkeypatch: pyte
     monkeypatch.chdir(tmp_path)
     options = [
         "adapter=lora",
-        "trainer.max_steps=2",
+        "trainer.max_steps=3",
         "trainer.batch_size=4",
         "trainer.save_every=1",
         "data.heldout=2",
