@@ -6,6 +6,7 @@ service starts it there. A backend that is not listed is tested once, with its d
 
 OPTIONS: dict[str, list[dict | str]] = {
     "aer": [{}, {"shots": 4000, "seed": 3}],
+    "ibm": ["ibm_options"],
     "noisy": [{}, {"shots": 20_000, "seed": 3}],
     "pyqpanda": [{}, {"shots": 4000}],
     "qcloud": ["qcloud_options"],

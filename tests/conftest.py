@@ -77,6 +77,34 @@ def qcloud_options(emulator, tmp_path, monkeypatch):
     }
 
 
+@pytest.fixture(scope="session")
+def ibm_emulator():
+    """IBM's service on this machine, in a process of its own."""
+    pytest.importorskip("qiskit_ibm_runtime", reason="needs the extra ibm")
+    import service
+
+    with service.start(name="ibm_emulator.py") as running:
+        yield running
+
+
+@pytest.fixture
+def ibm(ibm_emulator, monkeypatch):
+    """The same with nothing wrong, and an account there in the environment."""
+    import service
+
+    ibm_emulator.set(key=service.KEY, faults=[], polls=0, late=0, online=True, forget=True)
+    for name, value in service.ibm_account(ibm_emulator.url).items():
+        monkeypatch.setenv(name, value)
+    return ibm_emulator
+
+
+@pytest.fixture
+def ibm_options(ibm, tmp_path):
+    """What backend=ibm needs in the contract suite: a service, an account, and a journal."""
+    journal = str(tmp_path / "journal.sqlite")
+    return {"chip": "ibm_test", "journal": journal, "poll": 0.02, "shots": 2000, "fresh_shots": True}
+
+
 def pytest_sessionfinish(session: pytest.Session) -> None:
     """In CI a skip for any other reason fails the run."""
     reporter = session.config.pluginmanager.get_plugin("terminalreporter")

@@ -83,7 +83,7 @@ def _check(config: CostConfig) -> None:
         raise QftError("Choose a method whose circuits to count: adapter=qwthn, adapter=qtha, ...")
     if "shots" not in config.backend or "batch_size" not in config.backend:
         name = config.backend["name"]
-        raise QftError(f"backend={name} is simulated here and costs no circuits; use backend=qcloud .")
+        raise QftError(f"backend={name} is simulated here and costs no circuits; use backend=qcloud or backend=ibm.")
     if config.per not in ("circuit", "shot"):
         raise QftError(f"per={config.per} does not exist.{nearest(config.per, ('circuit', 'shot'))}")
     numbers = {f"backend.{k}": config.backend[k] for k in ("shots", "batch_size")}

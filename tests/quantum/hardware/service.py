@@ -12,6 +12,16 @@ from typing import Any
 
 PACKAGED = Path(__file__).parents[3] / "configs"
 KEY = "dummy-key-0123456789abcdef"
+CRN = "crn:v1:bluemix:public:quantum-computing:us-east:a/0:0::"
+
+
+def ibm_account(url: str) -> dict[str, str]:
+    """The environment in which qiskit-ibm-runtime has an account at ``url``, of one instance."""
+    return {
+        **{"QISKIT_IBM_TOKEN": KEY, "QISKIT_IBM_INSTANCE": CRN, "IAM_URL": url, "no_proxy": "127.0.0.1"},
+        # an address with this word is taken as it is
+        **{"QISKIT_IBM_URL": f"{url}/experimental", "QISKIT_FUNCTIONS_EXPERIMENTAL": "1"},
+    }
 
 
 class Emulator:
@@ -32,9 +42,9 @@ class Emulator:
 
 
 @contextlib.contextmanager
-def start(seconds: float = 14_400) -> Iterator[Emulator]:
-    """An emulator of its own; gone at the end, with this process, or after ``seconds``."""
-    script = str(Path(__file__).with_name("emulator.py"))
+def start(seconds: float = 14_400, name: str = "emulator.py") -> Iterator[Emulator]:
+    """An emulator of its own, the one of this name; gone at the end, with this process, or after ``seconds``."""
+    script = str(Path(__file__).with_name(name))
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     process = subprocess.Popen(
         [sys.executable, script, str(seconds)],
