@@ -205,6 +205,14 @@ def test_files_that_are_no_tasks_are_named(content: str, words: str, here: Path)
         tasks.select(["x"], str(here / "tasks"), None, None, False, False)
 
 
+def test_without_a_network_the_way_out_is_named(here: Path) -> None:
+    folder = write(here / "tasks", dataset_path="nobody/nothing", dataset_kwargs=None)
+    with pytest.raises(
+        QftError, match=r"sums failed \(.*\); tasks over local files are given by evaluation\.harness_t"
+    ):
+        tasks.load(tasks.Selection(("sums",), folder))
+
+
 def test_a_data_file_that_is_missing_is_named(here: Path) -> None:
     (here / "rows.jsonl").unlink()
     with pytest.raises(QftError, match=r"sums\.yaml: rows\.jsonl does not exist; places are seen from the current"):

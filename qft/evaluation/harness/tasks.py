@@ -128,7 +128,9 @@ def guarded(selection: Selection) -> Iterator[None]:
         raise
     except Exception as error:  # files, hubs and templates of others fail in as many ways as there are tasks
         why = shortened(f"{type(error).__name__}: {first_line(error)}", 300).rstrip(".")
-        raise QftError(f"evaluation.harness={','.join(selection.names)} failed ({why}).") from error
+        local = "; tasks over local files are given by evaluation.harness_tasks=DIR"
+        advice = local if isinstance(error, ConnectionError) else ""
+        raise QftError(f"evaluation.harness={','.join(selection.names)} failed ({why}){advice}.") from error
     finally:
         logging.getLogger("lm_eval").setLevel(before)
 
