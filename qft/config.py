@@ -252,6 +252,19 @@ class ReportConfig(CommonConfig):
 
 
 @dataclass
+class FitConfig(EvalConfig):
+    """``qft fit``; None means the run's own, as in ``EvalConfig``."""
+
+    methods: list[str] = field(default_factory=list)
+    blocks: list[int] | None = None
+    tokens: int = number(2048, at_least=16)
+    samples: int | None = number(64, at_least=1)
+    evaluations: int = number(150, at_least=1)
+    starts: int = number(2, at_least=1)
+    ranks: list[int] = field(default_factory=lambda: [1, 2, 4])
+
+
+@dataclass
 class ClaimsConfig:
     """``qft claims``."""
 

@@ -50,7 +50,11 @@ RUN = {
     "DIVERGED": records.Divergence,
     "forecast/NAME/forecast.json": records.Forecast,
 }
-OUTPUT = {"untuned-KEY.json": records.UntunedLosses, "RUN-lora/export.json, RUN-merged/export.json": records.Export}
+OUTPUT = {
+    "untuned-KEY.json": records.UntunedLosses,
+    "RUN-lora/export.json, RUN-merged/export.json": records.Export,
+    "RUN-fit/fit.json": records.Fit,
+}
 SWEEP = {
     "sweep.json": records.SweepPlan,
     "choices.json": records.Choices,

@@ -16,9 +16,10 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from qft.adapters.hybrid import DEEPEST, HybridConfig, HybridDelta
+from qft.adapters.hybrid.config import check_choice
 from qft.adapters.hybrid.middle import GatedSiLU
 from qft.adapters.knob import Knob
 from qft.adapters.method_card import MethodCard
@@ -26,9 +27,17 @@ from qft.quantum import ansatz
 from qft.quantum.circuit import Circuit
 from qft.ranges import within
 
+BIAS_STARTS = ("random", "zero")
+
 
 class QWTHNDelta(HybridDelta):
     """Parameters: cores of MPO_A and MPO_B, two small linears with bias, 2 r angles a block."""
+
+    def __init__(self, in_features: int, out_features: int, config: Any, generator: torch.Generator | None) -> None:
+        super().__init__(in_features, out_features, config, generator)
+        if config.bias_start == "zero":
+            nn.init.zeros_(self.mlp_a.bias)
+            nn.init.zeros_(self.mlp_b.bias)
 
     def fuse(self, z: Tensor, w: Tensor | None) -> Tensor:
         if w is None:
@@ -63,6 +72,14 @@ class QWTHNConfig(HybridConfig):
         default=1,
         metadata={"help": "Entangling blocks of the circuit."} | within(at_least=1, at_most=DEEPEST),
     )
+
+    bias_start: str = field(
+        default="random", metadata={"help": "Initial biases of MLP_A and MLP_B: random, as their weights, or zero."}
+    )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_choice("bias_start", self.bias_start, BIAS_STARTS)
 
     def ansatz(self) -> Circuit:
         return ansatz.qwthn(self.r, self.blocks, self.entangle)

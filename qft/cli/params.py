@@ -3,10 +3,9 @@
 from dataclasses import replace
 from typing import Any
 
-from qft.cli import _budget
+from qft.cli import _budget, _methods
 from qft.cli._command import Command
 from qft.cli._output import log, megabytes, show
-from qft.compose import configs, trusted
 from qft.config import ParamsConfig
 from qft.errors import QftError
 from qft.progress import quiet_libraries, start_logging
@@ -21,7 +20,7 @@ def run(config: ParamsConfig) -> None:
             _compare(config)
         else:
             quiet_libraries()
-            _budget.compare(config, _methods(config.model), config.budget)
+            _budget.compare(config, _methods.every(config.model), config.budget)
         return
     if "_target_" not in config.adapter:
         raise QftError("Choose a method to count: adapter=qwthn, adapter=lora, ... or adapter=all.")
@@ -62,7 +61,7 @@ def _compare(config: ParamsConfig) -> None:
     published = (config.adapter["published"] or {}).get(config.model["name"]) or {}
     documents: list[Plain] = []
     rows: list[list[Any]] = []
-    for name, adapter in _methods(config.model).items():
+    for name, adapter in _methods.every(config.model).items():
         printed = published.get(name) or {}
         document: Plain = {"adapter": name, "published": printed or None}
         try:
@@ -81,22 +80,6 @@ def _compare(config: ParamsConfig) -> None:
     columns = ["method", "trainable", "of all weights", "of LoRA r=4", "published", "published share"]
     title = f"all methods on {config.model['name'] or config.model['path']}"
     show(config.format, {"model": config.model["name"], "methods": documents}, title, columns, rows)
-
-
-def _methods(model: Any) -> dict[str, Plain]:
-    """Every method's yaml with the model's values filled in."""
-    from omegaconf import OmegaConf
-
-    methods = {}
-    for name in configs.groups()["adapter"]:
-        file = configs.find(f"adapter/{name}")
-        content = configs.read(file) if file else OmegaConf.create()
-        if "_target_" in content:
-            both = OmegaConf.create({"model": model, "adapter": content})
-            trusted.check_interpolations(both)
-            resolved: Any = OmegaConf.to_container(both, resolve=True)
-            methods[name] = {"name": name} | resolved["adapter"]
-    return methods
 
 
 COMMAND = Command(ParamsConfig, run)

@@ -37,6 +37,7 @@ from qft.records.evaluation import (
     ValidationRow,
 )
 from qft.records.export import Agreement, Conversion, Export, LayerConversion, Losses
+from qft.records.fit import Fit, LayerFit, MethodFit
 from qft.records.forecast import (
     CostForecast,
     CurvePoint,
@@ -112,6 +113,7 @@ __all__ = [
     "Expected",
     "Export",
     "FileDigest",
+    "Fit",
     "Forecast",
     "Forgetting",
     "GeneralRow",
@@ -125,11 +127,13 @@ __all__ = [
     "Identity",
     "Interval",
     "LayerConversion",
+    "LayerFit",
     "LayerForecast",
     "LeftOut",
     "Loss",
     "Losses",
     "MemoryBytes",
+    "MethodFit",
     "Metrics",
     "Misfit",
     "MitigatedForecast",

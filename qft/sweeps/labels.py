@@ -12,6 +12,7 @@ _WORDS: Mapping[tuple[str, Any], str] = {
     ("train_angles", False): "angles frozen at random",
     ("mpo", False): "no MPO",
     ("classical_path", False): "no classical path",
+    ("bias_start", "zero"): "biases from zero",
     ("shuffle", True): "outputs shuffled",
     ("trained", "exact"): "trained without noise",
     ("trained", "noisy"): "trained with noise",

@@ -211,3 +211,16 @@ def test_a_model_without_query_and_value_projections_says_what_it_has():
 def test_a_prime_size_is_padded_by_default():
     model = get_peft_model(tiny.build("qwen2"), QWTHNConfig(target_modules=["lm_head"]))
     assert model(tiny.tokens()).logits.shape == (2, 7, 97)
+
+
+def test_biases_from_zero_change_nothing_else():
+    made = {
+        start: QWTHNDelta(
+            24, 16, QWTHNConfig(width=12, bond_dim=3, bias_start=start), torch.Generator().manual_seed(2)
+        ).state_dict()
+        for start in ("random", "zero")
+    }
+    differ = {name for name, value in made["random"].items() if not torch.equal(value, made["zero"][name])}
+    assert differ == {"mlp_a.bias", "mlp_b.bias"} and not any(made["zero"][name].any() for name in differ)
+    with pytest.raises(QftError, match="bias_start=none"):
+        QWTHNConfig(bias_start="none")
