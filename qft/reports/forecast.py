@@ -1,7 +1,5 @@
 """A forecast (``qft forecast``) in sections: sentences, tables and pictures."""
 
-import numpy as np
-
 from qft.evaluation.metrics import measure
 from qft.records import CostForecast, Forecast, Interval
 from qft.reports.analysis import words
@@ -116,8 +114,8 @@ def layers(made: Forecast) -> Table:
 
 def shots(made: Forecast) -> str:
     """What more shots buy, at most."""
-    draws = np.array(made.loss.draws)
-    error = 2 * float(draws.std(ddof=1)) / len(draws) ** 0.5  # of their mean, at 95 %
+    low, high = made.loss.interval or (made.loss.mean, made.loss.mean)
+    error = (high - low) / 2 / (len(made.loss.draws) + 1) ** 0.5  # of the draws' mean, at 95 %: t s / sqrt(K)
     most = max(made.loss.mean - made.exact, 0.0) + error
     return (
         f"No number of shots lowers the loss by more than {most:.4f} on average; what more of them also buy is a "
