@@ -233,6 +233,7 @@ class CostConfig(CommonConfig):
     per: str = "circuit"
     rate: float | None = number(None, above=0)
     round_trip: float | None = number(None, at_least=0)
+    calibration: str | None = None
 
 
 @dataclass

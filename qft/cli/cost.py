@@ -4,7 +4,8 @@ For both groupings and for the surrogate, from the adapter, the model's architec
 ``qft cost adapter=qwthn model=qwen2_7b_instruct answers=50 price=0.002 rate=2 round_trip=30``.
 """
 
-from dataclasses import asdict
+from collections.abc import Sequence
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
 from qft import ranges
@@ -16,6 +17,7 @@ from qft.progress import quiet_libraries, start_logging
 
 if TYPE_CHECKING:
     from qft.adapters.on_hardware import OnHardware
+    from qft.quantum.circuit import Circuit
 
 USUAL_BATCH = 16  # what evaluation.batch_size=auto is where memory is not short
 
@@ -44,6 +46,10 @@ def run(config: CostConfig) -> None:
     terms = cost.Terms(
         b["batch_size"], b["shots"], config.price, config.per, config.rate, config.round_trip, charge, mitigation
     )
+    if config.calibration is not None and circuits:
+        terms = replace(
+            terms, rate=config.rate or 1 / (_seconds(config.calibration, circuits, mitigation.folds) * terms.shots)
+        )
     if published := charge(1, 1, b["shots"]):
         log.info("price=null: %s", published.rule)
     if not circuits:
@@ -57,6 +63,29 @@ def run(config: CostConfig) -> None:
     except ValueError as error:
         log.warning("no surrogate: %s", error)
     _report(config, work, len(circuits), costs)
+
+
+def _seconds(name: str, circuits: Sequence["Circuit"], folds: Sequence[int]) -> float:
+    """Of a shot of these circuits, on average, routed for a calibrated chip as backend.noise= does; says what it found.
+
+    A circuit takes its gates, its read-out and nothing else: how long a chip waits between shots is not known.
+    """
+    from qft.quantum import calibration
+    from qft.quantum.routing import route
+
+    chip = calibration.load(name)
+    spent = 0.0
+    for circuit in dict.fromkeys(circuits):
+        try:
+            routed = [route(circuit, chip, folds=n) for n in folds]
+        except ValueError as error:
+            raise QftError(f"calibration={name}: {error}.") from error
+        one = routed[0]
+        gates = f"{one.pair_gates} {chip.two_qubit}, {one.pulses} pulses, {one.time / 1000:.2f} us and read-out"
+        log.info("on %s: %s, qubits %s", chip.name, gates, ", ".join(map(str, one.physical)))
+        mean = sum(each.time for each in routed) / len(folds)
+        spent += (mean + chip.readout_time) * 1e-9 * circuits.count(circuit)
+    return spent / len(circuits)
 
 
 def _simulated(config: CostConfig, used: "OnHardware | None", work: Any, terms: Any) -> list[Any]:

@@ -118,6 +118,8 @@ def _read(file: Path, _: int) -> Calibration:
 
 def parse(document: Any, where: str) -> Calibration:
     """A calibration from what its json holds; ``where`` names it in messages. Raises QftError for anything else."""
+    if not isinstance(document, dict):
+        raise QftError(f"{where} is no calibration of a chip.")
     try:
         if document["schema"] != SCHEMA:
             raise QftError(f"{where} has schema {document['schema']}; this version of qft reads {SCHEMA}.")

@@ -79,7 +79,7 @@ def channels(name, used):
 def with_channels(circuit, after):
     out = circuit.copy_empty_like()
     for i in circuit.data:
-        out.append(i.operation, i.qubits)
+        out.append(i.operation, i.qubits, i.clbits)
         channel = after(i.operation, tuple(circuit.find_bit(q).index for q in i.qubits))
         if channel is not None:
             out.append(channel.to_instruction(), i.qubits)
@@ -141,3 +141,29 @@ def test_equal_circuits_are_routed_alike():
     circuit, chip = ansatz.qtha(3, 2), calibration.load("torino")
     shared, apart = route(circuit, chip), route(unshare(circuit).circuit, chip)
     assert [(op.name, op.places) for op in shared.ops] == [(op.name, op.places) for op in apart.ops]
+
+
+@pytest.mark.parametrize("name", [pytest.param(n, marks=() if n == "manila" else pytest.mark.extended) for n in CHIPS])
+def test_shots_of_aer_lie_around_the_exact_value(name):
+    """Within five standard errors, wrong readings as IBM's own properties have them included."""
+    chip, circuit, shots = calibration.load(name), CIRCUITS["qwthn-4"], 40_000
+    routed = route(circuit, chip)
+    z, w = angles(circuit)
+    exact = Noisy({"chip": name}).bind(circuit, w)(z).numpy()
+    classes = vars(fakes)
+    properties = (classes.get(f"Fake{name.title()}V2") or classes[f"Fake{name.title()}"])().properties()
+    model = aer.noise.NoiseModel()
+    for q in routed.physical:
+        up, down = (properties.qubit_property(q)[key][0] for key in ("prob_meas1_prep0", "prob_meas0_prep1"))
+        model.add_readout_error([[1 - up, up], [down, 1 - down]], [q])
+    after = channels(name, set(routed.physical))
+    runs = [with_channels(for_aer(circuit, chip, row, w, measured=True), after) for row in z.T]
+    simulator = aer.AerSimulator(method="density_matrix", noise_model=model)
+    result = simulator.run(runs, shots=shots, seed_simulator=3).result()
+    assert result.success, result.status
+    for row in range(len(runs)):
+        shares = np.zeros(2**circuit.qubits)
+        for outcome, count in result.get_counts(row).items():
+            shares[int(outcome, 2)] += count / shots
+        sampled = np.array(means(shares, circuit.qubits))
+        assert (abs(sampled - exact[:, row]) < 5 * np.sqrt((1 - exact[:, row] ** 2) / shots)).all()
