@@ -79,10 +79,11 @@ def _open(config: ChatConfig) -> "tuple[Engine, Decoding]":
     from qft.serving.engine import Engine
 
     subjects.check(runs, named, config.output_dir)
-    drawn = config.temperature > 0
-    return Engine(named), Decoding(
-        config.max_new_tokens, 1, drawn, config.temperature if drawn else 1.0, config.top_p, config.seed
-    )
+    engine, drawn = Engine(named), config.temperature > 0
+    if named[0].adapter is None and engine.models[named[0].name].template.name == "plain":
+        log.warning("%s has no chat template that is known; it is asked as 'User: ... Assistant:'.", named[0].name)
+    temperature = config.temperature if drawn else 1.0
+    return engine, Decoding(config.max_new_tokens, 1, drawn, temperature, config.top_p, config.seed)
 
 
 def _converse(config: ChatConfig, engine: "Engine", decoding: "Decoding") -> None:

@@ -12,7 +12,9 @@ import pytest
 from program import qft_here
 from talkers import ASKED, DEMO, RUN
 
+from qft.data import template
 from qft.evaluation.decoding import Decoding
+from qft.models import load
 from qft.process import signals
 from qft.serving import subjects
 from qft.serving.chat import Chat
@@ -175,3 +177,21 @@ def test_a_model_that_was_tuned_as_a_whole_has_no_base_beside_it(tmp_path: Path,
     assert list(alone.models) == ["whole"]
     assert "There is no other model" in talked(alone, [ASKED, "/base"])[1]
     alone.close()
+
+
+@pytest.mark.parametrize("ends", [True, False])
+def test_a_base_of_no_known_family_is_asked_plainly_or_not_at_all(
+    ends: bool, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    tokenizer = load.load_tokenizer(DEMO)
+    tokenizer.eos_token = tokenizer.eos_token if ends else None
+    monkeypatch.setattr(load, "load_tokenizer", lambda _: tokenizer)
+    monkeypatch.setattr(template, "_FAMILIES", ())
+    piped(ASKED, monkeypatch)
+    code = qft_here("chat", "max_new_tokens=3")
+    error = capfd.readouterr().err
+    if ends:
+        assert code == 0 and "no chat template that is known; it is asked as 'User: ... Assistant:'" in error
+    else:
+        assert code == 2 and error.count("\n") == 1
+        assert "has no end-of-sequence token; choose model.template by name" in error
