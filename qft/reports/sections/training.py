@@ -20,7 +20,7 @@ from qft.training.curve import running_mean
 
 TITLE = "Training"
 BESIDE = 1.12  # of a mean's place on the logarithmic axis: where its seeds stand
-FEW = 5  # seeds whose rings have their numbers beside them
+ROOM = 0.06  # of the range of losses: how far two numbers of seeds must lie apart
 STEPS = (
     "Loss reduction in percent of LoRA r=4's loss of the same seed; negative: the loss is higher than LoRA's. "
     "Steps: first step at which the running mean of the train loss (a twentieth of the run) is at or below LoRA's "
@@ -96,6 +96,7 @@ def _parameters(cells: Sequence[Cell], places: dict[str, int]) -> Panel:
         axes.xaxis.set_major_locator(LogLocator(subs=(1, 3)))
         axes.xaxis.set_major_formatter(EngFormatter(sep=""))
         axes.xaxis.set_minor_formatter(NullFormatter())
+        losses = [c.loss(loss.name) or 0.0 for c in cells]
         for row in ordered(c.row for c in cells):
             runs = [c for c in cells if c.row == row]
             mean, sd = mean_sd([c.loss(loss.name) or 0.0 for c in runs])
@@ -103,27 +104,23 @@ def _parameters(cells: Sequence[Cell], places: dict[str, int]) -> Panel:
             style = {"color": colour(k), "fmt": MARKERS[k % len(MARKERS)], "markersize": 7, "capsize": 3}
             axes.errorbar(_trainable(runs[0]), mean, sd, **style)
             if len(runs) > 1:
-                _seeds(axes, row, runs, colour(k))
+                _seeds(axes, row, runs, colour(k), ROOM * (max(losses) - min(losses)))
         counts = [_trainable(c) for c in cells]
         axes.set_xlim(min(counts) / 1.6, max(counts) * 1.6)
         axes.margins(y=0.15)
     return Panel(data, f"{data}, n = {n}", svg[0])
 
 
-def _seeds(axes: Any, row: str, runs: Sequence[Cell], shade: str) -> None:
-    """A ring a seed, a little to the right of their mean, with its number beside it."""
-    ranked = sorted(runs, key=lambda c: c.loss(measures.VALIDATION.name) or 0.0)
-    for place, cell in enumerate(ranked):
-        value = cell.loss(measures.VALIDATION.name)
-        x = _trainable(cell) * BESIDE
+def _seeds(axes: Any, row: str, runs: Sequence[Cell], shade: str, room: float) -> None:
+    """A ring a seed, a little to the right of their mean, with its number if it is ``room`` above the last."""
+    last = -float("inf")
+    for cell in sorted(runs, key=lambda c: c.loss(measures.VALIDATION.name) or 0.0):
+        x, value = _trainable(cell) * BESIDE, cell.loss(measures.VALIDATION.name) or 0.0
         (ring,) = axes.plot([x], [value], marker="o", markersize=4, markerfacecolor="none", color=shade, linestyle="")
         ring.set_gid(hint(f"{row}, seed {cell.seed}: {value:.4g}"))
-        if len(ranked) <= FEW:
-            side = "left" if place % 2 == 0 else "right"
-            shift = (4, 0) if side == "left" else (-4, 0)
-            axes.annotate(
-                f"{cell.seed}", (x, value), shift, textcoords="offset points", fontsize=7, ha=side, va="center"
-            )
+        if value - last >= room:
+            axes.annotate(f"{cell.seed}", (x, value), (4, 0), textcoords="offset points", fontsize=7, va="center")
+            last = value
 
 
 def reduction_table(sweep: Sweep) -> Table | None:

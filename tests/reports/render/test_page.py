@@ -13,6 +13,7 @@ import pytest
 import synthetic
 from PIL import Image
 
+from qft import records
 from qft.reports import report
 from qft.reports.analysis import facts
 from qft.reports.render import page, write
@@ -27,6 +28,16 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("page") / "sweep é"
     missing, failed = ["quanta-cpsycoun-n300-seed1"], ["qwthn-demo-n600"]
     synthetic.table1(path, missing=missing, failed=failed)
+    for cell in (path / "cells").iterdir():
+        if (cell / "scores.jsonl").is_file():
+            answers = [
+                records.Prediction(
+                    id=f"s{k}", turn=0, prompt=f"<|im_start|>user\nq{k}", reference="<b>r</b>", tokens=1, finished=True,
+                    prediction=f"{cell.name} <script>alert(1)</script>", seconds=0.1,
+                )
+                for k in range(synthetic.SAMPLES)
+            ]  # fmt: skip
+            records.write_lines(cell / "predictions.jsonl", answers)
     write.everything(report.make(path))
     return path
 
@@ -162,3 +173,26 @@ def test_a_sweep_of_which_nothing_is_done_still_has_a_page(tmp_path: Path) -> No
     text = page.page(made)
     assert facts.counts(made.analysis.sweep) == {"done": 0, "missing": 12} and made.figures() == []
     assert "12 missing" in text and ">missing<" in text
+
+
+@pytest.mark.extended
+def test_long_tables_are_searched_and_answers_chosen(visit, folder: Path) -> None:
+    tab = visit(width=1400)
+    box = tab.locator(".search input").first
+    table = tab.locator("figure.table:has(.search) table").first
+    before = table.locator("tbody tr:visible").count()
+    box.fill("quanta 600")
+    rows = table.locator("tbody tr:visible").all_inner_texts()
+    assert 0 < len(rows) < before and all("QuanTA" in row and "600" in row for row in rows)
+    box.fill("")
+    assert table.locator("tbody tr:visible").count() == before
+    block = tab.locator(".answers").first
+    shown = block.locator(".sample").first.locator(".card:visible h4").all_inner_texts()
+    assert len(shown) == 2 and shown[0].startswith("LoRA r=4")
+    block.locator("select").nth(1).select_option("QWTHN")
+    shown = block.locator(".sample").first.locator(".card:visible h4").all_inner_texts()
+    assert sorted(words.split(" ROUGE")[0] for words in shown) == ["LoRA r=4", "QWTHN"]
+    for link in tab.locator("a.csv").all():
+        assert (folder / (link.get_attribute("href") or "")).is_file()
+    tab.emulate_media(media="print")
+    assert not tab.locator("nav").is_visible() and not box.is_visible()
