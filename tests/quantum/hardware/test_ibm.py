@@ -199,7 +199,7 @@ def test_jobs_are_listed_cancelled_and_looked_up_by_the_same_command(make, ibm, 
     assert qft_here(*words, "action=devices") == 0
     [chip] = json.loads(capsys.readouterr().out)["devices"]
     assert (chip["name"], chip["online"], chip["qubits"], chip["waiting"]) == ("ibm_test", True, 5, 3)
-    ibm.set(polls=0, faults=[*faulty("lose_reply", "submit"), *faulty("garbage", "jobs", 2)])
+    ibm.set(polls=0, faults=[*faulty("lose_reply", "submit"), *faulty("garbage", "jobs")])
     with pytest.raises(QftError, match="is unknown"):
         make().bind(CIRCUIT, WEIGHTS)(rows(1))
     make()
@@ -215,7 +215,7 @@ def test_the_key_is_nowhere(make, ibm, tmp_path, caplog, capsys, monkeypatch) ->
     caplog.set_level(logging.DEBUG)
     monkeypatch.setattr(poller, "FAULTS", 2)
     errors = []
-    for where, what in (("token", "403"), ("backends", "401"), ("submit", "400"), ("jobs", "500"), ("job", "500")):
+    for where, what in (("backends", "401"), ("submit", "400"), ("jobs", "500"), ("job", "500")):
         more = faulty("lose_reply", "submit") if where == "jobs" else []
         ibm.set(faults=[*faulty(what, where, None), *more])
         with pytest.raises(QftError) as raised:
