@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from qft.cli._command import Command
 from qft.cli._output import log, show
-from qft.compose.words import words_as
+from qft.compose.words import quoted, words_as
 from qft.config import ChatConfig
 from qft.errors import QftError
 from qft.names import visible
@@ -25,8 +25,14 @@ LONGEST = 1_000_000  # characters of a question from a pipe
 
 
 def arguments(args: list[str]) -> list[str]:
-    """``qft chat DIR`` is ``qft chat run=DIR``."""
-    return words_as("run", args)
+    """``qft chat DIR`` is ``qft chat run=DIR``; ``prompt`` and ``system`` are text, commas and brackets too."""
+    return words_as("run", [_as_text(a) for a in args])
+
+
+def _as_text(word: str) -> str:
+    key, _, value = word.partition("=")
+    said = key in ("prompt", "system") and value != "null" and value[:1] not in ("'", '"')
+    return f"{key}={quoted(value)}" if said else word
 
 
 def run(config: ChatConfig) -> None:

@@ -140,6 +140,9 @@ def test_a_pipe_is_one_question(monkeypatch: pytest.MonkeyPatch, capfd: pytest.C
     piped("I feel sad today.\nWhat can I do?\n", monkeypatch)
     assert qft_here("chat", str(RUN)) == 0
     out, error = capfd.readouterr()
+    assert qft_here("chat", "prompt=你好，(a, b) {x}: 'c'?", "system=[1, 2", "format=json", "max_new_tokens=2") == 0
+    said = json.loads(capfd.readouterr().out)
+    assert (said["question"], said["system"]) == ("你好，(a, b) {x}: 'c'?", "[1, 2")
     asked = ("chat", f"run={RUN}", "prompt='I feel sad today.\nWhat can I do?'".replace("\n", " "))
     assert qft_here(*asked, "format=json") == 0
     document = json.loads(capfd.readouterr().out)
