@@ -54,7 +54,8 @@ def forecast(config: ForecastConfig) -> Forecast:
         QftError: A problem that the user can fix.
     """
     subject = stored.subject(config)
-    assert subject.run is not None
+    if subject.run is None:
+        raise QftError("qft forecast takes a finished run: run=DIR.")
     trained_with = stored.read_config(subject.run)
     options = _check(config, subject)
     circuits = on_chip.circuits_of(trained_with.adapter, subject.model)

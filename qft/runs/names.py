@@ -41,24 +41,24 @@ def among(root: Path) -> list[Path]:
 
 
 def meant(given: str, folders: Iterable[Path], key: str) -> Path:
-    """The one directory whose name, or name without its time, is ``given``.
+    """The one directory whose name, or name without its time, is that of ``given``.
 
     Args:
-        given: What the user typed.
+        given: What the user typed: a name, or a path that ends in one.
         folders: Where it may be.
         key: The option it was given with, for messages.
 
     Raises:
         QftError: None is called so, or several are.
     """
-    folders = list(folders)
-    exact = [p for p in folders if p.name == given] or [p for p in folders if short(p.name) == given]
+    folders, name = list(folders), Path(given).name
+    exact = [p for p in folders if p.name == name] or [p for p in folders if short(p.name) == name]
     if len(exact) == 1:
         return exact[0]
     if exact:
         listed = ", ".join(str(p) for p in exact[:SHOWN]) + (", ..." if len(exact) > SHOWN else "")
         raise QftError(f"{key}={given} may be {visible(listed)}; name one of these {len(exact)}.")
-    names = {name for p in folders for name in (p.name, short(p.name))}
-    close = difflib.get_close_matches(given, sorted(names), n=1, cutoff=0.6)
+    names = {known for p in folders for known in (p.name, short(p.name))}
+    close = difflib.get_close_matches(name, sorted(names), n=1, cutoff=0.6)
     hint = f" Did you mean '{visible(close[0])}'?" if close else " qft runs lists what there is."
     raise QftError(f"{key}={visible(shortened(given))} does not exist.{hint}")

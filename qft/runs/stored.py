@@ -58,7 +58,7 @@ def find(given: str, output_dir: str, key: str = "run") -> Path:
             return place
         if "/" in given:
             beside = [p for p in Path(given).parent.glob("*") if names.is_run(p) or names.is_sweep(p)]
-            return names.meant(Path(given).name, beside, key)
+            return names.meant(given, beside, key)
         return names.meant(given, names.among(below), key)
     except OSError as error:  # too long, or a directory that may not be read
         raise QftError(f"{key}={shortened(given)} cannot be read: {error.strerror}.") from error

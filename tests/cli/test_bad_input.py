@@ -225,6 +225,13 @@ WORDS: list[tuple[str, list[str]]] = [
     ("slurm.foo", ["sweep", "table1", "scale=smoke", "slurm.foo=1"]),
     ("workers", ["sweep", "table1", "scale=smoke", "workers=0"]),
     ("nope", ["sweep", "table1", "scale=smoke", "model.path=./nope"]),
+    ("sort=nope", ["runs", "sort=nope"]),
+    ("nope", ["runs", "output_dir=nope"]),
+    *(("run=nope", [command, "nope"]) for command in ("rm", "show", "fit", "forecast")),
+    ("run=nope", ["compare", "nope", "no"]),
+    *(("run", [command]) for command in ("rm", "show", "fit", "forecast", "compare")),
+    ("chip=torin ", ["forecast", "nope", "chip=torin"]),
+    ("shots=0", ["forecast", "nope", "shots=0"]),
 ]
 
 # what must be said -> a file that is no mapping
@@ -294,6 +301,13 @@ FILES: list[tuple[str, Callable[[Path], None], list[str]]] = [
     ("adapter_config.json", file("a/readme", "x"), ["eval", "adapter.path=a"]),
     ("evaluation.metrics", file("r/predictions.jsonl"), ["score", "r"]),
     ("predictions.jsonl", file("r/readme"), ["score", "run=r"]),
+    *(("config.yaml", run_with("a: 1"), [command, "r"]) for command in ("forecast", "fit", "serve")),
+    ("config.yaml", run_with("a: 1"), ["chat", "r", "prompt=x"]),
+    ("to=merged or to=lora", run_with("a: 1"), ["export", "r"]),
+    ("COMPLETE is damaged", run_with("a: 1"), ["show", "r"]),
+    ("Two runs", run_with("a: 1"), ["compare", "r", "r"]),
+    ("afile", file("afile", "x"), ["rm", "afile"]),
+    ("not recognisably a run", file("d/notes", "x"), ["rm", "d", "yes=true"]),
     ("sweep.json", file("s/sweep.json", "[]"), ["report", "s"]),
     ("sweep.json", file("s/sweep.json", "{"), ["report", "s"]),
     ("newer", file("s/sweep.json", '{"schema": 99}'), ["report", "s"]),
