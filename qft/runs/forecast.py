@@ -22,7 +22,7 @@ from qft import records
 from qft.config import ForecastConfig
 from qft.errors import QftError, nearest
 from qft.evaluation import metrics
-from qft.quantum.mitigation import CALIBRATIONS, Mitigation
+from qft.quantum.mitigation import Mitigation
 from qft.records import Expected, Forecast, LayerForecast, Plain, RunDirectory, ScoreForecast
 from qft.runs import checks, noise_aware, on_chip, stored
 from qft.runs.on_chip import OnChip
@@ -283,20 +283,15 @@ def _client(config: ForecastConfig) -> "type[Client]":
 def _costs(
     config: ForecastConfig, circuits: "Sequence[Circuit]", work: "Work", shots: int | None = None
 ) -> "list[Cost]":
-    """The ways of ``qft cost``, with the circuits that mitigation adds: folded ones, and two a width that calibrate."""
+    """The ways of ``qft cost``, with the circuits that mitigation adds."""
     from qft.quantum.hardware import cost
 
     terms = cost.Terms(
         *(config.batch_size, shots or config.shots, config.price, config.per, config.rate, config.round_trip),
         charge=_client(config).price,
+        mitigation=_mitigation(config),
     )
-    mitigation = _mitigation(config)
-    folds = len(mitigation.folds)
-    widths = len({circuit.qubits for circuit in circuits}) if mitigation.readout else 0
-    return [
-        terms.cost(c.way, folds * c.circuits + CALIBRATIONS * widths, folds * c.jobs + widths, c.round_trips + widths)
-        for c in cost.ways(circuits, work, terms)
-    ]
+    return cost.ways(circuits, work, terms)
 
 
 def _curve(
