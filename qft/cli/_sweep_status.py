@@ -41,6 +41,6 @@ def _when(found: Status) -> str:
     if found.seconds == 0:
         return "nothing is left to run"
     left = "no time is known yet" if found.seconds is None else f"about {in_words(found.seconds)} left"
-    guess = ", a guess as long as nothing has answered" if found.guessed and found.seconds is not None else ""
-    at_a_time = f"{left} with {found.workers} at a time{guess}"
-    return at_a_time if found.alive else f"no process runs it; {at_a_time} once one does"
+    guess = " (a guess, as long as nothing has answered)" if found.guessed and found.seconds is not None else ""
+    at_a_time = f"{left} with {found.workers} at a time"
+    return f"{at_a_time}{guess}" if found.alive else f"no process runs it; {at_a_time} once one does{guess}"
