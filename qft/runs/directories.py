@@ -28,6 +28,8 @@ TRANSIENT = (
     *("evaluation", "metric", "output_dir", "trust_configs"),
 )
 AFTERWARDS = ("heldout", "margin", "searched")  # options of the data that do not, either
+# what runs were trained with before there was a choice
+BEFORE = {"data": ("subset", 0), "adapter": ("bias_start", "random")}
 
 
 def model_name(model: Mapping[str, Any]) -> str:
@@ -191,8 +193,9 @@ def _deciding(config: Mapping[str, Any]) -> Plain:
     deciding = {k: v for k, v in without_card(config).items() if k not in TRANSIENT}
     if isinstance(trainer := deciding.get("trainer"), Mapping):
         deciding["trainer"] = {k: v for k, v in trainer.items() if k != "report_to"}  # trackers only watch
-    first = ("subset", 0)  # the one that runs were trained on before there was a choice
-    return deciding | {"data": {k: v for k, v in config["data"].items() if k not in AFTERWARDS and (k, v) != first}}
+    data = {k: v for k, v in config["data"].items() if k not in AFTERWARDS and (k, v) != BEFORE["data"]}
+    adapter = {k: v for k, v in deciding["adapter"].items() if (k, v) != BEFORE["adapter"]}
+    return deciding | {"data": data, "adapter": adapter}
 
 
 def _unfinished(root: Path, mine: Plain) -> Path | None:

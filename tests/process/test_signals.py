@@ -141,4 +141,4 @@ def test_answers_are_kept_when_an_evaluation_is_told_to_stop(tmp_path: Path, mon
     kept = rows()
     assert 2 <= len(kept) < 4 and not (tmp_path / "here/metrics.json").exists()
     assert qft_here(*args) == 0
-    assert len(rows()) == 4 and rows()[:2] == kept[:2], "answers of a finished batch are not made again"
+    assert len(rows()) == 4 and all(row in rows() for row in kept[:2]), "answers of a finished batch are not made again"

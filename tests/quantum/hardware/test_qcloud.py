@@ -199,7 +199,7 @@ def test_a_surrogate_that_does_not_fit_is_warned_of(make, monkeypatch, caplog) -
 
 def test_a_grid_that_is_too_large_says_its_size(make, cloud) -> None:
     circuit = ansatz.qtha(4, 4)
-    with pytest.raises(QftError, match=r"6,577 settings.*max_circuits=5,000; nothing was sent"):
+    with pytest.raises(QftError, match=r"6,577 circuits.*max_circuits=5,000; nothing was sent"):
         make(mode="surrogate", max_circuits=5000).bind(circuit, torch.randn(64))(torch.randn(4, 1))
     assert "submit" not in cloud.seen()["requests"]
 
