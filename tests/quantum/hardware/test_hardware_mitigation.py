@@ -84,7 +84,9 @@ def test_what_is_measured_equals_the_exact_noisy_backend(make, mode: str, name: 
         assert backend.surrogates.fits[0]["sigmas"] < 3
 
 
-@pytest.mark.parametrize("name", ["none", *MITIGATIONS])
+@pytest.mark.parametrize(
+    "name", ["both", *(pytest.param(n, marks=pytest.mark.extended) for n in ("none", *MITIGATIONS) if n != "both")]
+)
 def test_cost_and_journal_count_its_circuits(make, name: str) -> None:
     mitigation = MITIGATIONS.get(name, {})
     work = cost.Work(validation=2, validation_tokens=3, answers=0, prompt_tokens=1, answer_tokens=1, side_by_side=2)

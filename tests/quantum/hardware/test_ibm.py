@@ -62,6 +62,11 @@ def states(tmp_path: Path):
     return read
 
 
+def short(*kinds: str) -> list[Any]:
+    """The first of these in the short tests; each takes seconds of the client's own."""
+    return [kinds[0], *(pytest.param(kind, marks=pytest.mark.extended) for kind in kinds[1:])]
+
+
 def faulty(what: str, where: str, times: int | None = 1) -> list[dict[str, Any]]:
     return [{"where": where, "what": what} | ({} if times is None else {"times": times})]
 
@@ -106,7 +111,7 @@ def test_a_surrogate_is_one_circuit_with_parameters(make, ibm) -> None:
 # -- lost answers
 
 
-@pytest.mark.parametrize("what", ["lose_reply", "taken_500", "no_id"])
+@pytest.mark.parametrize("what", short("lose_reply", "taken_500", "no_id"))
 def test_a_job_whose_answer_was_lost_is_found(make, ibm, states, what: str) -> None:
     ibm.set(faults=faulty(what, "submit"), late=1)
     z = rows(2)
@@ -114,7 +119,7 @@ def test_a_job_whose_answer_was_lost_is_found(make, ibm, states, what: str) -> N
     assert ibm.seen()["requests"]["submit"] == 1 and len(ibm.seen()["jobs"]) == 1 and states() == {"done": 1}
 
 
-@pytest.mark.parametrize("what", ["drop", "garbage", "500", "503", "408", "409"])
+@pytest.mark.parametrize("what", short("drop", "garbage", "500", "503", "408", "409"))
 def test_a_job_that_is_not_listed_was_not_taken_and_is_sent_again(make, ibm, states, what: str) -> None:
     ibm.set(faults=faulty(what, "submit"))
     z = rows(2)
@@ -122,7 +127,7 @@ def test_a_job_that_is_not_listed_was_not_taken_and_is_sent_again(make, ibm, sta
     assert ibm.seen()["requests"]["submit"] == 2 and len(ibm.seen()["jobs"]) == 1 and states() == {"done": 1}
 
 
-@pytest.mark.parametrize("what", ["garbage", "500", "other_tag"])
+@pytest.mark.parametrize("what", short("garbage", "500", "other_tag"))
 def test_while_the_service_does_not_say_nothing_more_is_sent(make, ibm, states, what: str) -> None:
     ibm.set(faults=[*faulty("lose_reply", "submit"), *faulty(what, "jobs", None)])
     for _ in range(2):
@@ -134,7 +139,7 @@ def test_while_the_service_does_not_say_nothing_more_is_sent(make, ibm, states, 
     assert ibm.seen()["requests"]["submit"] == 1 and states() == {"done": 1}
 
 
-@pytest.mark.parametrize("status", ["400", "401", "403", "404", "413", "422"])
+@pytest.mark.parametrize("status", short("400", "401", "403", "404", "413", "422"))
 def test_a_refusal_is_one(make, ibm, states, status: str) -> None:
     ibm.set(faults=faulty(status, "submit"))
     with pytest.raises(QftError, match="IBM Quantum did not take job 1") as raised:
@@ -159,7 +164,7 @@ def test_a_busy_service_is_asked_again(make, ibm, monkeypatch, states) -> None:
 # -- polls and results
 
 
-@pytest.mark.parametrize("what", ["drop", "garbage", "500", "state", "other_id"])
+@pytest.mark.parametrize("what", short("drop", "garbage", "500", "state", "other_id"))
 def test_a_faulty_poll_decides_nothing(make, ibm, states, what: str, monkeypatch) -> None:
     monkeypatch.setattr(poller, "FAULTS", 2)
     ibm.set(faults=faulty(what, "job", None))
@@ -171,7 +176,7 @@ def test_a_faulty_poll_decides_nothing(make, ibm, states, what: str, monkeypatch
     assert ibm.seen()["requests"]["submit"] == 1
 
 
-@pytest.mark.parametrize("what", ["few", "garbage", "500", "404"])
+@pytest.mark.parametrize("what", short("few", "garbage", "500", "404"))
 def test_faulty_results_are_asked_for_again(make, ibm, what: str) -> None:
     ibm.set(faults=faulty(what, "results", 2))
     z = rows(2)
