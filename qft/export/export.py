@@ -197,8 +197,10 @@ def _to_lora(config: ExportConfig, opened: Opened, out: Path) -> None:
 
 
 def _check_whole_modules(model: Any) -> None:
-    """Refuse further modules that were trained whole beside the adapter."""
+    """Refuse further modules, or biases of the base, that were trained whole beside the adapter."""
     config = vars(model.peft_config[model.active_adapter])
+    if config.get("bias") not in (None, "none"):
+        raise QftError(f"The adapter has trained the base's biases (bias={config['bias']}); export it to=merged.")
     if whole := config.get("modules_to_save"):
         raise QftError(f"The adapter has trained {', '.join(whole)} whole, which no LoRA holds; export it to=merged.")
 

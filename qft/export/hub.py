@@ -2,6 +2,7 @@
 
 import json
 import re
+import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,8 @@ REPO = re.compile(r"[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95}")
 FILES = ("*.safetensors", "*.safetensors.index.json", "*config.json", "*.jinja", "README.md", Export.FILE)
 TOKENIZER = ("tokenizer*", "vocab.*", "merges.txt", "special_tokens_map.json", "added_tokens.json", "*.model")
 CONFIG = "adapter_config.json"
+CARD = "README.md"
+_COMMAND = re.compile(r"^Made by `(.*)`\.$", re.MULTILINE)  # the last line of a run's card
 
 
 @dataclass(frozen=True)
@@ -90,8 +93,31 @@ def _files(folder: Path, base: str | None) -> Iterator[File]:
         path = folder / name
         if path.is_symlink():
             raise QftError(f"{path} is a link; put the file itself there.")
-        content = _config(path, base) if name == CONFIG else None
+        content = _config(path, base) if name == CONFIG else _card(path) if name == CARD else None
         yield File(name, path, path.stat().st_size if content is None else len(content), content)
+
+
+def _card(path: Path) -> bytes:
+    """README.md without the places on this machine that the command of a training names."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, ValueError) as error:
+        raise QftError(f"{path} cannot be read: {error}.") from error
+    return _COMMAND.sub(lambda found: f"Made by `{_without_places(found[1])}`.", text).encode()
+
+
+def _without_places(command: str) -> str:
+    try:
+        words = shlex.split(command)
+    except ValueError:  # a quote that is not closed: nothing of it is known
+        return "qft train ..."
+    return shlex.join(_without_place(word) for word in words)
+
+
+def _without_place(word: str) -> str:
+    key, equals, value = word.rpartition("=")
+    on_the_hub = REPO.fullmatch(value) and not Path(value).exists()
+    return word if on_the_hub or not re.search(r"[/\\~]", value) else f"{key}{equals}..."
 
 
 def _config(path: Path, base: str | None) -> bytes:

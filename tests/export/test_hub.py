@@ -15,6 +15,7 @@ from safetensors.torch import save_file
 import qft
 from qft.config import TrainConfig
 from qft.errors import QftError
+from qft.export import hub as pushing
 from qft.records import Agreement, Export, RunDirectory, write
 
 EXPORT = Export("lora", "r", "qwthn", "f" * 64, "0", "now", "torch.float32", Agreement(1, 0.0, 0.0, 0.0, 1.0), 1)
@@ -120,3 +121,9 @@ def test_a_hub_that_refuses_or_is_not_there_is_one_sentence(hub, tmp_path, monke
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     with pytest.raises(QftError, match="HF_HUB_OFFLINE"):
         qft.push_run("./e", "me/mine")
+
+
+def test_a_card_names_no_place_of_this_machine() -> None:
+    words = "qft train data.path=/home/alice/clinic/a.jsonl 'model.path=../b c' model.path=Qwen/Qwen2-7B n=3 \"x=~/d\""
+    assert pushing._without_places(words) == "qft train data.path=... model.path=... model.path=Qwen/Qwen2-7B n=3 x=..."
+    assert "alice" not in pushing._without_places("qft train 'data.path=/home/alice")

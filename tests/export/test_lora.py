@@ -7,12 +7,12 @@ import pytest
 import tiny
 import torch
 import yaml
-from peft import PeftModel
+from peft import LoraConfig, PeftModel
 from safetensors.torch import load_file
 
 from qft.adapters import methods
 from qft.errors import QftError
-from qft.export import agreement, lora
+from qft.export import agreement, export, lora
 from qft.models import activations
 
 CONFIGS = Path(__file__).parents[2] / "configs" / "adapter"
@@ -142,3 +142,9 @@ def test_a_rank_above_a_layers_own_is_refused():
 def test_a_rank_that_is_none_is_refused(rank):
     with pytest.raises(QftError, match="whole number from 1 on, or auto"):
         lora.check_rank(rank)
+
+
+def test_trained_biases_of_the_base_are_refused() -> None:
+    model = SimpleNamespace(peft_config={"default": LoraConfig(bias="lora_only")}, active_adapter="default")
+    with pytest.raises(QftError, match=r"biases.*to=merged"):
+        export._check_whole_modules(model)

@@ -4,13 +4,11 @@ The account is the user's own (``clients/ibm.py``). What is measured and how: ``
 """
 
 from collections.abc import Mapping
-from typing import Any
 
 from qft.errors import QftError, nearest
 from qft.quantum.hardware.backend import HardwareBackend, HardwareOptions
 from qft.quantum.hardware.clients import ibm
 from qft.quantum.hardware.poller import Waiting
-from qft.quantum.mitigation import Mitigation
 
 OPTIONS: dict[str, int | bool] = {
     "optimization_level": 2,
@@ -46,7 +44,6 @@ class IBM(HardwareBackend):
         poll: float = 2.0,
         poll_max: float = 60.0,
         seed: int = 0,
-        mitigation: Mapping[str, Any] | None = None,
     ) -> None:
         if chip is None:
             raise QftError(
@@ -67,9 +64,7 @@ class IBM(HardwareBackend):
             moved=moved,
             waiting=Waiting(deadline, poll, poll_max),
             seed=seed,
-            mitigation=Mitigation.of(mitigation),
         )
-        _check_mitigation(checked)
         if batch_size * shots > MOST_EXECUTIONS:
             raise QftError(
                 f"backend.batch_size={batch_size} times backend.shots={shots} is more than the {MOST_EXECUTIONS:,} "
@@ -90,20 +85,6 @@ def _checked(options: Mapping[str, int | bool]) -> dict[str, int | bool]:
         if type(chosen[key]) is not bool:
             raise QftError(f"backend.options.{key}={chosen[key]} must be true or false.")
     return chosen
-
-
-def _check_mitigation(options: HardwareOptions) -> None:
-    """Folds of one circuit must run on the same qubits, every one of them; calibrations where circuits are read."""
-    if options.mitigation.readout:
-        raise QftError(
-            "backend.mitigation.readout=true needs circuits that are read on the qubits of its calibration, which "
-            "IBM's transpiler chooses circuit by circuit; backend.options.twirling=true evens readings out instead."
-        )
-    if options.mitigation.zne and options.options["optimization_level"] != 0:
-        raise QftError(
-            "backend.mitigation.zne needs backend.options.optimization_level=0: above it the transpiler takes folded "
-            "gates out and may choose other qubits for each number of folds."
-        )
 
 
 BACKEND = IBM

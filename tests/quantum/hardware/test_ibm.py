@@ -298,25 +298,3 @@ def test_the_price_is_by_the_chips_time() -> None:
     price = client.IBM.price(circuits=100, jobs=2, shots=1000)
     assert price is not None and price.currency == "USD"
     assert price.seconds == pytest.approx(2 * 2.0 + 100 * 1000 * 250e-6) and price.money == pytest.approx(46.4)
-
-
-# -- mitigation
-
-
-def test_folded_gates_are_run_and_not_taken_out(make) -> None:
-    sent: list[Any] = []
-    backend = make(chip="fake_manila", mitigation={"zne": [1, 3]}, options={"optimization_level": 0})
-    prepare = backend.client.prepare
-    backend.client.prepare = lambda programs: sent.append(prepare(programs)) or sent[-1]
-    backend.bind(CIRCUIT, WEIGHTS)(rows(1))
-    once, thrice = (circuit.count_ops()["cx"] for batch in sent for circuit, _ in batch.programs)
-    assert thrice == 3 * once > 0
-
-
-@pytest.mark.parametrize(
-    ("options", "says"),
-    [({"zne": [1, 3]}, "optimization_level=0"), ({"readout": True}, "twirling"), ({"zne": [2]}, "odd numbers")],
-)
-def test_mitigation_that_could_not_work_is_refused(make, options, says) -> None:
-    with pytest.raises(QftError, match=says):
-        make(mitigation=options)
