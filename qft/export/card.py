@@ -2,13 +2,10 @@
 
 from pathlib import Path
 
-import yaml
-
 from qft.config import TrainConfig
-from qft.names import visible
 from qft.process.files import write_text
 from qft.records import Agreement, Conversion, Plain, Record
-from qft.training.model_card import hub_id
+from qft.training.model_card import hub_id, text
 
 LORA = """\
 ```python
@@ -29,8 +26,7 @@ tokenizer = AutoTokenizer.from_pretrained("THIS_DIRECTORY")
 
 def write_card(folder: Path, header: Plain, body: str) -> None:
     """README.md of an export."""
-    text = yaml.safe_dump(header, allow_unicode=True, sort_keys=False)
-    write_text(folder / "README.md", f"---\n{text}---\n\n{visible(body, keep=chr(10))}")
+    write_text(folder / "README.md", text(header, body))
 
 
 def header(trained: TrainConfig, merged: bool) -> Plain:

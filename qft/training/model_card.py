@@ -43,14 +43,18 @@ def write(run: Path, config: TrainConfig) -> None:
     record = directory.record()
     scores = directory.metrics().metrics if (directory / Metrics.FILE).exists() else None
     try:
-        header = yaml.safe_dump(_header(run.name, config, scores), allow_unicode=True, sort_keys=False)
-        body = visible(_body(run.name, config, record, scores), keep="\n")
+        card = text(_header(run.name, config, scores), _body(run.name, config, record, scores))
     except (KeyError, TypeError, ValueError, AttributeError) as error:  # they may be a stranger's
         raise QftError(
             f"{run} gets no model card: config.yaml is not what qft writes "
             f"({type(error).__name__}: {shortened(str(error))})."
         ) from error
-    write_text(run / "adapter" / "README.md", f"---\n{header}---\n\n{body}")
+    write_text(run / "adapter" / "README.md", card)
+
+
+def text(header: Plain, body: str) -> str:
+    """A card as the hub reads it: the header as YAML, then the text, in which what does not print is spelt out."""
+    return f"---\n{yaml.safe_dump(header, allow_unicode=True, sort_keys=False)}---\n\n{visible(body, keep=chr(10))}"
 
 
 def _header(name: str, config: TrainConfig, scores: Scores | None) -> Plain:

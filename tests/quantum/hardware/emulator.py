@@ -17,15 +17,15 @@ up), state (one that does not exist), fail (job failed), stuck (never finishes),
 import json
 import os
 import random
-import signal
 import sys
 import threading
 import time
 from collections import Counter
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any
 
 import numpy as np
+import until_alone
 from pyqpanda3.core import CPUQVM
 from pyqpanda3.intermediate_compiler import convert_originir_string_to_qprog
 
@@ -225,17 +225,5 @@ class Handler(BaseHTTPRequestHandler):
         return {}
 
 
-def main(seconds: float) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the client
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    limit = threading.Timer(seconds, os._exit, (1,))
-    limit.daemon = True
-    limit.start()
-    print(server.server_address[1], flush=True)
-    sys.stdin.read()  # until whoever started this is gone
-
-
 if __name__ == "__main__":
-    main(float(sys.argv[1]) if len(sys.argv) > 1 else 300.0)
+    until_alone.serve(Handler)

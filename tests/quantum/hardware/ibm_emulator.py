@@ -14,15 +14,14 @@ import json
 import os
 import random
 import re
-import signal
-import sys
 import threading
 import time
 from collections import Counter
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+import until_alone
 from qiskit.primitives import BackendSamplerV2
 from qiskit_aer import AerSimulator
 from qiskit_ibm_runtime import RuntimeDecoder, RuntimeEncoder
@@ -221,17 +220,5 @@ class Handler(BaseHTTPRequestHandler):
         return json.loads((MANILA / f"{short}_manila.json").read_text()) | {"backend_name": CHIP}
 
 
-def main(seconds: float) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the client
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    limit = threading.Timer(seconds, os._exit, (1,))
-    limit.daemon = True
-    limit.start()
-    print(server.server_address[1], flush=True)
-    sys.stdin.read()  # until whoever started this is gone
-
-
 if __name__ == "__main__":
-    main(float(sys.argv[1]) if len(sys.argv) > 1 else 300.0)
+    until_alone.serve(Handler)
